@@ -1,0 +1,52 @@
+"""Reads handwritten digits with ten one-vs-rest SGD classifiers on kernel patch features."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+# Imported when first asked for: `import ovr_digits` stays cheap, and what needs
+# no scikit-learn never loads it.
+_HOMES = {
+    "DigitDetector": "ovr_digits.detectors",
+    "DigitsError": "ovr_digits.errors",
+    "OneVsRestDigits": "ovr_digits.detectors",
+    "PatchKernelFeatures": "ovr_digits.features",
+    "Vote": "ovr_digits.core.vote",
+    "count_votes": "ovr_digits.core.vote",
+    "load_models": "ovr_digits.modelfile",
+    "read_digit": "ovr_digits.image",
+    "save_models": "ovr_digits.modelfile",
+}
+
+if TYPE_CHECKING:
+    from ovr_digits.core.vote import Vote, count_votes
+    from ovr_digits.detectors import DigitDetector, OneVsRestDigits
+    from ovr_digits.errors import DigitsError
+    from ovr_digits.features import PatchKernelFeatures
+    from ovr_digits.image import read_digit
+    from ovr_digits.modelfile import load_models, save_models
+
+__all__ = [
+    "DigitDetector",
+    "DigitsError",
+    "OneVsRestDigits",
+    "PatchKernelFeatures",
+    "Vote",
+    "count_votes",
+    "load_models",
+    "read_digit",
+    "save_models",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOMES])

@@ -1,0 +1,55 @@
+"""Files that are replaced whole: at any moment the old one or the new one is there."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a temporary path in the same folder, which becomes ``path`` if the block ends well.
+
+    The bytes are on the disk before the name changes, and the new name is on
+    the disk before this returns. Where the block fails, the temporary file is
+    removed and ``path`` is as it was.
+
+    Raises
+    ------
+    OSError
+        Where the folder is missing, cannot be written, or is full.
+    """
+    path = path.resolve()  # a link keeps pointing at its file
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        yield temporary
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    _sync_folder(path.parent)
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Replace ``path`` by ``data``, or leave it as it was.
+
+    Raises
+    ------
+    OSError
+        Where the folder is missing, cannot be written, or is full.
+    """
+    with replacing(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def _sync_folder(folder: Path) -> None:
+    with contextlib.suppress(OSError):  # not every file system lets a folder be synced
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

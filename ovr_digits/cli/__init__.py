@@ -1,0 +1,31 @@
+"""The command line: every command only reads its options, calls a function and prints."""
+
+from __future__ import annotations
+
+import click
+
+from ovr_digits import __version__
+from ovr_digits.cli.evaluate import evaluate
+from ovr_digits.cli.predict import predict
+from ovr_digits.cli.test import test
+from ovr_digits.cli.train import train
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80})
+@click.version_option(__version__, prog_name="ovr-digits")
+def main() -> None:
+    """Read handwritten digits with ten one-vs-rest classifiers.
+
+    Each of the ten answers "is this my digit?" for one digit only; the
+    highest score wins, and who said yes tells how sure the answer is.
+
+    \b
+    ovr-digits predict photo.png        read the digit on a picture
+    ovr-digits test                     vote on a random MNIST sample
+    ovr-digits evaluate                 accuracy on the whole test set
+    ovr-digits train                    train your own models.pkl
+    """
+
+
+for _command in (train, test, predict, evaluate):
+    main.add_command(_command)

@@ -1,0 +1,101 @@
+"""Options that several commands share, and what becomes of errors."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from ovr_digits.errors import DigitsError
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+models_option = click.option(
+    "--models",
+    type=click.Path(path_type=Path),
+    help="The models.pkl to use. [default: the one in this folder, else the one that ships]",
+)
+data_dir_option = click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path),
+    help="Folder of the four MNIST files. [default: $OVR_DIGITS_DATA, else a per-user cache, "
+    "else they are downloaded into it]",
+)
+dataset_option = click.option(
+    "--dataset",
+    type=click.Choice(["mnist", "digits"]),
+    default="mnist",
+    show_default=True,
+    help="MNIST, or the 1,797 digits that come with scikit-learn and need no network.",
+)
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON object a line and nothing else."
+)
+save_option = click.option(
+    "--save",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Save the answers as a picture (.png, .svg or .pdf).",
+)
+jobs_option = click.option(
+    "--jobs",
+    type=int,
+    default=-1,
+    show_default=True,
+    callback=lambda context, option, value: _check_jobs(value),
+    help="Cores to use; -1 is all of them.",
+)
+
+
+def _check_jobs(value: int) -> int:
+    if value == 0 or value < -1:
+        raise click.BadParameter("give a number of cores from 1 on, or -1 for all of them")
+    return value
+
+
+def seed_option(default: int | None, text: str) -> Callable[[F], F]:
+    """``--seed``, with a default and an explanation of what it settles."""
+    return click.option(
+        "--seed",
+        type=click.IntRange(0, 2**32 - 1),
+        default=default,
+        show_default=default is not None,
+        help=text,
+    )
+
+
+def print_json(value: dict[str, Any]) -> None:
+    """One JSON object on a line of its own."""
+    click.echo(json.dumps(value, ensure_ascii=False))
+
+
+def fail(message: str) -> None:
+    """One line on stderr that names a failure."""
+    click.echo(f"ovr-digits: {message}", err=True)
+
+
+def tidy_errors(command: F) -> F:
+    """Turn what can go wrong in a command body into one line and exit status 1."""
+
+    @functools.wraps(command)
+    def run(*arguments: Any, **options: Any) -> Any:
+        try:
+            return command(*arguments, **options)
+        except DigitsError as error:
+            fail(str(error))
+        except MemoryError:
+            fail("the memory at hand does not suffice")
+        except BrokenPipeError:
+            # Whoever read the output has gone; nothing more can be said on it.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        except KeyboardInterrupt:
+            fail("interrupted; nothing that was there before has been changed")
+        sys.exit(1)
+
+    return run  # type: ignore[return-value]

@@ -1,0 +1,80 @@
+"""``ovr-digits predict``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from ovr_digits.cli import terminal
+from ovr_digits.cli.options import (
+    fail,
+    json_option,
+    models_option,
+    print_json,
+    save_option,
+    tidy_errors,
+)
+
+
+@click.command()
+@click.argument("images", metavar="IMAGE...", nargs=-1, required=True)
+@click.option("--brief", is_flag=True, help="One line for each picture.")
+@save_option
+@models_option
+@json_option
+@tidy_errors
+def predict(
+    images: tuple[str, ...], brief: bool, save: Path | None, models: Path | None, as_json: bool
+) -> None:
+    """Read the digit on each picture.
+
+    Any format that Pillow reads; - is standard input. A picture that can't
+    be read is named, and the others are answered all the same.
+
+    \b
+    Examples:
+      ovr-digits predict seven.png
+      ovr-digits predict scans/*.jpg --brief
+      cat seven.png | ovr-digits predict - --json
+    """
+    from ovr_digits.modelfile import load_models
+    from ovr_digits.prediction import answer_pictures
+
+    detectors = load_models(models)
+    pictures = ((name, _source(name)) for name in images)
+    answered = []
+    failed = False
+    for answer in answer_pictures(detectors, pictures):
+        failed |= answer.vote is None
+        if as_json:
+            print_json(answer.as_json())
+        elif answer.vote is None or answer.image is None:
+            fail(f"{answer.path}: {answer.error}")
+        elif brief:
+            terminal.echo(f"{answer.path}: {terminal.verdict_text(answer.vote)}")
+        else:
+            verdict = terminal.verdict_text(answer.vote)
+            terminal.echo(terminal.panel(answer.image, answer.vote, answer.path, verdict))
+        if answer.vote is not None and save is not None:
+            answered.append(answer)
+    if save is not None and answered:
+        from ovr_digits.plots import plot_votes, save_figure
+
+        figure = plot_votes(
+            [a.image for a in answered if a.image is not None],
+            [a.vote for a in answered if a.vote is not None],
+            [f"{Path(a.path).name}: {a.vote.digit}, {a.vote.verdict}" for a in answered if a.vote],
+        )
+        save_figure(figure, save)
+    if failed:
+        sys.exit(1)
+
+
+def _source(name: str) -> str | bytes:
+    if name != "-":
+        return name
+    from ovr_digits.image import MAX_BYTES
+
+    return sys.stdin.buffer.read(MAX_BYTES + 1)

@@ -1,0 +1,90 @@
+"""Digits, votes and tables as text: with colour on a terminal, plain elsewhere."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+import numpy as np
+from numpy.typing import NDArray
+
+from ovr_digits.core.vote import Vote
+
+NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+
+_BAR_WIDTH = 24
+_HALF_BLOCKS = " ▄▀█"  # lower half inked: 1, upper half inked: 2
+_ASCII_HALVES = " .'#"
+_INKED = 100
+
+
+def echo(text: str) -> None:
+    """Print to stdout, without colour where NO_COLOR is set or stdout is no terminal."""
+    click.echo(text, color=False if "NO_COLOR" in os.environ else None)
+
+
+def has_unicode() -> bool:
+    """Whether stdout can show block characters."""
+    try:
+        "▀█▏·".encode(sys.stdout.encoding or "ascii")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def has_colour() -> bool:
+    """Whether stdout is a terminal that may be coloured."""
+    return sys.stdout.isatty() and "NO_COLOR" not in os.environ
+
+
+def digit_lines(image: NDArray[np.uint8]) -> list[str]:
+    """A digit (28, 28) as 14 lines of 28 characters, two pixels in each."""
+    upper, lower = image[0::2], image[1::2]
+    if has_colour() and has_unicode():
+        return [
+            "".join(_two_greys(int(u), int(v)) for u, v in zip(above, below, strict=True))
+            + "\x1b[0m"
+            for above, below in zip(upper, lower, strict=True)
+        ]
+    glyphs = _HALF_BLOCKS if has_unicode() else _ASCII_HALVES
+    cells = 2 * (upper > _INKED) + (lower > _INKED)
+    return ["".join(glyphs[int(cell)] for cell in row) for row in cells]
+
+
+def _two_greys(upper: int, lower: int) -> str:
+    """One character whose upper and lower half have a grey each, of the 256-colour ramp."""
+    return f"\x1b[38;5;{232 + upper * 23 // 255};48;5;{232 + lower * 23 // 255}m▀"
+
+
+def vote_lines(vote: Vote) -> list[str]:
+    """Ten bars, a line each, with who fired."""
+    full = "█" if has_unicode() else "#"
+    lines = []
+    for digit, share in enumerate(vote.votes):
+        length = round(share * _BAR_WIDTH)
+        bar = (full * length).ljust(_BAR_WIDTH)
+        if digit in vote.fired:
+            bar = click.style(bar, fg="green")
+        mark = "  fired" if digit in vote.fired else ""
+        lines.append(f"{digit} {bar} {100 * share:5.1f} %{mark}")
+    return lines
+
+
+def verdict_text(vote: Vote) -> str:
+    """The answer in words."""
+    name, share = NAMES[vote.digit], f"{100 * vote.confidence:.1f} %"
+    if vote.verdict == "sure":
+        return f"{vote.digit} ({name}), sure: only its detector fired, with {share}"
+    if vote.verdict == "conflict":
+        others = " and ".join(str(d) for d in vote.fired)
+        return f"{vote.digit} ({name}) with {share}, in conflict: {others} fired"
+    return f"no detector recognises this as its digit; best guess {vote.digit} with {share}"
+
+
+def panel(image: NDArray[np.uint8], vote: Vote, heading: str, closing: str) -> str:
+    """A digit with its ten bars beside it, a heading above and the verdict below."""
+    left = digit_lines(image)
+    right = ["", "", *vote_lines(vote), "", ""]
+    rows = [f"  {a}   {b}".rstrip() for a, b in zip(left, right, strict=True)]
+    return "\n".join([click.style(heading, bold=True), *rows, closing, ""])

@@ -1,0 +1,106 @@
+"""``ovr-digits test``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ovr_digits.cli import terminal
+from ovr_digits.cli.options import (
+    data_dir_option,
+    dataset_option,
+    fail,
+    json_option,
+    models_option,
+    print_json,
+    save_option,
+    seed_option,
+    tidy_errors,
+)
+
+
+@click.command()
+@click.option("--index", type=click.IntRange(min=0), help="This sample instead of a random one.")
+@click.option(
+    "--count", type=click.IntRange(1, 100), default=1, show_default=True, help="How many samples."
+)
+@seed_option(None, "The same seed chooses the same samples. [default: others each time]")
+@save_option
+@click.option("--show", is_flag=True, help="Open the picture in a window, where there is a screen.")
+@dataset_option
+@data_dir_option
+@models_option
+@json_option
+@tidy_errors
+def test(
+    index: int | None,
+    count: int,
+    seed: int | None,
+    save: Path | None,
+    show: bool,
+    dataset: str,
+    data_dir: Path | None,
+    models: Path | None,
+    as_json: bool,
+) -> None:
+    """Vote on random samples of the test set.
+
+    Shows the digit, the ten votes, who fired, the verdict and the truth.
+
+    \b
+    Examples:
+      ovr-digits test
+      ovr-digits test --count 25 --save votes.png
+      ovr-digits test --index 4 --json
+    """
+    from ovr_digits.data import load_split
+    from ovr_digits.modelfile import load_models
+    from ovr_digits.prediction import answer_samples, random_indices
+    from ovr_digits.progress import TerminalProgress
+
+    detectors = load_models(models)
+    with TerminalProgress() as progress:
+        split = load_split(dataset, "test", data_dir, progress)  # type: ignore[arg-type]
+    if index is not None and index >= len(split):
+        raise click.BadParameter(
+            f"{index} is not in 0..{len(split) - 1}: the test set has {len(split):,} samples.",
+            param_hint="'--index'",
+        )
+    if count > len(split):
+        raise click.BadParameter(f"the test set has {len(split)} samples.", param_hint="'--count'")
+    indices = [index] if index is not None else random_indices(len(split), count, seed)
+    answers = answer_samples(detectors, split.X, split.y, indices)
+
+    for answer in answers:
+        if as_json:
+            print_json(answer.as_json())
+            continue
+        right = "right" if answer.correct else "WRONG"
+        terminal.echo(
+            terminal.panel(
+                answer.image,
+                answer.vote,
+                f"sample {answer.index} of the {split.dataset} test set",
+                f"{terminal.verdict_text(answer.vote)}\ntruth {answer.label}: {right}",
+            )
+        )
+    if not as_json:
+        n_right = sum(answer.correct for answer in answers)
+        if len(answers) > 1:
+            terminal.echo(f"{n_right} of {len(answers)} right")
+    if save is None and not show:
+        return
+
+    from ovr_digits.plots import plot_votes, save_figure, show_figure
+
+    figure = plot_votes(
+        [a.image for a in answers],
+        [a.vote for a in answers],
+        [f"#{a.index}: {a.vote.digit}, {a.vote.verdict}; truth {a.label}" for a in answers],
+        [not a.correct for a in answers],
+    )
+    if save is not None:
+        save_figure(figure, save)
+    if show and not show_figure(figure):
+        fail("there is no screen to open a window on; use --save FILE.png")

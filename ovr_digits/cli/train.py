@@ -1,0 +1,97 @@
+"""``ovr-digits train``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ovr_digits.cli.options import (
+    data_dir_option,
+    dataset_option,
+    jobs_option,
+    json_option,
+    print_json,
+    seed_option,
+    tidy_errors,
+)
+
+
+@click.command()
+@dataset_option
+@data_dir_option
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    default=Path("models.pkl"),
+    show_default=True,
+    help="The file to write; an older one is replaced only when all is done.",
+)
+@seed_option(0, "Settles every random choice: the same seed gives the same models.")
+@click.option(
+    "--epochs",
+    type=click.IntRange(1, 1000),
+    default=15,
+    show_default=True,
+    help="Passes of SGD over the images.",
+)
+@click.option(
+    "--detector-loss",
+    type=click.Choice(["hinge", "log_loss", "squared_hinge", "modified_huber", "squared_error"]),
+    default="hinge",
+    show_default=True,
+    help="What SGD minimises for each detector.",
+)
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Train on the first N images only, for a quick try.",
+)
+@jobs_option
+@json_option
+@tidy_errors
+def train(
+    dataset: str,
+    data_dir: Path | None,
+    output: Path,
+    seed: int,
+    epochs: int,
+    detector_loss: str,
+    limit: int | None,
+    jobs: int,
+    as_json: bool,
+) -> None:
+    """Train ten detectors and write models.pkl.
+
+    \b
+    Examples:
+      ovr-digits train
+      ovr-digits train --limit 5000 --output quick.pkl
+      ovr-digits train --dataset digits --seed 7
+    """
+    from ovr_digits.progress import TerminalProgress
+    from ovr_digits.training import TrainingOptions
+    from ovr_digits.training import train as run
+
+    options = TrainingOptions(
+        dataset=dataset,  # type: ignore[arg-type]
+        data_dir=data_dir,
+        output=output,
+        seed=seed,
+        epochs=epochs,
+        loss=detector_loss,
+        limit=limit,
+        n_jobs=jobs,
+    )
+    with TerminalProgress() as progress:
+        result = run(options, progress)
+    if as_json:
+        print_json(result.as_json())
+        return
+    click.echo(f"trained on {result.samples:,} images of {result.source}")
+    click.echo(f"validation accuracy  {result.validation_accuracy:8.2%}  on images held out")
+    click.echo(
+        f"test accuracy        {result.test_accuracy:8.2%}  on {result.test_samples:,} images"
+    )
+    click.echo(f"written to {result.output} after {result.seconds:.0f} s")

@@ -1,0 +1,72 @@
+"""Folded detectors as plain arrays: from grey levels to scores."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ovr_digits.core.arrays import Array, Float32, Float64
+from ovr_digits.core.features import BATCH, Branch, patch_kernel_features
+
+
+def detector_scores(
+    X: Array,
+    branches: Sequence[Branch],
+    image_shape: tuple[int, int],
+    coef: Float32,
+    intercept: Float64,
+) -> Float64:
+    """Log-odds of detectors that share their features.
+
+    Each detector is one product of the features with its own weights, so a
+    detector alone and the same detector among ten give the same number to the
+    last bit.
+
+    Parameters
+    ----------
+    X : (n, h * w) uint8 or float
+        Grey levels 0-255, ink high, row-major.
+    branches : sequence of Branch
+    image_shape : (h, w)
+    coef : (n_detectors, n_features) float32
+    intercept : (n_detectors,) float64
+
+    Returns
+    -------
+    (n, n_detectors) float64
+    """
+    scores = np.empty((len(X), len(coef)), np.float64)
+    for start in range(0, len(X), BATCH):
+        rows = slice(start, start + BATCH)
+        features = patch_kernel_features(X[rows], branches, image_shape)
+        for detector, weights in enumerate(coef):
+            scores[rows, detector] = features @ weights
+    return scores + intercept
+
+
+@dataclass(frozen=True)
+class DetectorArrays:
+    """Ten detectors, item *d* for digit *d*, and nothing but arrays.
+
+    Attributes
+    ----------
+    branches : sequence of Branch
+    image_shape : (h, w)
+    coef : (10, n_features) float32
+    intercept : (10,) float64
+    provenance : mapping
+        Where the detectors come from, as written into models.pkl.
+    """
+
+    branches: Sequence[Branch]
+    image_shape: tuple[int, int]
+    coef: Float32
+    intercept: Float64
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    def decision_function(self, X: Array) -> Float64:
+        """Every detector's log-odds for images X (n, h * w), grey levels 0-255: (n, 10)."""
+        return detector_scores(X, self.branches, self.image_shape, self.coef, self.intercept)

@@ -1,0 +1,247 @@
+"""Convolutional kernel features: patches compared with anchors, then pooled.
+
+Plain functions of arrays. The method is the convolutional kernel network
+(Mairal, Koniusz, Harchaoui and Schmid, *Convolutional Kernel Networks*, NIPS
+2014) in its Nyström form (Mairal, *End-to-End Kernel Learning with Supervised
+Convolutional Kernel Networks*, NIPS 2016), learnt without labels and without
+back-propagation.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+from ovr_digits.core.arrays import Array, Float32, Floats
+from ovr_digits.core.views import VIEWS
+
+#: Images that go through the layers at once: small enough for the caches.
+BATCH = 32
+
+#: Added to the norm of a patch, so that an empty patch has a direction (any) and no weight.
+_TINY = np.float32(1e-6)
+
+
+@dataclass(frozen=True)
+class KernelLayer:
+    """One layer: what a patch is compared with, how sharply, and how the answers are pooled.
+
+    Attributes
+    ----------
+    anchors : (n_anchors, patch_size * patch_size * n_channels) float32
+        Unit vectors, a patch each, rows of pixels outermost, channels innermost.
+    patch_size : int
+        Side of the square patch in positions, odd.
+    alpha : float
+        Sharpness of the comparison; 1 / alpha is a squared distance on the unit sphere.
+    stride : float
+        Distance between the windows of the pooling, in positions; ceil(size / stride)
+        of them share an axis.
+    centred : bool
+        Whether a patch's own mean is subtracted first.
+    whitener : (n_anchors, n_anchors) float32 or None
+        K^(-1/2), which turns responses into coordinates whose inner product
+        approximates the kernel. ``None`` in the last layer, whose responses
+        a whitening of all features takes further.
+    """
+
+    anchors: Float32
+    patch_size: int
+    alpha: float
+    stride: float
+    centred: bool
+    whitener: Float32 | None
+
+
+def n_positions(size: int, patch_size: int) -> int:
+    """How many places a patch has along an axis of ``size``: at least one."""
+    return max(size - patch_size, 0) + 1
+
+
+def extract_patches(maps: Floats, patch_size: int) -> Floats:
+    """Cut every patch that lies wholly inside.
+
+    An axis that is shorter than the patch is first widened with zeros to its size.
+
+    Parameters
+    ----------
+    maps : (n, h, w, c) float
+    patch_size : int, odd
+
+    Returns
+    -------
+    (n, n_positions(h, patch_size), n_positions(w, patch_size), patch_size * patch_size * c)
+        float, a copy.
+    """
+    n, h, w, _ = maps.shape
+    if min(h, w) < patch_size:
+        missing = [max(patch_size - side, 0) for side in (h, w)]
+        margins = [(gap // 2, gap - gap // 2) for gap in missing]
+        maps = np.pad(maps, ((0, 0), *margins, (0, 0)))
+    windows = sliding_window_view(maps, (patch_size, patch_size), axis=(1, 2))
+    # A copy even where a view would do: the caller may write into it.
+    patches = np.array(windows.transpose(0, 1, 2, 4, 5, 3), order="C")
+    return patches.reshape(n, n_positions(h, patch_size), n_positions(w, patch_size), -1)
+
+
+def patch_directions(patches: Floats, centred: bool) -> tuple[Floats, Floats]:
+    """Split patches into unit direction and length.
+
+    Parameters
+    ----------
+    patches : (n, d) float
+    centred : bool
+        Subtract each patch's own mean first.
+
+    Returns
+    -------
+    directions : (n, d) float
+    norms : (n,) float
+    """
+    if centred:
+        patches = patches - patches.mean(axis=1, keepdims=True)
+    norms = np.sqrt(np.einsum("ij,ij->i", patches, patches))
+    return patches / (norms + _TINY)[:, None], norms
+
+
+def inverse_root_kernel(anchors: Float32, alpha: float, ridge: float = 1e-3) -> Float32:
+    """K^(-1/2) of the anchors' own kernel matrix K = exp(alpha (Z Zᵀ - 1)) + ridge.
+
+    Returns
+    -------
+    (n_anchors, n_anchors) float32, symmetric.
+    """
+    gram = anchors.astype(np.float64) @ anchors.T.astype(np.float64)
+    values, vectors = np.linalg.eigh(np.exp(alpha * (gram - 1.0)))
+    roots = 1.0 / np.sqrt(np.maximum(values, 0.0) + ridge)
+    return ((vectors * roots) @ vectors.T).astype(np.float32)
+
+
+def _responses(patches: Floats, layer: KernelLayer) -> Floats:
+    """‖x‖ exp(alpha (⟨x/‖x‖, z⟩ - 1)) for every patch x (n, d) and anchor z: (n, n_anchors)."""
+    if layer.centred:
+        patches -= patches.mean(axis=1, keepdims=True)
+    norms = np.sqrt(np.einsum("ij,ij->i", patches, patches)) + _TINY
+    responses: Floats = patches @ layer.anchors.T
+    # One exponential takes the norm in too: exp(alpha (cos - 1) + log ‖x‖).
+    responses *= (np.float32(layer.alpha) / norms)[:, None]
+    responses += (np.log(norms) - np.float32(layer.alpha))[:, None]
+    return np.exp(responses, out=responses)
+
+
+@lru_cache(maxsize=64)
+def _pooling_matrix(size: int, stride: float) -> Float32:
+    """Gaussian weights (ceil(size / stride), size) that pool one axis; sigma = stride / √2.
+
+    The windows are spread evenly about the middle of the axis. Weights below
+    1 % of the largest are dropped.
+    """
+    n_windows = math.ceil(size / stride)
+    centres = (size - 1) / 2 + stride * (np.arange(n_windows) - (n_windows - 1) / 2)
+    weights = np.exp(-((centres[:, None] - np.arange(size)) ** 2) / stride**2)
+    weights[weights < 0.01] = 0.0
+    return weights.astype(np.float32)
+
+
+def gaussian_pool(maps: Floats, stride: float) -> Floats:
+    """Pool maps (n, h, w, c) with Gaussian windows ``stride`` positions apart.
+
+    Returns
+    -------
+    (n, ceil(h / stride), ceil(w / stride), c) float
+    """
+    n, h, w, c = maps.shape
+    rows, columns = _pooling_matrix(h, stride), _pooling_matrix(w, stride)
+    pooled = (rows @ maps.reshape(n, h, w * c)).reshape(n, len(rows), w, c)
+    return columns @ pooled
+
+
+def apply_layer(maps: Floats, layer: KernelLayer) -> Floats:
+    """Send maps (n, h, w, c) through one layer.
+
+    Returns
+    -------
+    (n, h', w', n_anchors) float
+        h' = ceil(n_positions(h, patch_size) / stride), and w' likewise.
+    """
+    patches = extract_patches(maps, layer.patch_size)
+    n, h, w, _ = patches.shape
+    responses = _responses(patches.reshape(n * h * w, -1), layer)
+    pooled = gaussian_pool(responses.reshape(n, h, w, -1), layer.stride)
+    return pooled if layer.whitener is None else pooled @ layer.whitener
+
+
+@dataclass(frozen=True)
+class Branch:
+    """One way of seeing: how the image is straightened first, and the layers it then goes through.
+
+    Attributes
+    ----------
+    view : str
+        A key of ``views.VIEWS``.
+    layers : tuple of KernelLayer
+    """
+
+    view: str
+    layers: tuple[KernelLayer, ...]
+
+    def n_features(self, image_shape: tuple[int, int]) -> int:
+        """How many features this branch gives for one image."""
+        h, w = image_shape
+        for layer in self.layers:
+            h, w = (
+                math.ceil(n_positions(side, layer.patch_size) / layer.stride) for side in (h, w)
+            )
+        return h * w * len(self.layers[-1].anchors)
+
+
+def as_images(X: Array, image_shape: tuple[int, int]) -> Floats:
+    """Grey levels 0-255, (n, h * w), as images (n, h, w) in 0..1: float64 if X is, else float32."""
+    images = X.astype(_float_type(X)).reshape(len(X), *image_shape)
+    images /= 255
+    return images
+
+
+def _float_type(X: Array) -> type[np.floating[Any]]:
+    return np.float64 if X.dtype == np.float64 else np.float32
+
+
+def apply_layers(images: Floats, layers: Sequence[KernelLayer]) -> Floats:
+    """Send images (n, h, w) through every layer in turn: maps (n, h', w', n_anchors)."""
+    maps = images[..., None]
+    for layer in layers:
+        maps = apply_layer(maps, layer)
+    return maps
+
+
+def patch_kernel_features(
+    X: Array, branches: Sequence[Branch], image_shape: tuple[int, int]
+) -> Floats:
+    """Features of images: every branch's pooled maps, flattened, side by side.
+
+    Parameters
+    ----------
+    X : (n, h * w) uint8 or float
+        Grey levels 0-255, ink high, row-major.
+    branches : sequence of Branch
+    image_shape : (h, w)
+
+    Returns
+    -------
+    (n, sum of the branches' n_features), float64 if X is, else float32
+    """
+    ends = np.cumsum([branch.n_features(image_shape) for branch in branches])
+    features = np.empty((len(X), int(ends[-1])), _float_type(X))
+    for start in range(0, len(X), BATCH):
+        images = as_images(X[start : start + BATCH], image_shape)
+        for branch, end in zip(branches, ends, strict=True):
+            maps = apply_layers(VIEWS[branch.view](images), branch.layers)
+            flat = maps.reshape(len(maps), -1)
+            features[start : start + BATCH, end - flat.shape[1] : end] = flat
+    return features

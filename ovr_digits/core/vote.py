@@ -1,0 +1,86 @@
+"""The vote: ten scores in, one answer out, with a verdict on how sure it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from ovr_digits.core.arrays import Float64
+
+Verdict = Literal["sure", "conflict", "none"]
+
+
+@dataclass(frozen=True)
+class Vote:
+    """What ten detectors say of one picture.
+
+    Attributes
+    ----------
+    digit : int
+        The digit with the highest score.
+    confidence : float in 0..1
+        The vote for that digit.
+    verdict : "sure", "conflict" or "none"
+        Exactly one detector fired, several did, or none did.
+    fired : tuple of int
+        The digits whose detector said True, ascending.
+    votes : tuple of ten floats in 0..1
+        Each detector's own probability; they need not sum to 1.
+    scores : tuple of ten floats
+        Each detector's log-odds, positive where it says True.
+    """
+
+    digit: int
+    confidence: float
+    verdict: Verdict
+    fired: tuple[int, ...]
+    votes: tuple[float, ...]
+    scores: tuple[float, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """The keys that the command line prints, with probabilities to six places."""
+        return {
+            "digit": self.digit,
+            "confidence": round(self.confidence, 6),
+            "verdict": self.verdict,
+            "fired": list(self.fired),
+            "votes": [round(v, 6) for v in self.votes],
+            "scores": [round(s, 6) for s in self.scores],
+        }
+
+
+def probabilities(scores: Float64) -> Float64:
+    """The logistic function of log-odds of any shape, without overflow."""
+    return np.exp(-np.logaddexp(0.0, -np.asarray(scores, np.float64)))
+
+
+def count_votes(scores: Float64) -> list[Vote]:
+    """Turn scores (n, 10) into n votes.
+
+    Raises
+    ------
+    ValueError
+        Where a score is not a finite number.
+    """
+    scores = np.asarray(scores, np.float64)
+    if not np.isfinite(scores).all():
+        raise ValueError("a score is not a finite number")
+    votes = probabilities(scores)
+    winners = scores.argmax(axis=1)
+    result = []
+    for row, vote, winner in zip(scores, votes, winners, strict=True):
+        fired = tuple(int(d) for d in np.flatnonzero(row > 0))
+        verdict: Verdict = "sure" if len(fired) == 1 else "conflict" if fired else "none"
+        result.append(
+            Vote(
+                digit=int(winner),
+                confidence=float(vote[winner]),
+                verdict=verdict,
+                fired=fired,
+                votes=tuple(vote.tolist()),
+                scores=tuple(row.tolist()),
+            )
+        )
+    return result

@@ -1,0 +1,299 @@
+"""The detectors as scikit-learn classifiers: one for a single digit, and ten with a vote."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import ClassifierMixin, clone
+from sklearn.linear_model import SGDClassifier
+from sklearn.utils import check_random_state
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
+
+from ovr_digits.core.arrays import Array, Bools, Float64
+from ovr_digits.core.detectors import DetectorArrays, detector_scores
+from ovr_digits.core.vote import probabilities
+from ovr_digits.features import ImageInput, PatchKernelFeatures
+from ovr_digits.fitting import DetectorOptions, FittedDetectors, fit_detectors
+from ovr_digits.parallel import collect
+from ovr_digits.progress import Progress
+
+
+class _SGDOnFeatures(ClassifierMixin, ImageInput):
+    """The options that one detector and ten share, and the fit that both use."""
+
+    def __init__(
+        self,
+        features: PatchKernelFeatures | None = None,
+        loss: str = "hinge",
+        epochs: int = 15,
+        alpha: float = 1e-6,
+        step: float = 2.2,
+        n_components: int = 1000,
+        whitening_ridge: float = 0.1,
+        validation_fraction: float = 0.0,
+        n_jobs: int | None = None,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
+        self.features = features
+        self.loss = loss
+        self.epochs = epochs
+        self.alpha = alpha
+        self.step = step
+        self.n_components = n_components
+        self.whitening_ridge = whitening_ridge
+        self.validation_fraction = validation_fraction
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+
+    def _check_images_and_targets(self, X: Any, y: Any) -> tuple[Array, Array]:
+        if y is None:
+            raise ValueError(
+                f"This {type(self).__name__} estimator requires y to be passed, "
+                "but the target y is None"
+            )
+        X = self.check_images(X, reset=True)
+        y = column_or_1d(y, warn=True)
+        validate_data(self, X, y, reset=False, skip_check_array=True)
+        if len(X) != len(y):
+            raise ValueError(f"X has {len(X)} samples, but y has {len(y)}")
+        check_classification_targets(y)
+        return X, y
+
+    def _fit_targets(self, X: Array, targets: Bools, progress: Progress | None) -> FittedDetectors:
+        rng = check_random_state(self.random_state)
+        features = PatchKernelFeatures() if self.features is None else clone(self.features)
+        if features.random_state is None:
+            features.random_state = int(rng.randint(2**31))
+        options = DetectorOptions(
+            loss=self.loss,
+            epochs=self.epochs,
+            alpha=self.alpha,
+            step=self.step,
+            n_components=self.n_components,
+            whitening_ridge=self.whitening_ridge,
+            n_validation=round(self.validation_fraction * len(X)),
+        )
+        return fit_detectors(X, targets, features, options, rng, self.n_jobs, progress)
+
+
+class DigitDetector(_SGDOnFeatures):
+    """A binary classifier on images: "is this my digit?".
+
+    Patch features, whitened, and on them an ``SGDClassifier``; after fitting,
+    everything behind the features is folded into its one weight vector.
+
+    Parameters
+    ----------
+    features : PatchKernelFeatures, optional
+        How features are learnt; the default options where not given.
+    loss : str, default="hinge"
+        One of ``fitting.DETECTOR_LOSSES``.
+    epochs : int, default=15
+        Passes over the samples.
+    alpha : float, default=1e-6
+        Weight of the L2 penalty.
+    step : float, default=2.2
+        Learning rate times the mean squared length of a sample.
+    n_components : int, default=1000
+        Principal axes kept of each view's features.
+    whitening_ridge : float, default=0.1
+        Added to each eigenvalue, in units of the mean eigenvalue.
+    validation_fraction : float in 0..1, default=0.0
+        Share of the samples, the last ones, held out to calibrate the
+        probabilities before the final fit takes them in too; with 0 the
+        scores stay as SGD made them.
+    n_jobs : int, optional
+        Threads; -1 is one for each core.
+    random_state : int, RandomState instance or None, default=None
+
+    Attributes
+    ----------
+    classes_ : (2,) array
+        ``[False, True]`` where ``y`` is bool.
+    features_ : PatchKernelFeatures
+        Shared by detectors that were fitted together.
+    sgd_ : SGDClassifier
+        The weights on the features.
+    provenance_ : dict
+        Where the detector comes from; empty unless it came through ``train``.
+    n_features_in_ : int
+        Pixels of an image.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> X, y = load_digits(return_X_y=True)
+    >>> features = PatchKernelFeatures(n_anchors=(8, 32), random_state=0)
+    >>> detector = DigitDetector(features, random_state=0).fit(X[:500] * 15, y[:500] == 7)
+    >>> bool((detector.predict(X[500:600] * 15) == (y[500:600] == 7)).mean() > 0.95)
+    True
+    """
+
+    def fit(self, X: Any, y: Any) -> Self:
+        """Fit on images (n, h * w) or (n, h, w), grey levels 0-255, and two classes (n,).
+
+        Raises
+        ------
+        ValueError
+            Where there are not two classes.
+        """
+        X, y = self._check_images_and_targets(X, y)
+        kind = type_of_target(y, input_name="y", raise_unknown=True)
+        if kind != "binary":
+            raise ValueError(
+                f"Only binary classification is supported. The type of the target is {kind}."
+            )
+        classes = np.unique(y)
+        if len(classes) < 2:
+            raise ValueError("a detector needs samples of 2 classes, but y has only one class")
+        fitted = self._fit_targets(X, (y == classes[1])[:, None], None)
+        return self._take(fitted, 0, classes, {})
+
+    def _take(
+        self,
+        fitted: FittedDetectors,
+        column: int,
+        classes: Array,
+        provenance: Mapping[str, Any],
+    ) -> Self:
+        """Become the detector of one column of a fit."""
+        self.features_ = fitted.features
+        self.image_shape_ = fitted.features.image_shape_
+        self.n_features_in_ = fitted.features.n_features_in_
+        self.classes_ = classes
+        self.provenance_ = provenance
+        # The weights are an average already, so that partial_fit goes on from them as they are.
+        self.sgd_ = SGDClassifier(loss=self.loss, alpha=self.alpha, max_iter=self.epochs)
+        self.sgd_.coef_ = np.ascontiguousarray(fitted.coef[column : column + 1])
+        self.sgd_.intercept_ = fitted.intercept[column : column + 1].copy()
+        self.sgd_.classes_ = classes
+        self.sgd_.n_features_in_ = fitted.coef.shape[1]
+        self.sgd_.t_ = float(fitted.n_updates + 1)
+        return self
+
+    def decision_function(self, X: Any) -> Float64:
+        """Log-odds of the second class, positive where ``predict`` gives it: (n,)."""
+        check_is_fitted(self)
+        X = self.check_images(X, reset=False)
+        scores = collect(
+            lambda rows: detector_scores(
+                rows,
+                self.features_.branches_,
+                self.image_shape_,
+                self.sgd_.coef_,
+                self.sgd_.intercept_,
+            ),
+            X,
+            self.n_jobs,
+        )
+        return scores[:, 0]
+
+    def predict(self, X: Any) -> Array:
+        """The class of each image: (n,), of the dtype of ``classes_``."""
+        said_yes = self.decision_function(X) > 0
+        return self.classes_[said_yes.astype(int)]
+
+    def predict_proba(self, X: Any) -> Float64:
+        """Probability of either class: (n, 2)."""
+        scores = self.decision_function(X)
+        return np.stack([probabilities(-scores), probabilities(scores)], axis=1)
+
+    @property
+    def steps(self) -> list[tuple[str, Any]]:
+        """What an image goes through, as a ``Pipeline`` names it."""
+        check_is_fitted(self)
+        return [("features", self.features_), ("sgd", self.sgd_)]
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_class = False
+        return tags
+
+
+class OneVsRestDigits(_SGDOnFeatures):
+    """A detector for each class, and the highest score wins.
+
+    The detectors share their features, learnt once. Parameters are those of
+    ``DigitDetector``.
+
+    Attributes
+    ----------
+    classes_ : (n_classes,) array
+    detectors_ : list of DigitDetector
+        One for each class, in the order of ``classes_``.
+    validation_score_ : float or None
+        Accuracy of the vote on the held-out part, by detectors that had not
+        seen it; ``None`` with ``validation_fraction=0``.
+    n_features_in_ : int
+        Pixels of an image.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> X, y = load_digits(return_X_y=True)
+    >>> features = PatchKernelFeatures(n_anchors=(8, 32), random_state=0)
+    >>> model = OneVsRestDigits(features, random_state=0).fit(X[:1000] * 15, y[:1000])
+    >>> model.score(X[1000:1100] * 15, y[1000:1100]) > 0.9
+    True
+    """
+
+    def fit(self, X: Any, y: Any, progress: Progress | None = None) -> Self:
+        """Fit on images (n, h * w) or (n, h, w), grey levels 0-255, and classes (n,).
+
+        Raises
+        ------
+        ValueError
+            Where there is only one class.
+        """
+        X, y = self._check_images_and_targets(X, y)
+        self.classes_ = np.unique(y)
+        if len(self.classes_) < 2:
+            raise ValueError("one-vs-rest needs samples of 2 classes, but y has only one class")
+        targets = y[:, None] == self.classes_
+        fitted = self._fit_targets(X, targets, progress)
+        self.validation_score_ = None
+        if fitted.validation_scores is not None:
+            winners = self.classes_[fitted.validation_scores.argmax(axis=1)]
+            held_out = y[len(y) - len(winners) :]
+            self.validation_score_ = float((winners == held_out).mean())
+        options = {k: v for k, v in self.get_params(deep=False).items() if k != "features"}
+        answers = np.array([False, True])
+        provenance: dict[str, Any] = {}
+        self.detectors_ = [
+            DigitDetector(**options)._take(fitted, column, answers, provenance)
+            for column in range(len(self.classes_))
+        ]
+        return self
+
+    def arrays(self) -> DetectorArrays:
+        """The detectors as plain arrays, which need no scikit-learn to vote."""
+        check_is_fitted(self)
+        return detector_arrays(self.detectors_)
+
+    def decision_function(self, X: Any) -> Float64:
+        """Every detector's log-odds: (n, n_classes), or (n,) for the second of two classes."""
+        check_is_fitted(self)
+        X = self.check_images(X, reset=False)
+        scores = collect(self.arrays().decision_function, X, self.n_jobs)
+        return (scores[:, 1] - scores[:, 0]) / 2 if len(self.classes_) == 2 else scores
+
+    def predict(self, X: Any) -> Array:
+        """The class whose detector scores highest: (n,)."""
+        scores = self.decision_function(X)
+        winners = (scores > 0).astype(int) if scores.ndim == 1 else scores.argmax(axis=1)
+        return self.classes_[winners]
+
+
+def detector_arrays(detectors: list[DigitDetector]) -> DetectorArrays:
+    """Detectors that share their features, as plain arrays."""
+    first = detectors[0]
+    return DetectorArrays(
+        branches=first.features_.branches_,
+        image_shape=first.image_shape_,
+        coef=np.concatenate([d.sgd_.coef_ for d in detectors]),
+        intercept=np.concatenate([d.sgd_.intercept_ for d in detectors]),
+        provenance=first.provenance_,
+    )

@@ -1,0 +1,11 @@
+"""The one exception whose text is written for the person at the keyboard."""
+
+
+class DigitsError(Exception):
+    """Bad input or a failed step, told in one line: what is wrong, where, and what to do.
+
+    The command line prints the text and exits with status 1; nothing else
+    about it is shown. Library code raises it where the cause lies outside the
+    program (a file, a download, a picture); programming errors stay
+    ``ValueError`` and ``TypeError``.
+    """

@@ -1,0 +1,164 @@
+"""Reads and writes IDX, the file format of MNIST: a few bytes of header, then the numbers."""
+
+from __future__ import annotations
+
+import gzip
+import math
+import os
+import struct
+import zlib
+from io import BytesIO
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ovr_digits.errors import DigitsError
+
+#: The most bytes that a file may hold, before and after decompression.
+MAX_BYTES = 100_000_000
+
+#: How gzip data begin.
+GZIP_MAGIC = b"\x1f\x8b"
+_UNSIGNED_BYTE = 0x08  # the type code of uint8, the only one in MNIST
+_OTHER_TYPES = {0x09: "int8", 0x0B: "int16", 0x0C: "int32", 0x0D: "float32", 0x0E: "float64"}
+_CHUNK = 1 << 20
+
+
+def read_idx(path: str | os.PathLike[str], max_bytes: int = MAX_BYTES) -> NDArray[np.uint8]:
+    """Read an IDX file of unsigned bytes, gzip-compressed or plain, whatever its name.
+
+    Parameters
+    ----------
+    path : path
+    max_bytes : int
+        A file that holds more than this, compressed or not, is refused.
+
+    Returns
+    -------
+    array of uint8 in the shape that the file states; read-only.
+
+    Raises
+    ------
+    DigitsError
+        Where it cannot be read, or is no sound IDX file of unsigned bytes.
+    """
+    return parse_idx(read_content(path, max_bytes), str(path))
+
+
+def read_content(path: str | os.PathLike[str], max_bytes: int = MAX_BYTES) -> bytes:
+    """Read a file and decompress it where it is gzip; raises DigitsError as ``read_idx`` does."""
+    try:
+        with Path(path).open("rb") as file:
+            data = _read_at_most(file, max_bytes, str(path))
+    except FileNotFoundError:
+        raise DigitsError(f"{path}: no such file") from None
+    except IsADirectoryError:
+        raise DigitsError(f"{path}: a folder, not a file") from None
+    except PermissionError:
+        raise DigitsError(f"{path}: permission denied") from None
+    except OSError as error:
+        raise DigitsError(f"{path}: cannot be read ({error.strerror})") from None
+    return decompress(data, str(path), max_bytes)
+
+
+def decompress(data: bytes, name: str, max_bytes: int = MAX_BYTES) -> bytes:
+    """Undo gzip where the magic bytes tell of it; other bytes come back as they are.
+
+    Parameters
+    ----------
+    data : bytes
+    name : str
+        What error messages call them.
+    max_bytes : int
+        More than this is never unpacked.
+
+    Raises
+    ------
+    DigitsError
+        Where the gzip data are truncated or damaged, or hold more than ``max_bytes``.
+    """
+    if not data.startswith(GZIP_MAGIC):
+        return data
+    try:
+        with gzip.GzipFile(fileobj=BytesIO(data)) as stream:
+            return _read_at_most(stream, max_bytes, name)
+    except EOFError:
+        raise DigitsError(f"{name}: the gzip data are truncated") from None
+    except (gzip.BadGzipFile, zlib.error) as error:
+        raise DigitsError(f"{name}: the gzip data are damaged ({error})") from None
+
+
+def _read_at_most(stream: IO[bytes] | gzip.GzipFile, max_bytes: int, name: str) -> bytes:
+    """Everything to the end of the stream, in chunks, so that memory follows what is there."""
+    content = bytearray()
+    while chunk := stream.read(_CHUNK):
+        content += chunk
+        if len(content) > max_bytes:
+            raise DigitsError(f"{name}: holds more than {max_bytes:,} bytes")
+    return bytes(content)
+
+
+def parse_idx(data: bytes, name: str) -> NDArray[np.uint8]:
+    """Take the array of unsigned bytes out of uncompressed IDX data, without a copy.
+
+    Parameters
+    ----------
+    data : bytes
+    name : str
+        What error messages call them.
+
+    Returns
+    -------
+    array of uint8, read-only.
+
+    Raises
+    ------
+    DigitsError
+        Where the data are no IDX, hold another type of number, or more or
+        fewer numbers than their header says.
+    """
+    if not data:
+        raise DigitsError(f"{name}: empty")
+    if len(data) < 4 or data[:2] != b"\0\0" or data[3] == 0:
+        raise DigitsError(f"{name}: not an IDX file")
+    code, n_axes = data[2], data[3]
+    if code in _OTHER_TYPES:
+        raise DigitsError(f"{name}: holds {_OTHER_TYPES[code]}; only unsigned bytes are read")
+    if code != _UNSIGNED_BYTE:
+        raise DigitsError(f"{name}: not an IDX file")
+    start = 4 + 4 * n_axes
+    if len(data) < start:
+        raise DigitsError(f"{name}: truncated within the header")
+    shape = struct.unpack_from(f">{n_axes}I", data, 4)
+    stated, held = math.prod(shape), len(data) - start
+    if stated != held:
+        # Up to 255 sizes can stand there: an error line shows no more than a few.
+        sizes = "×".join(map(str, shape[:4])) + ("×…" if n_axes > 4 else "")
+        relation = "fewer" if held < stated else "more"
+        raise DigitsError(f"{name}: {held:,} numbers, {relation} than the {sizes} of its header")
+    try:
+        return np.frombuffer(data, np.uint8, offset=start).reshape(shape)
+    except ValueError:  # too many axes for NumPy, or immense ones beside one of size 0
+        raise DigitsError(f"{name}: absurd sizes in its header") from None
+
+
+def idx_bytes(array: NDArray[np.uint8]) -> bytes:
+    """The uncompressed IDX form of an array of uint8 with at least one axis."""
+    if array.dtype != np.uint8 or array.ndim == 0:
+        raise ValueError("IDX is written from an array of uint8 with at least one axis")
+    header = struct.pack(f">BBBB{array.ndim}I", 0, 0, _UNSIGNED_BYTE, array.ndim, *array.shape)
+    return header + array.tobytes()
+
+
+def write_idx(
+    path: str | os.PathLike[str], array: NDArray[np.uint8], compress: bool | None = None
+) -> None:
+    """Write an array of uint8 as IDX; compressed where told so, or where the name ends in .gz."""
+    path = Path(path)
+    data = idx_bytes(array)
+    if path.suffix == ".gz" if compress is None else compress:
+        # No time of day in the header: the same array always gives the same bytes.
+        data = gzip.compress(data, mtime=0)
+    path.write_bytes(data)

@@ -1,0 +1,458 @@
+"""models.pkl: written whole, and read without running anything that is in it.
+
+The file is a plain pickle of a list of ten ``DigitDetector``, so that
+``pickle.load`` gives them to whoever trusts the file. The reader here does
+not trust it. It looks through the opcodes first, then lets ``pickle`` rebuild
+the list from inert stand-ins: records that hold what they are given, and
+arrays of plain numbers. No name in the file is ever imported or called.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import os
+import pickle
+import pickletools
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+
+from ovr_digits import atomic
+from ovr_digits.core.arrays import Array
+from ovr_digits.core.detectors import DetectorArrays
+from ovr_digits.core.features import Branch, KernelLayer
+from ovr_digits.core.views import VIEWS
+from ovr_digits.errors import DigitsError
+
+FILE_NAME = "models.pkl"
+#: The most bytes that a models.pkl may have; a trained one has under 5 MB.
+MAX_BYTES = 64_000_000
+
+_IMAGE_SHAPE = (28, 28)
+_N_DIGITS = 10
+_MAX_OPCODES = 200_000
+_PROTOCOL = 4
+
+# What pickle protocols 2 to 5 need for lists, dicts, plain values, objects and
+# arrays. Absent on purpose: persistent ids, the extension registry,
+# out-of-band buffers, and the text opcodes of protocols 0 and 1.
+_OPCODES = frozenset(
+    """
+    PROTO FRAME STOP MARK POP POP_MARK
+    NONE NEWTRUE NEWFALSE BININT BININT1 BININT2 LONG1 BINFLOAT
+    SHORT_BINSTRING BINSTRING SHORT_BINBYTES BINBYTES BINBYTES8 BYTEARRAY8
+    SHORT_BINUNICODE BINUNICODE BINUNICODE8
+    EMPTY_LIST APPEND APPENDS EMPTY_TUPLE TUPLE TUPLE1 TUPLE2 TUPLE3
+    EMPTY_DICT SETITEM SETITEMS
+    BINGET LONG_BINGET BINPUT LONG_BINPUT MEMOIZE
+    GLOBAL STACK_GLOBAL REDUCE BUILD NEWOBJ
+    """.split()  # noqa: SIM905
+)
+
+
+class ModelFileError(DigitsError):
+    """A models.pkl that cannot be read, or that is refused."""
+
+
+def find_models(path: str | os.PathLike[str] | None = None) -> Path:
+    """Where models.pkl is: the given path, the working folder's, or the one that ships.
+
+    Raises
+    ------
+    ModelFileError
+        Where none of these exists.
+    """
+    if path is not None:
+        return Path(path)
+    package = Path(__file__).parent
+    # In a source checkout the shipped file lies beside the package, in a wheel inside it.
+    for candidate in (Path(FILE_NAME), package / FILE_NAME, package.parent / FILE_NAME):
+        if candidate.is_file():
+            return candidate
+    raise ModelFileError("no models.pkl here or in the package; make one with: ovr-digits train")
+
+
+def load_models(path: str | os.PathLike[str] | None = None) -> DetectorArrays:
+    """Read models.pkl without running anything in it.
+
+    Parameters
+    ----------
+    path : path, optional
+        Default: see ``find_models``.
+
+    Returns
+    -------
+    DetectorArrays
+
+    Raises
+    ------
+    ModelFileError
+        Where the file is missing, no models.pkl, or asks for anything else
+        than the parts of one; the message names what is wrong.
+    """
+    path = find_models(path)
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        raise ModelFileError(f"{path}: no such file; make one with: ovr-digits train") from None
+    except IsADirectoryError:
+        raise ModelFileError(f"{path}: this is a folder, not a models.pkl") from None
+    except PermissionError:
+        raise ModelFileError(f"{path}: permission denied; make the file readable") from None
+    except (OSError, ValueError) as error:
+        raise ModelFileError(f"{path}: cannot be read ({error})") from None
+    try:
+        return parse_models(data)
+    except ModelFileError as error:
+        raise ModelFileError(f"{path}: {error}") from None
+
+
+def parse_models(data: bytes) -> DetectorArrays:
+    """Read the bytes of a models.pkl without running anything in them.
+
+    Raises
+    ------
+    ModelFileError
+    """
+    if not data:
+        raise ModelFileError("the file is empty; make a new one with: ovr-digits train")
+    if len(data) > MAX_BYTES:
+        raise ModelFileError(f"over {MAX_BYTES // 1_000_000} MB: no models.pkl is that large")
+    _check_opcodes(data)
+    try:
+        content = _Unpickler(io.BytesIO(data)).load()
+        return _detector_arrays(content)
+    except ModelFileError:
+        raise
+    # A broken stream can make pickle stumble in many ways; all of them mean the same here.
+    except Exception as error:
+        raise ModelFileError(f"not a whole models.pkl ({type(error).__name__})") from None
+
+
+def save_models(detectors: Sequence[Any], path: str | os.PathLike[str]) -> None:
+    """Write ten fitted ``DigitDetector`` as models.pkl, whole or not at all.
+
+    Raises
+    ------
+    ModelFileError
+        Where the folder is missing, cannot be written, or is full.
+    """
+    data = pickle.dumps(list(detectors), protocol=_PROTOCOL)
+    parse_models(data)  # what is written can be read
+    try:
+        atomic.write_bytes(Path(path), data)
+    except OSError as error:
+        raise ModelFileError(
+            f"{path}: cannot be written ({error.strerror or error}); nothing there was changed"
+        ) from None
+
+
+# --- the opcodes ---------------------------------------------------------------------------
+
+
+def _check_opcodes(data: bytes) -> None:
+    """Refuse a stream before any of it is carried out, for what it might ask of pickle itself.
+
+    Every length must be covered by bytes that are there, and a memo index by
+    opcodes that came before, so that a few bytes cannot claim gigabytes.
+    """
+    count = 0
+    name = ""
+    try:
+        for opcode, argument, _ in pickletools.genops(data):
+            name, count = opcode.name, count + 1
+            if name not in _OPCODES:
+                raise ModelFileError(f"refused: pickle opcode {name} has no place in a models.pkl")
+            if name.endswith("BINPUT") and (not isinstance(argument, int) or argument > count):
+                raise ModelFileError("refused: a memo index without its object")
+            if count > _MAX_OPCODES:
+                raise ModelFileError("refused: too many opcodes for a models.pkl")
+    except ModelFileError:
+        raise
+    except Exception:
+        if count == 0 or data[:1] != b"\x80":
+            raise ModelFileError("not a models.pkl (no pickle at all)") from None
+        raise ModelFileError("not a whole models.pkl (it ends too early or is damaged)") from None
+
+
+# --- the stand-ins -------------------------------------------------------------------------
+
+
+class _Sealed(type):
+    """Classes that nothing in a pickle can change."""
+
+    def __setattr__(cls, name: str, value: object) -> NoReturn:
+        raise ModelFileError("refused: it tries to change a class")
+
+
+class _Record(metaclass=_Sealed):
+    """An inert object: the state that the pickle gave it, and no behaviour."""
+
+    state: Mapping[str, Any]
+
+    def __new__(cls, *arguments: object) -> _Record:
+        if arguments:
+            raise ModelFileError("refused: an object made with arguments")
+        record = super().__new__(cls)
+        object.__setattr__(record, "state", {})
+        return record
+
+    def __setstate__(self, state: object) -> None:
+        if not isinstance(state, dict) or not all(isinstance(key, str) for key in state):
+            raise ModelFileError("refused: an object's state that is no table of names")
+        object.__setattr__(self, "state", state)
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise ModelFileError("refused: it tries to set an attribute")
+
+
+class _Detector(_Record):
+    pass
+
+
+class _Features(_Record):
+    pass
+
+
+class _Branch(_Record):
+    pass
+
+
+class _Layer(_Record):
+    pass
+
+
+class _SGD(_Record):
+    pass
+
+
+class _ArrayType(_Record):
+    """Stands for numpy.ndarray where an array says which kind it is."""
+
+
+_DTYPES = {"f4": "<f4", "f8": "<f8", "i8": "<i8", "b1": "|b1", "u1": "|u1"}
+
+
+class _DType(metaclass=_Sealed):
+    """Stands for numpy.dtype: plain little-endian numbers only."""
+
+    code: str
+
+    def __init__(self, code: object, align: object = False, copy: object = True) -> None:
+        if not isinstance(code, str) or code not in _DTYPES or align is not False:
+            raise ModelFileError(f"refused: an array of {str(code)[:20]!r}, not of plain numbers")
+        object.__setattr__(self, "code", _DTYPES[code])
+
+    def __setstate__(self, state: object) -> None:
+        if not (
+            isinstance(state, tuple)
+            and len(state) == 8
+            and state[1] in ("<", "|")
+            and state[2:5] == (None, None, None)
+        ):
+            raise ModelFileError("refused: an array that is not of plain numbers")
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise ModelFileError("refused: it tries to set an attribute")
+
+
+class _StoredArray(metaclass=_Sealed):
+    """An array to be: filled by ``__setstate__`` from bytes that must fit its shape."""
+
+    value: Array | None
+
+    def __init__(self) -> None:
+        object.__setattr__(self, "value", None)
+
+    def __setstate__(self, state: object) -> None:
+        if not (isinstance(state, tuple) and len(state) == 5):
+            raise ModelFileError("refused: an array that is not whole")
+        _, shape, dtype, fortran, content = state
+        self._fill(shape, dtype, fortran is True, content)
+
+    def _fill(self, shape: object, dtype: object, fortran: bool, content: object) -> None:
+        if not (
+            isinstance(shape, tuple)
+            and len(shape) <= 4
+            and all(type(side) is int and 0 < side <= MAX_BYTES for side in shape)
+            and isinstance(dtype, _DType)
+            and isinstance(content, bytes | bytearray)
+        ):
+            raise ModelFileError("refused: an array that is not of plain numbers")
+        kind = np.dtype(dtype.code)
+        if math.prod(shape) * kind.itemsize != len(content):
+            raise ModelFileError("refused: an array whose bytes do not fit its shape")
+        value = np.frombuffer(content, kind).reshape(shape, order="F" if fortran else "C")
+        object.__setattr__(self, "value", np.ascontiguousarray(value))
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise ModelFileError("refused: it tries to set an attribute")
+
+
+class _Reconstruct(metaclass=_Sealed):
+    """Stands for NumPy's function of that name, by which pickles of protocol 2 to 4 make arrays."""
+
+    def __new__(cls, kind: object, shape: object, code: object) -> Any:
+        if kind is not _ArrayType:
+            raise ModelFileError("refused: an array of an unknown kind")
+        return _StoredArray()
+
+
+class _FromBuffer(metaclass=_Sealed):
+    """Stands for NumPy's function of that name, by which pickles of protocol 5 make arrays."""
+
+    def __new__(cls, content: object, dtype: object, shape: object, order: object) -> Any:
+        array = _StoredArray()
+        array._fill(shape, dtype, order == "F", content)
+        return array
+
+
+_STAND_INS: Mapping[tuple[str, str], type] = {
+    ("ovr_digits.detectors", "DigitDetector"): _Detector,
+    ("ovr_digits.features", "PatchKernelFeatures"): _Features,
+    ("ovr_digits.core.features", "Branch"): _Branch,
+    ("ovr_digits.core.features", "KernelLayer"): _Layer,
+    ("sklearn.linear_model._stochastic_gradient", "SGDClassifier"): _SGD,
+    ("numpy", "ndarray"): _ArrayType,
+    ("numpy", "dtype"): _DType,
+    ("numpy._core.multiarray", "_reconstruct"): _Reconstruct,
+    ("numpy.core.multiarray", "_reconstruct"): _Reconstruct,
+    ("numpy._core.numeric", "_frombuffer"): _FromBuffer,
+    ("numpy.core.numeric", "_frombuffer"): _FromBuffer,
+}
+
+
+class _Unpickler(pickle.Unpickler):
+    """Knows only stand-ins; every other name is refused before it is touched."""
+
+    def find_class(self, module: str, name: str) -> type:
+        stand_in = _STAND_INS.get((module, name))
+        if stand_in is None:
+            raise ModelFileError(
+                f"refused: it asks for {_shown(module)}.{_shown(name)}, "
+                "which no models.pkl needs; nothing was run"
+            )
+        return stand_in
+
+    def persistent_load(self, pid: object) -> NoReturn:
+        raise ModelFileError("refused: it refers to something outside the file")
+
+
+def _shown(text: object) -> str:
+    """At most sixty printable characters of a name out of a file that is not trusted."""
+    return "".join(c if c.isprintable() else "?" for c in str(text)[:60])
+
+
+# --- from stand-ins to arrays --------------------------------------------------------------
+
+
+def _detector_arrays(content: object) -> DetectorArrays:
+    if type(content) is not list or not all(type(item) is _Detector for item in content):
+        raise ModelFileError("it holds no list of digit detectors")
+    if len(content) != _N_DIGITS:
+        raise ModelFileError(f"it holds {len(content)} detectors, not {_N_DIGITS}")
+    states = [detector.state for detector in content]
+    features = states[0].get("features_")
+    if type(features) is not _Features or any(s.get("features_") is not features for s in states):
+        raise ModelFileError("its detectors do not share their features")
+    shape = features.state.get("image_shape_")
+    if shape != _IMAGE_SHAPE:
+        raise ModelFileError("its detectors are not made for images of 28×28")
+    branches = _branches(features.state.get("branches_"))
+    n_features = sum(branch.n_features(_IMAGE_SHAPE) for branch in branches)
+    weights, offsets = [], []
+    for state in states:
+        sgd = state.get("sgd_")
+        if type(sgd) is not _SGD:
+            raise ModelFileError("a detector has no SGD classifier")
+        weights.append(_numbers(sgd.state.get("coef_"), "coef_", (1, n_features)))
+        offsets.append(_numbers(sgd.state.get("intercept_"), "intercept_", (1,)))
+    provenance = states[0].get("provenance_", {})
+    if not isinstance(provenance, dict):
+        raise ModelFileError("its provenance is no table")
+    return DetectorArrays(
+        branches,
+        _IMAGE_SHAPE,
+        np.concatenate(weights).astype(np.float32),
+        np.concatenate(offsets).astype(np.float64),
+        _plain(provenance),
+    )
+
+
+def _branches(items: object) -> tuple[Branch, ...]:
+    if type(items) is not tuple or not 1 <= len(items) <= 16:
+        raise ModelFileError("its features have no layers")
+    branches = []
+    for item in items:
+        if type(item) is not _Branch or type(item.state.get("layers")) is not tuple:
+            raise ModelFileError("its features have no layers")
+        view, layers = item.state.get("view"), item.state["layers"]
+        if not isinstance(view, str) or view not in VIEWS:
+            raise ModelFileError(f"it needs the view {_shown(view)}, unknown to this version")
+        if not 1 <= len(layers) <= 4:
+            raise ModelFileError("its features have no layers")
+        n_channels, checked = 1, []
+        for layer in layers:
+            checked.append(_layer(layer, n_channels))
+            n_channels = len(checked[-1].anchors)
+        branches.append(Branch(view, tuple(checked)))
+    return tuple(branches)
+
+
+def _layer(item: object, n_channels: int) -> KernelLayer:
+    if type(item) is not _Layer:
+        raise ModelFileError("a layer of its features is no layer")
+    state = item.state
+    patch_size, stride, alpha = state.get("patch_size"), state.get("stride"), state.get("alpha")
+    if type(patch_size) is not int or type(stride) is not float or type(alpha) is not float:
+        raise ModelFileError("a layer of its features has wrong settings")
+    if not (patch_size % 2 and 1 <= patch_size <= 15 and 1 <= stride <= 28 and 0 < alpha < 1e3):
+        raise ModelFileError("a layer of its features has wrong settings")
+    anchors = _numbers(state.get("anchors"), "anchors", (None, patch_size**2 * n_channels))
+    if len(anchors) > 4096:
+        raise ModelFileError("a layer of its features has wrong settings")
+    whitener = state.get("whitener")
+    if whitener is not None:
+        whitener = _numbers(whitener, "whitener", (len(anchors),) * 2)
+    return KernelLayer(anchors, patch_size, alpha, stride, state.get("centred") is True, whitener)
+
+
+def _numbers(item: object, name: str, shape: tuple[int | None, ...]) -> Array:
+    """The floating-point array in a stand-in, of the given shape (None: any length), finite."""
+    value = item.value if type(item) is _StoredArray else None
+    if value is None or value.dtype.kind != "f":
+        raise ModelFileError(f"its {name} is no array of numbers")
+    fits = value.ndim == len(shape) and all(
+        want in (None, have) for have, want in zip(value.shape, shape, strict=True)
+    )
+    if not fits:
+        wanted = "×".join("?" if side is None else str(side) for side in shape)
+        found = "×".join(map(str, value.shape))
+        raise ModelFileError(f"its {name} has the wrong shape ({found}, not {wanted})")
+    if not np.isfinite(value).all():
+        raise ModelFileError(f"its {name} holds numbers that are not finite")
+    return value.astype(np.float32) if name != "intercept_" else value
+
+
+def _plain(value: object) -> Any:
+    """Provenance as plain values, so that it can be printed without a thought."""
+    left = 10_000  # lists that hold one another could otherwise unfold without end
+
+    def plain(value: object, depth: int) -> Any:
+        nonlocal left
+        left -= 1
+        if depth > 8 or left < 0:
+            raise ModelFileError("its provenance is nested too deep")
+        if isinstance(value, dict):
+            return {_shown(key): plain(item, depth + 1) for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            return [plain(item, depth + 1) for item in value]
+        if value is None or isinstance(value, bool | int | float | str):
+            return value
+        raise ModelFileError("its provenance holds more than plain values")
+
+    return plain(value, 0)

@@ -1,0 +1,129 @@
+"""Pictures made with matplotlib, in one style: legible, labelled, safe for the colour-blind."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from ovr_digits import atomic
+from ovr_digits.core.vote import Vote
+from ovr_digits.errors import DigitsError
+
+# Okabe and Ito's palette, which all kinds of colour vision can tell apart.
+WINNER, FIRED, QUIET, WRONG = "#0072B2", "#56B4E9", "#BBBBBB", "#D55E00"
+
+
+def plot_votes(
+    images: Sequence[NDArray[np.uint8]],
+    votes: Sequence[Vote],
+    titles: Sequence[str],
+    wrong: Sequence[bool] | None = None,
+) -> Figure:
+    """Draw digits, each with its ten votes as bars beside it.
+
+    Parameters
+    ----------
+    images : sequence of (28, 28) uint8
+        Ink is 255.
+    votes : sequence of Vote
+    titles : sequence of str
+        One line over each digit.
+    wrong : sequence of bool, optional
+        Marks an answer as wrong, in another colour.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    n_columns = min(len(images), max(1, round(math.sqrt(len(images) / 2))))
+    n_rows = math.ceil(len(images) / n_columns)
+    figure = Figure(figsize=(5.2 * n_columns, 2.9 * n_rows), layout="constrained")
+    axes = figure.subplots(n_rows, 2 * n_columns, squeeze=False, width_ratios=[1, 1.15] * n_columns)
+    for cell in axes.flat[2 * len(images) :]:
+        cell.set_axis_off()
+    for i, (image, vote, title) in enumerate(zip(images, votes, titles, strict=True)):
+        row, column = divmod(i, n_columns)
+        picture, bars = axes[row, 2 * column], axes[row, 2 * column + 1]
+        is_wrong = wrong is not None and wrong[i]
+        _draw_digit(picture, image)
+        _draw_bars(bars, vote, WRONG if is_wrong else WINNER)
+        picture.set_title(
+            title, loc="left", fontsize=10, color=WRONG if is_wrong else "black", wrap=False
+        )
+    return figure
+
+
+def _draw_digit(axes: Any, image: NDArray[np.uint8]) -> None:
+    axes.imshow(image, cmap="gray_r", vmin=0, vmax=255, interpolation="nearest")
+    axes.set_xticks([])
+    axes.set_yticks([])
+    for spine in axes.spines.values():
+        spine.set_color(QUIET)
+
+
+def _draw_bars(axes: Any, vote: Vote, winner: str) -> None:
+    colours = [
+        winner if digit == vote.digit else FIRED if digit in vote.fired else QUIET
+        for digit in range(10)
+    ]
+    axes.barh(range(10), [100 * v for v in vote.votes], color=colours)
+    axes.set(xlim=(0, 100), ylim=(9.6, -0.6), yticks=range(10), xticks=(0, 50, 100))
+    axes.set_xlabel("vote, %", fontsize=9)
+    axes.tick_params(labelsize=9, left=False)
+    axes.axvline(50, color="black", linewidth=0.7, linestyle=":")
+    for digit in vote.fired:
+        share = 100 * vote.votes[digit]
+        axes.annotate(
+            "fired",
+            (share, digit),
+            xytext=(-4, 0),
+            textcoords="offset points",
+            ha="right",
+            va="center",
+            fontsize=8,
+            color="white",
+        )
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write a figure, whole or not at all, in the format that the name's ending says.
+
+    Raises
+    ------
+    DigitsError
+        Where the ending is unknown or the place cannot be written.
+    """
+    kind = path.suffix.lstrip(".").lower()
+    known = figure.canvas.get_supported_filetypes()
+    if kind not in known:
+        raise DigitsError(f"{path}: no picture format ends so; use .png, .svg or .pdf")
+    try:
+        with atomic.replacing(path) as temporary:
+            figure.savefig(temporary, format=kind, dpi=120)
+    except OSError as error:
+        raise DigitsError(f"{path}: cannot be written ({error.strerror or error})") from None
+
+
+def show_figure(figure: Figure) -> bool:
+    """Open a figure in a window and wait until it is closed; False where there is no screen."""
+    import matplotlib as mpl
+    import matplotlib.pyplot as plt
+
+    # Asking for a backend makes matplotlib fall back to one without windows where it must.
+    window = plt.figure()
+    if mpl.get_backend().lower() == "agg":
+        plt.close(window)
+        return False
+    canvas = window.canvas
+    canvas.figure = figure
+    figure.set_canvas(canvas)
+    plt.show()
+    return True

@@ -1,0 +1,117 @@
+"""Answers: what the ten detectors say of picture files and of labelled samples."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ovr_digits.core.arrays import Array
+from ovr_digits.core.detectors import DetectorArrays
+from ovr_digits.core.vote import Vote, count_votes
+from ovr_digits.errors import DigitsError
+from ovr_digits.image import read_digit
+
+
+@dataclass(frozen=True, eq=False)
+class PictureAnswer:
+    """The answer to one picture file, or why there is none.
+
+    Attributes
+    ----------
+    path : str
+        As it was given; "-" is standard input.
+    image : (28, 28) uint8, or None
+        What the detectors saw: ink is 255, paper is 0.
+    vote : Vote or None
+    error : str or None
+        One line, where the picture could not be read.
+    """
+
+    path: str
+    image: NDArray[np.uint8] | None = None
+    vote: Vote | None = None
+    error: str | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """The keys that the command line prints."""
+        if self.vote is None:
+            return {"path": self.path, "error": self.error}
+        return {"path": self.path, **self.vote.as_json()}
+
+
+@dataclass(frozen=True, eq=False)
+class SampleAnswer:
+    """The answer to one labelled sample of a data set.
+
+    Attributes
+    ----------
+    index : int
+        Its place in the set.
+    label : int
+        The true digit.
+    image : (28, 28) uint8
+        Ink is 255, paper is 0.
+    vote : Vote
+    """
+
+    index: int
+    label: int
+    image: NDArray[np.uint8]
+    vote: Vote
+
+    @property
+    def correct(self) -> bool:
+        """Whether the answer is the true digit."""
+        return self.vote.digit == self.label
+
+    def as_json(self) -> dict[str, Any]:
+        """The keys that the command line prints."""
+        return {
+            "index": self.index,
+            "label": self.label,
+            "correct": self.correct,
+            **self.vote.as_json(),
+        }
+
+
+def answer_pictures(
+    models: DetectorArrays, pictures: Iterable[tuple[str, str | bytes]]
+) -> Iterator[PictureAnswer]:
+    """Answer pictures one after the other; one that can't be read does not stop the rest.
+
+    Parameters
+    ----------
+    models : DetectorArrays
+    pictures : iterable of (name, source)
+        The source is a path, or the content of a file.
+    """
+    for name, source in pictures:
+        try:
+            image = read_digit(source)
+        except DigitsError as error:
+            yield PictureAnswer(name, error=str(error))
+            continue
+        vote = count_votes(models.decision_function(image.reshape(1, -1)))[0]
+        yield PictureAnswer(name, image, vote)
+
+
+def answer_samples(
+    models: DetectorArrays, X: Array, y: Array, indices: Iterable[int]
+) -> list[SampleAnswer]:
+    """Answer chosen samples of a data set X (n, 784) uint8 with labels y (n,)."""
+    chosen = list(indices)
+    votes = count_votes(models.decision_function(X[chosen]))
+    return [
+        SampleAnswer(index, int(y[index]), X[index].reshape(28, 28), vote)
+        for index, vote in zip(chosen, votes, strict=True)
+    ]
+
+
+def random_indices(n_samples: int, count: int, seed: int | None) -> list[int]:
+    """``count`` different places in 0..n_samples-1, the same ones for the same seed."""
+    chosen = np.random.default_rng(seed).permutation(n_samples)[:count]
+    return [int(index) for index in chosen]

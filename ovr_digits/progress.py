@@ -1,0 +1,109 @@
+"""Progress of long work: named stages with an estimate, on stderr, or nothing at all."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+from typing import Self
+
+
+class Progress:
+    """Told what long work is doing; this one keeps silent.
+
+    Library functions take one and call ``stage`` and ``advance``; the caller
+    decides whether and how it is shown.
+    """
+
+    def stage(self, name: str, total: float, unit: str = "") -> None:
+        """Begin the next stage: ``total`` units of work lie ahead."""
+
+    def advance(self, amount: float = 1) -> None:
+        """``amount`` units of the present stage are done."""
+
+    def note(self, text: str) -> None:
+        """Say something once, in a line of its own."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Leave the terminal tidy."""
+
+
+class TerminalProgress(Progress):
+    """Bars with time taken and time left on a terminal; elsewhere one line per finished stage."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+        from rich.progress import Progress as RichProgress
+
+        self._console = Console(stderr=True, highlight=False)
+        self._bars: RichProgress | None = None
+        if self._console.is_terminal:
+            self._bars = RichProgress(
+                TextColumn("{task.description:<34}"),
+                BarColumn(bar_width=20),
+                TextColumn("{task.percentage:>3.0f}%"),
+                TimeElapsedColumn(),
+                TextColumn("left"),
+                TimeRemainingColumn(),
+                console=self._console,
+            )
+        self._task: int | None = None
+        self._name = ""
+        self._started = 0.0
+
+    def stage(self, name: str, total: float, unit: str = "") -> None:
+        """Close the stage before and begin this one."""
+        self._finish_stage()
+        self._name, self._started = name, time.monotonic()
+        if self._bars is not None:
+            self._task = self._bars.add_task(name, total=total)
+
+    def advance(self, amount: float = 1) -> None:
+        """Move the bar on."""
+        if self._bars is not None and self._task is not None:
+            from rich.progress import TaskID
+
+            self._bars.advance(TaskID(self._task), amount)
+
+    def note(self, text: str) -> None:
+        """Print a line above the bars."""
+        self._console.print(text, markup=False)
+
+    def _finish_stage(self) -> None:
+        if not self._name:
+            return
+        if self._bars is None:
+            seconds = time.monotonic() - self._started
+            print(f"{self._name:<34} {seconds:7.1f} s", file=sys.stderr, flush=True)  # noqa: T201
+        elif self._task is not None:
+            from rich.progress import TaskID
+
+            task = self._bars.tasks[self._task]
+            self._bars.update(TaskID(self._task), completed=task.total)
+        self._name = ""
+
+    def __enter__(self) -> Self:
+        if self._bars is not None:
+            self._bars.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Finish the last stage where all went well, and give the terminal back."""
+        if kind is None:
+            self._finish_stage()
+        if self._bars is not None:
+            self._bars.stop()

@@ -1,0 +1,192 @@
+"""The training run: from a data set to a models.pkl that says where it comes from."""
+
+from __future__ import annotations
+
+import platform
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ovr_digits.data import Dataset, Split, load_split
+from ovr_digits.detectors import OneVsRestDigits
+from ovr_digits.errors import DigitsError
+from ovr_digits.evaluation import evaluate_scores
+from ovr_digits.modelfile import save_models
+from ovr_digits.parallel import collect
+from ovr_digits.progress import Progress
+
+#: Share of the training images, the last ones, on which training is checked.
+VALIDATION_FRACTION = 1 / 6
+#: Fewer images than this leave too little to hold out.
+MIN_SAMPLES = 60
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """What the person can choose.
+
+    Attributes
+    ----------
+    dataset : "mnist" or "digits"
+    data_dir : Path, optional
+        Folder of the MNIST files; default: see ``data.load_split``.
+    output : Path
+        The models.pkl to write.
+    seed : int
+    epochs : int
+        Passes of SGD over the images.
+    loss : str
+        One of ``fitting.DETECTOR_LOSSES``.
+    limit : int, optional
+        Only the first images of the training set.
+    n_jobs : int
+        Cores; -1 is all.
+    """
+
+    dataset: Dataset = "mnist"
+    data_dir: Path | None = None
+    output: Path = Path("models.pkl")
+    seed: int = 0
+    epochs: int = 15
+    loss: str = "hinge"
+    limit: int | None = None
+    n_jobs: int = -1
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """What a training run found; accuracies are shares in 0..1."""
+
+    output: Path
+    dataset: str
+    source: str
+    samples: int
+    test_samples: int
+    seconds: float
+    validation_accuracy: float
+    test_accuracy: float
+    options: dict[str, Any]
+
+    def as_json(self) -> dict[str, Any]:
+        """The keys that the command line prints."""
+        return {
+            "output": str(self.output),
+            "dataset": self.dataset,
+            "samples": self.samples,
+            "seconds": round(self.seconds, 2),
+            "validation_accuracy": round(self.validation_accuracy, 6),
+            "test_accuracy": round(self.test_accuracy, 6),
+            "options": self.options,
+        }
+
+
+def train(options: TrainingOptions, progress: Progress | None = None) -> TrainingResult:
+    """Train ten detectors, check them, and write models.pkl.
+
+    The features are learnt, and the detectors first fitted, without the
+    validation part; it gives the validation accuracy and the calibration.
+    The final detectors are fitted on all images. The test set is read once,
+    at the end.
+
+    Raises
+    ------
+    DigitsError
+        Where there is no data, it lacks a digit, or the output cannot be
+        written; an output that was there before is untouched then.
+    """
+    progress = progress or Progress()
+    _check_writable(options.output)
+    started = time.perf_counter()
+    train_split = load_split(options.dataset, "train", options.data_dir, progress)
+    test_split = load_split(options.dataset, "test", options.data_dir, progress)
+    X, y = train_split.X[: options.limit], train_split.y[: options.limit]
+    _check_samples(y)
+
+    model = OneVsRestDigits(
+        loss=options.loss,
+        epochs=options.epochs,
+        validation_fraction=VALIDATION_FRACTION,
+        n_jobs=options.n_jobs,
+        random_state=options.seed,
+    ).fit(X, y, progress)
+
+    progress.stage("voting on the test set", len(test_split))
+    scores = collect(
+        model.arrays().decision_function, test_split.X, options.n_jobs, progress.advance
+    )
+    assert model.validation_score_ is not None
+    result = TrainingResult(
+        output=options.output,
+        dataset=options.dataset,
+        source=train_split.source,
+        samples=len(X),
+        test_samples=len(test_split),
+        seconds=time.perf_counter() - started,
+        validation_accuracy=model.validation_score_,
+        test_accuracy=evaluate_scores(scores, test_split.y).accuracy,
+        options={
+            "seed": options.seed,
+            "epochs": options.epochs,
+            "detector_loss": options.loss,
+            "limit": options.limit,
+        },
+    )
+    provenance = _provenance(result, train_split)
+    for detector in model.detectors_:
+        detector.provenance_ = provenance
+    save_models(model.detectors_, options.output)
+    return result
+
+
+def _provenance(result: TrainingResult, split: Split) -> dict[str, Any]:
+    return {
+        "dataset": split.dataset,
+        "digest": split.digest,
+        "split": f"the last {VALIDATION_FRACTION:.0%} of {result.samples} images held out first",
+        "samples": result.samples,
+        "options": result.options,
+        "validation_accuracy": result.validation_accuracy,
+        "test_accuracy": result.test_accuracy,
+        "seconds": round(result.seconds, 1),
+        "created": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "versions": {
+            "python": platform.python_version(),
+            "ovr-digits": version("ovr-digits"),
+            "numpy": np.__version__,
+            "scikit-learn": version("scikit-learn"),
+        },
+    }
+
+
+def _check_samples(y: np.typing.NDArray[np.uint8]) -> None:
+    """Refuse too few images, or a digit that is missing where it is needed."""
+    n_fit = len(y) - round(VALIDATION_FRACTION * len(y))
+    if len(y) < MIN_SAMPLES:
+        raise DigitsError(f"{len(y)} training images are too few; give at least {MIN_SAMPLES}")
+    missing = sorted(set(range(10)) - set(y[:n_fit].tolist()))
+    if missing:
+        digits = ", ".join(map(str, missing))
+        raise DigitsError(
+            f"the first {n_fit} training images hold no digit {digits}; "
+            "a detector cannot learn a digit that does not occur: give more images"
+        )
+
+
+def _check_writable(output: Path) -> None:
+    """Find out before the work, not after it, that its result has no place to go."""
+    folder = output.resolve().parent
+    if output.is_dir():
+        raise DigitsError(f"{output}: this is a folder; name a file in it")
+    if not folder.is_dir():
+        raise DigitsError(f"{output}: the folder {folder} does not exist; make it first")
+    probe = folder / f".{output.name}.writable"
+    try:
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise DigitsError(f"{output}: cannot be written ({error.strerror})") from None

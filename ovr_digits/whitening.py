@@ -1,0 +1,151 @@
+"""Principal axes of features, scaled so that gradient descent meets even ground."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.linalg import eigh, qr, solve_triangular
+
+from ovr_digits.core.arrays import Float32, Float64, Floats
+
+
+@dataclass(frozen=True)
+class Whitening:
+    """The map z = (f - mean) @ axes, block by block.
+
+    Attributes
+    ----------
+    mean : (n_features,) float64
+    blocks : sequence of slice
+        Consecutive groups of features, each with axes of its own.
+    axes : sequence of (size of block, n_components) float32
+        Principal axes of each block, each divided by the root of its
+        eigenvalue plus a ridge.
+    """
+
+    mean: Float64
+    blocks: Sequence[slice]
+    axes: Sequence[Float32]
+
+    def apply(self, features: Floats) -> Floats:
+        """Features (n, n_features) as coordinates (n, sum of n_components)."""
+        centred = features - self.mean.astype(features.dtype)
+        parts = [
+            centred[:, block] @ axes for block, axes in zip(self.blocks, self.axes, strict=True)
+        ]
+        return np.concatenate(parts, axis=1)
+
+    def fold(self, coef: Float64, intercept: Float64) -> tuple[Float64, Float64]:
+        """Weights on coordinates (t, n_coordinates) as weights on features (t, n_features)."""
+        ends = np.cumsum([axes.shape[1] for axes in self.axes])[:-1]
+        pieces = np.split(coef.astype(np.float64), ends, axis=1)
+        folded = np.concatenate(
+            [c @ axes.T.astype(np.float64) for c, axes in zip(pieces, self.axes, strict=True)],
+            axis=1,
+        )
+        return folded, intercept - folded @ self.mean
+
+
+def principal_axes(
+    covariance: Float32, n_components: int, rng: np.random.RandomState, n_iter: int = 6
+) -> tuple[Float64, Float32]:
+    """The leading eigenvalues and eigenvectors of a covariance matrix.
+
+    Subspace iteration with a few spare directions (Halko, Martinsson and
+    Tropp, *Finding structure with randomness*, 2011): for the leading sixth of
+    thousands of axes far quicker than a full decomposition, and more exact
+    than the whitening needs.
+
+    Parameters
+    ----------
+    covariance : (d, d) float32, symmetric, positive semi-definite
+    n_components : int, at most d
+    rng : RandomState
+    n_iter : int
+
+    Returns
+    -------
+    values : (n_components,) float64, descending
+    vectors : (d, n_components) float32, orthonormal columns
+    """
+    d = len(covariance)
+    width = min(d, n_components + n_components // 10 + 20)
+    if width > d // 2:
+        values, vectors = np.linalg.eigh(covariance.astype(np.float64))
+        return values[::-1][:n_components], vectors[:, ::-1][:, :n_components].astype(np.float32)
+    basis = rng.standard_normal((d, width)).astype(np.float32)
+    for _ in range(n_iter):
+        basis = _evened(covariance @ basis)
+    basis, _ = qr(basis, mode="economic", overwrite_a=True, check_finite=False)
+    values, rotation = eigh((basis.T @ (covariance @ basis)).astype(np.float64))
+    order = slice(None, -n_components - 1, -1)
+    return values[order], basis @ rotation[:, order].astype(np.float32)
+
+
+def _evened(basis: Float32) -> Float32:
+    """Much the same span by columns that are nearly orthonormal, for the next multiplication.
+
+    Cholesky of the Gram matrix, with a ridge that keeps it positive definite
+    where columns have become alike: a fraction of the time of an exact QR.
+    """
+    basis = basis / np.maximum(np.linalg.norm(basis, axis=0), np.float32(1e-30))
+    gram = (basis.T @ basis).astype(np.float64)
+    gram[np.diag_indices_from(gram)] += 1e-4
+    factor = np.linalg.cholesky(gram).astype(np.float32)
+    return np.ascontiguousarray(solve_triangular(factor, basis.T, lower=True).T)
+
+
+def fit_whitening(
+    batches: Iterable[Floats],
+    blocks: Sequence[slice],
+    n_components: int,
+    ridge: float,
+    rng: np.random.RandomState,
+) -> Whitening:
+    """Learn a whitening from batches of features, in memory that does not grow with them.
+
+    Parameters
+    ----------
+    batches : iterable of (m, n_features) float32
+    blocks : sequence of slice
+        Consecutive groups of features that are whitened each on its own.
+    n_components : int
+        Axes to keep of each block; fewer where there are fewer features or samples.
+    ridge : float
+        Added to each eigenvalue, in units of the block's mean eigenvalue: what
+        keeps axes that hold mostly noise from being blown up.
+    rng : RandomState
+
+    Returns
+    -------
+    Whitening
+
+    Raises
+    ------
+    ValueError
+        Where there is no batch.
+    """
+    mean = np.zeros(blocks[-1].stop)
+    products = [np.zeros((b.stop - b.start,) * 2, np.float32) for b in blocks]
+    n_samples = 0
+    for batch in batches:
+        mean += batch.sum(axis=0, dtype=np.float64)
+        for total, block in zip(products, blocks, strict=True):
+            part = batch[:, block]
+            total += part.T @ part
+        n_samples += len(batch)
+    if not n_samples:
+        raise ValueError("no features to learn a whitening from")
+    mean /= n_samples
+    axes = []
+    for covariance, block in zip(products, blocks, strict=True):
+        covariance /= np.float32(n_samples)
+        covariance -= np.outer(mean[block], mean[block]).astype(np.float32)
+        mean_eigenvalue = max(float(np.trace(covariance)) / len(covariance), 1e-12)
+        n_kept = min(n_components, len(covariance), n_samples)
+        values, vectors = principal_axes(covariance, n_kept, rng)
+        scales = 1.0 / np.sqrt(np.maximum(values, 0.0) + ridge * mean_eigenvalue)
+        axes.append((vectors * scales).astype(np.float32))
+    return Whitening(mean, tuple(blocks), tuple(axes))
