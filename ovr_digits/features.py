@@ -67,7 +67,7 @@ class PatchKernelFeatures(TransformerMixin, ImageInput):
 
     Parameters
     ----------
-    views : sequence of str, default=("upright",)
+    views : sequence of str, default=("upright", "narrow")
         Ways to straighten the image first; see ``core.views.VIEWS``.
     n_anchors : sequence of int, default=(32, 256)
         Anchors of each layer.
@@ -108,12 +108,12 @@ class PatchKernelFeatures(TransformerMixin, ImageInput):
     >>> X = load_digits().data * (255 / 16)
     >>> features = PatchKernelFeatures(n_anchors=(8, 16), random_state=0)
     >>> features.fit_transform(X[:100]).shape
-    (100, 16)
+    (100, 32)
     """
 
     def __init__(
         self,
-        views: Sequence[str] = ("upright",),
+        views: Sequence[str] = ("upright", "narrow"),
         n_anchors: Sequence[int] = (32, 256),
         patch_sizes: Sequence[int] = (5, 3),
         strides: Sequence[float] = (2.0, 3.0),

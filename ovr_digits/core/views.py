@@ -1,15 +1,17 @@
 """Views: ways to straighten an image before its patches are compared.
 
-A digit may lean, and the same digit leaning otherwise is still the same
-digit. A view takes the leaning out, by moments of the ink, as LeCun, Bottou,
-Bengio and Haffner did for MNIST (*Gradient-based learning applied to document
-recognition*, 1998, section III.A). The features of two views side by side
-tell more than either's.
+A digit may lean or be wide, and is still the same digit. A view takes the
+leaning out, by moments of the ink, as LeCun, Bottou, Bengio and Haffner did
+for MNIST (*Gradient-based learning applied to document recognition*, 1998,
+section III.A), or sets the width too, as Ciresan, Meier and Schmidhuber did
+(*Multi-column deep neural networks for image classification*, 2012). The
+features of several views side by side tell more than any one's.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
@@ -47,39 +49,59 @@ def bilinear_sample(images: Floats, rows: Floats, columns: Floats) -> Floats:
     return upper
 
 
-def as_it_is(images: Floats) -> Floats:
-    """The image itself."""
-    return images
+def normalise_moments(
+    images: Floats, width: float | None = None, height: float | None = None
+) -> Floats:
+    """Take the leaning out of each image, and on demand give its ink a set spread.
 
-
-def upright(images: Floats) -> Floats:
-    """Shear each image so that its ink no longer leans.
+    The slant is covariance(row, column) / variance(row) of the ink, at most
+    one; spreads are standard deviations of the ink about its centre, which
+    stays where it is.
 
     Parameters
     ----------
     images : (n, h, w) float in 0..1
+    width, height : float, optional
+        Horizontal spread after straightening, and vertical spread, in pixels;
+        ``None`` leaves them. An image is stretched or squeezed so only within
+        limits, so that a one does not become a smear.
 
     Returns
     -------
     (n, h, w) float in 0..1
-        Every row moved sideways by its distance from the ink's centre times
-        the slant, covariance(row, column) / variance(row), at most 1.
     """
     _, h, w = images.shape
-    row_index = np.arange(h, dtype=images.dtype)
-    column_index = np.arange(w, dtype=images.dtype)
-    mass = images.sum(axis=(1, 2)) + np.float32(1e-6)
-    by_row = images.sum(axis=2)
-    centre_row = by_row @ row_index / mass
-    centre_column = images.sum(axis=1) @ column_index / mass
-    row_variance = by_row @ row_index**2 / mass - centre_row**2
-    covariance = ((images @ column_index) @ row_index) / mass - centre_row * centre_column
-    slant = np.clip(covariance / np.maximum(row_variance, np.float32(0.5)), -1, 1)
-    shift = slant[:, None] * (row_index - centre_row[:, None])
+    row = np.arange(h, dtype=images.dtype)
+    column = np.arange(w, dtype=images.dtype)
+    mass = images.sum(axis=(1, 2)) + images.dtype.type(1e-6)
+    by_row, by_column = images.sum(axis=2), images.sum(axis=1)
+    centre_row, centre_column = by_row @ row / mass, by_column @ column / mass
+    row_variance = np.maximum(by_row @ row**2 / mass - centre_row**2, _LEAST_VARIANCE)
+    column_variance = by_column @ column**2 / mass - centre_column**2
+    covariance = ((images @ column) @ row) / mass - centre_row * centre_column
+    slant = np.clip(covariance / row_variance, -1, 1)
+
+    down = row - centre_row[:, None]
+    across = column - centre_column[:, None]
+    if height is not None:
+        down = down * np.clip(np.sqrt(row_variance) / height, 0.6, 1.5)[:, None]
+    if width is not None:
+        upright_variance = np.maximum(column_variance - slant * covariance, _LEAST_VARIANCE)
+        across = across * np.clip(np.sqrt(upright_variance) / width, 0.3, 1.6)[:, None]
+    across = across + centre_column[:, None]
     return bilinear_sample(
-        images, row_index[None, :, None], column_index[None, None, :] + shift[:, :, None]
+        images,
+        (down + centre_row[:, None])[:, :, None],
+        across[:, None, :] + (slant[:, None] * down)[:, :, None],
     )
 
 
+_LEAST_VARIANCE = 0.5  # square pixels; a single dot has none
+
 #: Every view by its name in models.pkl.
-VIEWS: dict[str, Callable[[Floats], Floats]] = {"raw": as_it_is, "upright": upright}
+VIEWS: dict[str, Callable[[Floats], Floats]] = {
+    "raw": lambda images: images,
+    "upright": normalise_moments,
+    "narrow": partial(normalise_moments, width=3.0),
+    "square": partial(normalise_moments, width=5.0, height=5.0),
+}
