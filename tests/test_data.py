@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from ovr_digits import data
-from ovr_digits.data import MNIST_FILES, Split, cache_folder, load_split
+from ovr_digits.data import Split, cache_folder, load_split
 from ovr_digits.errors import DigitsError
 from ovr_digits.idx import idx_bytes, write_idx
+from ovr_digits.mnist import MNIST_FILES
 
 STAND_IN = {
     name: np.random.default_rng(len(name) + i).integers(0, 10, shape, np.uint8)

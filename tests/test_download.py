@@ -21,10 +21,12 @@ from urllib.request import Request, urlopen
 import numpy as np
 import pytest
 
-from ovr_digits import data
-from ovr_digits.data import MNIST_FILES, download_mnist, load_split
+from ovr_digits import data, download
+from ovr_digits.data import load_split
+from ovr_digits.download import download_mnist
 from ovr_digits.errors import DigitsError
 from ovr_digits.idx import idx_bytes, read_content, read_idx
+from ovr_digits.mnist import MNIST_FILES
 from ovr_digits.progress import Progress
 
 Reply = Callable[[BaseHTTPRequestHandler], None]
@@ -232,7 +234,7 @@ def test_a_body_without_a_length_and_one_that_the_server_compressed(cache, mirro
 
 
 def test_far_too_many_bytes_are_not_kept(cache, mirror, no_openml, monkeypatch):
-    monkeypatch.setattr(data, "MAX_BYTES", 1000)
+    monkeypatch.setattr(download, "MAX_BYTES", 1000)
     big = mirror.at("big", lambda name: body(bytes(200_000)))
     with pytest.raises(DigitsError, match="far more bytes than the file has"):
         download_mnist(cache, FILES, [big])
@@ -432,7 +434,7 @@ def serve_openml(mirror: Mirror, wrong: bool = False) -> None:
 def openml(mirror: Mirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mirror:
     """OpenML's place is taken by the server; home and temporary folder are the test's own."""
     lead_openml_to(mirror.url, monkeypatch)
-    monkeypatch.setattr(data, "_N_MNIST_TRAIN", 12)
+    monkeypatch.setattr(download, "_N_MNIST_TRAIN", 12)
     for name in ("home", "temporary"):
         (tmp_path / name).mkdir()
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
