@@ -146,6 +146,8 @@ def read_grey(source: str | os.PathLike[str] | bytes) -> Float32:
     data = source if isinstance(source, bytes) else _read_file(Path(source))
     if not data:
         raise DigitsError("the file is empty")
+    if len(data) > MAX_BYTES:
+        raise DigitsError(f"the file is over {MAX_BYTES // 1_000_000} MB; shrink the picture")
     try:
         with warnings.catch_warnings():
             # Pillow only warns of a large picture; the size is checked here instead.
@@ -160,7 +162,10 @@ def read_grey(source: str | os.PathLike[str] | bytes) -> Float32:
         ) from None
     except MemoryError:
         raise DigitsError("the picture is too large for the memory at hand; shrink it") from None
-    except (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError) as error:
+    except DigitsError:
+        raise
+    # A broken file can make a decoder stumble in many ways; all of them mean the same here.
+    except Exception as error:
         detail = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DigitsError(f"the picture is damaged ({detail}); save it again") from error
 
@@ -172,7 +177,7 @@ def _too_large(size: str) -> str:
 def _read_file(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
+            return file.read(MAX_BYTES + 1)
     except FileNotFoundError:
         raise DigitsError("no such file") from None
     except IsADirectoryError:
@@ -181,9 +186,6 @@ def _read_file(path: Path) -> bytes:
         raise DigitsError("permission denied; make the file readable") from None
     except (OSError, ValueError) as error:
         raise DigitsError(f"cannot be read ({error})") from None
-    if len(data) > MAX_BYTES:
-        raise DigitsError(f"the file is over {MAX_BYTES // 1_000_000} MB; shrink the picture")
-    return data
 
 
 def _decode(picture: Image.Image) -> Float32:

@@ -16,14 +16,14 @@ import pickle
 import pickletools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 import numpy as np
 
 from ovr_digits import atomic
 from ovr_digits.core.arrays import Array
 from ovr_digits.core.detectors import DetectorArrays
-from ovr_digits.core.features import Branch, KernelLayer
+from ovr_digits.core.features import Branch, KernelLayer, n_positions
 from ovr_digits.core.views import VIEWS
 from ovr_digits.errors import DigitsError
 
@@ -34,6 +34,8 @@ MAX_BYTES = 64_000_000
 _IMAGE_SHAPE = (28, 28)
 _N_DIGITS = 10
 _MAX_OPCODES = 200_000
+#: The most numbers that a layer may make of one image.
+_MAX_NUMBERS = 4_000_000
 _PROTOCOL = 4
 
 # What pickle protocols 2 to 5 need for lists, dicts, plain values, objects and
@@ -165,7 +167,11 @@ def _check_opcodes(data: bytes) -> None:
     try:
         for opcode, argument, _ in pickletools.genops(data):
             name, count = opcode.name, count + 1
+            if name == "GLOBAL":
+                _stand_in(*str(argument).split(" ", 1))
             if name not in _OPCODES:
+                if data[:1] != b"\x80":
+                    raise ModelFileError("not a models.pkl (no pickle of protocol 2 or later)")
                 raise ModelFileError(f"refused: pickle opcode {name} has no place in a models.pkl")
             if name.endswith("BINPUT") and (not isinstance(argument, int) or argument > count):
                 raise ModelFileError("refused: a memo index without its object")
@@ -175,7 +181,7 @@ def _check_opcodes(data: bytes) -> None:
         raise
     except Exception:
         if count == 0 or data[:1] != b"\x80":
-            raise ModelFileError("not a models.pkl (no pickle at all)") from None
+            raise ModelFileError("not a models.pkl (no pickle of protocol 2 or later)") from None
         raise ModelFileError("not a whole models.pkl (it ends too early or is damaged)") from None
 
 
@@ -244,7 +250,7 @@ class _DType(metaclass=_Sealed):
 
     def __init__(self, code: object, align: object = False, copy: object = True) -> None:
         if not isinstance(code, str) or code not in _DTYPES or align is not False:
-            raise ModelFileError(f"refused: an array of {str(code)[:20]!r}, not of plain numbers")
+            raise ModelFileError(f"refused: an array of {_shown(code)}, not of plain numbers")
         object.__setattr__(self, "code", _DTYPES[code])
 
     def __setstate__(self, state: object) -> None:
@@ -286,8 +292,9 @@ class _StoredArray(metaclass=_Sealed):
         kind = np.dtype(dtype.code)
         if math.prod(shape) * kind.itemsize != len(content):
             raise ModelFileError("refused: an array whose bytes do not fit its shape")
+        # A view: many arrays over the same bytes cost no memory.
         value = np.frombuffer(content, kind).reshape(shape, order="F" if fortran else "C")
-        object.__setattr__(self, "value", np.ascontiguousarray(value))
+        object.__setattr__(self, "value", value)
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
         raise ModelFileError("refused: it tries to set an attribute")
@@ -326,25 +333,59 @@ _STAND_INS: Mapping[tuple[str, str], type] = {
 }
 
 
-class _Unpickler(pickle.Unpickler):
-    """Knows only stand-ins; every other name is refused before it is touched."""
+def _stand_in(module: str, name: str) -> type:
+    """What stands for a name in the file; every name that has none is refused."""
+    stand_in = _STAND_INS.get((module, name))
+    if stand_in is None:
+        raise ModelFileError(
+            f"refused: it asks for {_shown(module)}.{_shown(name)}, "
+            "which no models.pkl needs; nothing was run"
+        )
+    return stand_in
+
+
+_PythonUnpickler: Any = pickle._Unpickler
+
+
+class _Unpickler(_PythonUnpickler):
+    """Knows only stand-ins; every other name is refused before it is touched.
+
+    The unpickler in Python rather than in C, since it can look at the keys of
+    a dict before they are hashed: to hash tuples that hold the same tuple
+    twice, and so on, takes for ever.
+    """
 
     def find_class(self, module: str, name: str) -> type:
-        stand_in = _STAND_INS.get((module, name))
-        if stand_in is None:
-            raise ModelFileError(
-                f"refused: it asks for {_shown(module)}.{_shown(name)}, "
-                "which no models.pkl needs; nothing was run"
-            )
-        return stand_in
+        return _stand_in(module, name)
 
     def persistent_load(self, pid: object) -> NoReturn:
         raise ModelFileError("refused: it refers to something outside the file")
 
+    def load_setitem(self) -> None:
+        _check_keys(self.stack[-2:])
+        super().load_setitem()
+
+    def load_setitems(self) -> None:
+        _check_keys(self.stack)  # since the mark, that is
+        super().load_setitems()
+
+    dispatch: ClassVar[Any] = {
+        **_PythonUnpickler.dispatch,
+        pickle.SETITEM[0]: load_setitem,
+        pickle.SETITEMS[0]: load_setitems,
+    }
+
+
+def _check_keys(items: list[Any]) -> None:
+    if not all(type(key) is str for key in items[::2]):
+        raise ModelFileError("refused: a table whose keys are no names")
+
 
 def _shown(text: object) -> str:
     """At most sixty printable characters of a name out of a file that is not trusted."""
-    return "".join(c if c.isprintable() else "?" for c in str(text)[:60])
+    if not isinstance(text, str):
+        return f"a {type(text).__name__.lstrip('_')}"  # never its text, which may have no end
+    return "".join(c if c.isprintable() else "?" for c in text[:60])
 
 
 # --- from stand-ins to arrays --------------------------------------------------------------
@@ -369,16 +410,16 @@ def _detector_arrays(content: object) -> DetectorArrays:
         sgd = state.get("sgd_")
         if type(sgd) is not _SGD:
             raise ModelFileError("a detector has no SGD classifier")
-        weights.append(_numbers(sgd.state.get("coef_"), "coef_", (1, n_features)))
-        offsets.append(_numbers(sgd.state.get("intercept_"), "intercept_", (1,)))
+        weights.append(_numbers(sgd.state.get("coef_"), "coef_", (1, n_features), 1e9))
+        offsets.append(_numbers(sgd.state.get("intercept_"), "intercept_", (1,), 1e9))
     provenance = states[0].get("provenance_", {})
     if not isinstance(provenance, dict):
         raise ModelFileError("its provenance is no table")
     return DetectorArrays(
         branches,
         _IMAGE_SHAPE,
-        np.concatenate(weights).astype(np.float32),
-        np.concatenate(offsets).astype(np.float64),
+        np.concatenate(weights, dtype=np.float32),
+        np.concatenate(offsets, dtype=np.float64),
         _plain(provenance),
     )
 
@@ -395,10 +436,15 @@ def _branches(items: object) -> tuple[Branch, ...]:
             raise ModelFileError(f"it needs the view {_shown(view)}, unknown to this version")
         if not 1 <= len(layers) <= 4:
             raise ModelFileError("its features have no layers")
-        n_channels, checked = 1, []
-        for layer in layers:
-            checked.append(_layer(layer, n_channels))
-            n_channels = len(checked[-1].anchors)
+        side, n_channels, checked = _IMAGE_SHAPE[0], 1, []
+        for item in layers:
+            layer = _layer(item, n_channels)
+            n_patches = n_positions(side, layer.patch_size) ** 2
+            if n_patches * sum(layer.anchors.shape) > _MAX_NUMBERS:
+                raise ModelFileError("a layer of its features needs too much memory")
+            side = math.ceil(n_positions(side, layer.patch_size) / layer.stride)
+            n_channels = len(layer.anchors)
+            checked.append(layer)
         branches.append(Branch(view, tuple(checked)))
     return tuple(branches)
 
@@ -412,17 +458,21 @@ def _layer(item: object, n_channels: int) -> KernelLayer:
         raise ModelFileError("a layer of its features has wrong settings")
     if not (patch_size % 2 and 1 <= patch_size <= 15 and 1 <= stride <= 28 and 0 < alpha < 1e3):
         raise ModelFileError("a layer of its features has wrong settings")
-    anchors = _numbers(state.get("anchors"), "anchors", (None, patch_size**2 * n_channels))
-    if len(anchors) > 4096:
+    anchors = _numbers(state.get("anchors"), "anchors", (None, patch_size**2 * n_channels), 2.0)
+    if len(anchors) > 4096 or np.linalg.norm(anchors, axis=1).max() > 1.001:
         raise ModelFileError("a layer of its features has wrong settings")
     whitener = state.get("whitener")
     if whitener is not None:
-        whitener = _numbers(whitener, "whitener", (len(anchors),) * 2)
+        whitener = _numbers(whitener, "whitener", (len(anchors),) * 2, 1e4)
     return KernelLayer(anchors, patch_size, alpha, stride, state.get("centred") is True, whitener)
 
 
-def _numbers(item: object, name: str, shape: tuple[int | None, ...]) -> Array:
-    """The floating-point array in a stand-in, of the given shape (None: any length), finite."""
+def _numbers(item: object, name: str, shape: tuple[int | None, ...], most: float) -> Array:
+    """The floating-point array in a stand-in: of the given shape (None: any length), and finite.
+
+    Nor is any number larger than ``most``, far beyond what training gives:
+    scores then stay finite too, whatever the image.
+    """
     value = item.value if type(item) is _StoredArray else None
     if value is None or value.dtype.kind != "f":
         raise ModelFileError(f"its {name} is no array of numbers")
@@ -435,7 +485,11 @@ def _numbers(item: object, name: str, shape: tuple[int | None, ...]) -> Array:
         raise ModelFileError(f"its {name} has the wrong shape ({found}, not {wanted})")
     if not np.isfinite(value).all():
         raise ModelFileError(f"its {name} holds numbers that are not finite")
-    return value.astype(np.float32) if name != "intercept_" else value
+    if np.abs(value).max() > most:
+        raise ModelFileError(f"its {name} holds numbers that are too large")
+    if name == "intercept_":
+        return value
+    return np.require(value, np.float32, ["C"])
 
 
 def _plain(value: object) -> Any:

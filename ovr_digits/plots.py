@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from numpy.typing import NDArray
 
 from ovr_digits import atomic
@@ -17,6 +19,11 @@ from ovr_digits.errors import DigitsError
 
 # Okabe and Ito's palette, which all kinds of colour vision can tell apart.
 WINNER, FIRED, QUIET, WRONG = "#0072B2", "#56B4E9", "#BBBBBB", "#D55E00"
+
+#: What a picture can be saved as; of what else matplotlib writes, some needs LaTeX.
+FORMATS = ("png", "svg", "pdf", "jpg", "jpeg", "webp")
+
+_TITLE_LENGTH = 48  # characters that fit over a digit and its bars
 
 
 def plot_votes(
@@ -41,9 +48,10 @@ def plot_votes(
     -------
     matplotlib.figure.Figure
     """
-    n_columns = min(len(images), max(1, round(math.sqrt(len(images) / 2))))
+    n_columns = min(len(images), max(1, round(math.sqrt(len(images) / 1.5))))
     n_rows = math.ceil(len(images) / n_columns)
-    figure = Figure(figsize=(5.2 * n_columns, 2.9 * n_rows), layout="constrained")
+    layout = ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1)
+    figure = Figure(figsize=(5.2 * n_columns, 2.9 * n_rows), layout=layout)
     axes = figure.subplots(n_rows, 2 * n_columns, squeeze=False, width_ratios=[1, 1.15] * n_columns)
     for cell in axes.flat[2 * len(images) :]:
         cell.set_axis_off()
@@ -53,8 +61,14 @@ def plot_votes(
         is_wrong = wrong is not None and wrong[i]
         _draw_digit(picture, image)
         _draw_bars(bars, vote, WRONG if is_wrong else WINNER)
+        if len(title) > _TITLE_LENGTH:
+            title = "…" + title[1 - _TITLE_LENGTH :]  # the answer is at its end
         picture.set_title(
-            title, loc="left", fontsize=10, color=WRONG if is_wrong else "black", wrap=False
+            title,
+            loc="left",
+            fontsize=10,
+            color=WRONG if is_wrong else "black",
+            parse_math=False,  # a file name may hold dollars
         )
     return figure
 
@@ -74,7 +88,7 @@ def _draw_bars(axes: Any, vote: Vote, winner: str) -> None:
     ]
     axes.barh(range(10), [100 * v for v in vote.votes], color=colours)
     axes.set(xlim=(0, 100), ylim=(9.6, -0.6), yticks=range(10), xticks=(0, 50, 100))
-    axes.set_xlabel("vote, %", fontsize=9)
+    axes.set_xlabel("vote, %; a detector fires above 50", fontsize=9)
     axes.tick_params(labelsize=9, left=False)
     axes.axvline(50, color="black", linewidth=0.7, linestyle=":")
     for digit in vote.fired:
@@ -102,11 +116,12 @@ def save_figure(figure: Figure, path: Path) -> None:
         Where the ending is unknown or the place cannot be written.
     """
     kind = path.suffix.lstrip(".").lower()
-    known = figure.canvas.get_supported_filetypes()
-    if kind not in known:
+    if kind not in FORMATS:
         raise DigitsError(f"{path}: no picture format ends so; use .png, .svg or .pdf")
     try:
-        with atomic.replacing(path) as temporary:
+        with atomic.replacing(path) as temporary, warnings.catch_warnings():
+            # A title may hold letters that the font lacks; boxes in their place will do.
+            warnings.filterwarnings("ignore", message="Glyph .* missing")
             figure.savefig(temporary, format=kind, dpi=120)
     except OSError as error:
         raise DigitsError(f"{path}: cannot be written ({error.strerror or error})") from None
@@ -114,12 +129,14 @@ def save_figure(figure: Figure, path: Path) -> None:
 
 def show_figure(figure: Figure) -> bool:
     """Open a figure in a window and wait until it is closed; False where there is no screen."""
-    import matplotlib as mpl
     import matplotlib.pyplot as plt
 
-    # Asking for a backend makes matplotlib fall back to one without windows where it must.
-    window = plt.figure()
-    if mpl.get_backend().lower() == "agg":
+    # Asking for a window makes matplotlib fall back to a backend without any where it must.
+    try:
+        window = plt.figure()
+    except ImportError:  # MPLBACKEND asks for one that cannot run here
+        return False
+    if type(window.canvas).required_interactive_framework is None:
         plt.close(window)
         return False
     canvas = window.canvas

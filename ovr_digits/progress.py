@@ -48,7 +48,7 @@ class TerminalProgress(Progress):
         self._bars: RichProgress | None = None
         if self._console.is_terminal:
             self._bars = RichProgress(
-                TextColumn("{task.description:<34}"),
+                TextColumn("{task.description:<36}"),
                 BarColumn(bar_width=20),
                 TextColumn("{task.percentage:>3.0f}%"),
                 TimeElapsedColumn(),
@@ -83,7 +83,7 @@ class TerminalProgress(Progress):
             return
         if self._bars is None:
             seconds = time.monotonic() - self._started
-            print(f"{self._name:<34} {seconds:7.1f} s", file=sys.stderr, flush=True)  # noqa: T201
+            print(f"{self._name:<36} {seconds:7.1f} s", file=sys.stderr, flush=True)  # noqa: T201
         elif self._task is not None:
             from rich.progress import TaskID
 

@@ -5,8 +5,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import settings
+
+from ovr_digits import OneVsRestDigits, PatchKernelFeatures, save_models
+from ovr_digits.data import load_split
 
 # A machine that is busy with other things makes single examples slow, not wrong.
 settings.register_profile("unhurried", deadline=None)
@@ -30,3 +34,35 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("OVR_DIGITS_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("no_proxy", "*")
     return tmp_path / "cache" / "mnist"
+
+
+@pytest.fixture(scope="session")
+def tiny_model() -> OneVsRestDigits:
+    """Ten real detectors on the digits inside scikit-learn, small so that they train in a second.
+
+    Shared: a test that changes one works on a copy (``pickle.loads(tiny_models_bytes)``).
+    """
+    split = load_split("digits", "train")
+    features = PatchKernelFeatures(n_anchors=(8, 16), random_state=0)
+    model = OneVsRestDigits(features, epochs=3, random_state=0)
+    return model.fit(split.X[:500], split.y[:500])
+
+
+@pytest.fixture(scope="session")
+def tiny_models(tiny_model: OneVsRestDigits, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A models.pkl of ``tiny_model``, as ``save_models`` writes it; to be read only."""
+    path = tmp_path_factory.mktemp("models") / "models.pkl"
+    save_models(tiny_model.detectors_, path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def tiny_models_bytes(tiny_models: Path) -> bytes:
+    """The content of ``tiny_models``."""
+    return tiny_models.read_bytes()
+
+
+@pytest.fixture(scope="session")
+def digit_images() -> np.ndarray:
+    """Forty digits (40, 784) uint8 that ``tiny_model`` was not trained on."""
+    return load_split("digits", "train").X[600:640]

@@ -6,12 +6,13 @@ import click
 
 from ovr_digits import __version__
 from ovr_digits.cli.evaluate import evaluate
+from ovr_digits.cli.options import CONTEXT_SETTINGS
 from ovr_digits.cli.predict import predict
 from ovr_digits.cli.test import test
 from ovr_digits.cli.train import train
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80})
+@click.group(context_settings=CONTEXT_SETTINGS)
 @click.version_option(__version__, prog_name="ovr-digits")
 def main() -> None:
     """Read handwritten digits with ten one-vs-rest classifiers.

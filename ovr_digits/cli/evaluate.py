@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
+from ovr_digits.cli import terminal
 from ovr_digits.cli.options import (
+    CONTEXT_SETTINGS,
     data_dir_option,
     dataset_option,
     jobs_option,
@@ -17,11 +18,8 @@ from ovr_digits.cli.options import (
     tidy_errors,
 )
 
-if TYPE_CHECKING:
-    from ovr_digits.evaluation import Evaluation
 
-
-@click.command()
+@click.command(context_settings=CONTEXT_SETTINGS)
 @dataset_option
 @data_dir_option
 @models_option
@@ -56,35 +54,15 @@ def evaluate(
     if as_json:
         print_json({"dataset": split.dataset, "split": split.part, **result.as_json()})
         return
-    click.echo(
-        f"{result.accuracy:.2%} of {result.samples:,} test images of {split.source} are right; "
-        f"{result.errors} are wrong"
-    )
     one = result.samples - result.fired_none - result.fired_several
-    click.echo(
-        f"exactly one detector fired on {one / result.samples:.2%}, "
-        f"none on {result.fired_none}, several on {result.fired_several}\n"
-    )
-    _print_tables(result)
-
-
-def _print_tables(result: Evaluation) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(
-        box=box.SIMPLE_HEAD,
-        title="true digit by row, answer by column; shares in %",
-        title_justify="left",
-        padding=(0, 1, 0, 0),
-    )
-    for heading in ("", *"0123456789", "precision", "recall", "F1"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for scores, row in zip(result.per_digit, result.confusion.tolist(), strict=True):
-        table.add_row(
-            str(scores.digit),
-            *(str(count) if count else "." for count in row),
-            *(f"{100 * share:.2f}" for share in (scores.precision, scores.recall, scores.f1)),
-        )
-    Console(width=80, highlight=False).print(table)
+    name = terminal.DATASET_NAMES[split.dataset]
+    lines = [
+        f"{name} test set: {result.samples:,} images from {split.source}",
+        f"{result.accuracy:.2%} are right, {result.errors:,} are wrong",
+        f"exactly one detector fired on {one:,}, none on {result.fired_none:,}, "
+        f"several on {result.fired_several:,}",
+        "",
+        "true digit by row, answer by column; shares in %",
+        *terminal.confusion_lines(result),
+    ]
+    terminal.echo("\n".join(lines))

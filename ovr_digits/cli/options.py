@@ -16,6 +16,9 @@ from ovr_digits.errors import DigitsError
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+#: Of every command, which are also run on their own by training.py and testing.py.
+CONTEXT_SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 80}
+
 models_option = click.option(
     "--models",
     type=click.Path(path_type=Path),
@@ -72,12 +75,22 @@ def seed_option(default: int | None, text: str) -> Callable[[F], F]:
 
 def print_json(value: dict[str, Any]) -> None:
     """One JSON object on a line of its own."""
-    click.echo(json.dumps(value, ensure_ascii=False))
+    text = json.dumps(value, ensure_ascii=False)
+    try:
+        text.encode(sys.stdout.encoding or "ascii")
+    except UnicodeEncodeError:  # a narrow locale, or a file name that is no text
+        text = json.dumps(value)
+    click.echo(text)
 
 
 def fail(message: str) -> None:
     """One line on stderr that names a failure."""
-    click.echo(f"ovr-digits: {message}", err=True)
+    click.echo(f"ovr-digits: {printable(message)}", err=True)
+
+
+def printable(text: str) -> str:
+    """The text in one line without control characters, which a file name may hold."""
+    return "".join(c if c.isprintable() else "?" for c in text)
 
 
 def tidy_errors(command: F) -> F:

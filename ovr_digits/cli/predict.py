@@ -9,16 +9,18 @@ import click
 
 from ovr_digits.cli import terminal
 from ovr_digits.cli.options import (
+    CONTEXT_SETTINGS,
     fail,
     json_option,
     models_option,
     print_json,
+    printable,
     save_option,
     tidy_errors,
 )
 
 
-@click.command()
+@click.command(context_settings=CONTEXT_SETTINGS)
 @click.argument("images", metavar="IMAGE...", nargs=-1, required=True)
 @click.option("--brief", is_flag=True, help="One line for each picture.")
 @save_option
@@ -53,10 +55,11 @@ def predict(
         elif answer.vote is None or answer.image is None:
             fail(f"{answer.path}: {answer.error}")
         elif brief:
-            terminal.echo(f"{answer.path}: {terminal.verdict_text(answer.vote)}")
+            terminal.echo(f"{printable(answer.path)}: {terminal.verdict_text(answer.vote)}")
         else:
             verdict = terminal.verdict_text(answer.vote)
-            terminal.echo(terminal.panel(answer.image, answer.vote, answer.path, verdict))
+            heading = printable(answer.path)
+            terminal.echo(terminal.panel(answer.image, answer.vote, heading, verdict))
         if answer.vote is not None and save is not None:
             answered.append(answer)
     if save is not None and answered:
@@ -65,7 +68,11 @@ def predict(
         figure = plot_votes(
             [a.image for a in answered if a.image is not None],
             [a.vote for a in answered if a.vote is not None],
-            [f"{Path(a.path).name}: {a.vote.digit}, {a.vote.verdict}" for a in answered if a.vote],
+            [
+                f"{printable(Path(a.path).name)}: {a.vote.digit}, {a.vote.verdict}"
+                for a in answered
+                if a.vote
+            ],
         )
         save_figure(figure, save)
     if failed:
@@ -77,4 +84,6 @@ def _source(name: str) -> str | bytes:
         return name
     from ovr_digits.image import MAX_BYTES
 
+    if sys.stdin is None:  # closed, which is as good as empty
+        return b""
     return sys.stdin.buffer.read(MAX_BYTES + 1)

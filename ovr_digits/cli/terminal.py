@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import TYPE_CHECKING
 
 import click
-import numpy as np
-from numpy.typing import NDArray
 
-from ovr_digits.core.vote import Vote
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from ovr_digits.core.vote import Vote
+    from ovr_digits.evaluation import Evaluation
 
 NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+DATASET_NAMES = {"mnist": "MNIST", "digits": "digits"}
 
 _BAR_WIDTH = 24
 _HALF_BLOCKS = " ▄▀█"  # lower half inked: 1, upper half inked: 2
@@ -20,8 +25,10 @@ _INKED = 100
 
 
 def echo(text: str) -> None:
-    """Print to stdout, without colour where NO_COLOR is set or stdout is no terminal."""
-    click.echo(text, color=False if "NO_COLOR" in os.environ else None)
+    """Print to stdout, in colour and in such characters as whoever reads it can show."""
+    encoding = sys.stdout.encoding or "ascii"
+    shown = text.encode(encoding, "backslashreplace").decode(encoding)
+    click.echo(shown, color=False if _is_colour_unwanted() else None)
 
 
 def has_unicode() -> bool:
@@ -35,7 +42,11 @@ def has_unicode() -> bool:
 
 def has_colour() -> bool:
     """Whether stdout is a terminal that may be coloured."""
-    return sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    return sys.stdout.isatty() and not _is_colour_unwanted()
+
+
+def _is_colour_unwanted() -> bool:
+    return bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
 
 
 def digit_lines(image: NDArray[np.uint8]) -> list[str]:
@@ -77,8 +88,10 @@ def verdict_text(vote: Vote) -> str:
     if vote.verdict == "sure":
         return f"{vote.digit} ({name}), sure: only its detector fired, with {share}"
     if vote.verdict == "conflict":
-        others = " and ".join(str(d) for d in vote.fired)
-        return f"{vote.digit} ({name}) with {share}, in conflict: {others} fired"
+        others = ", ".join(str(d) for d in vote.fired[:-1])
+        return (
+            f"{vote.digit} ({name}) with {share}, in conflict: {others} and {vote.fired[-1]} fired"
+        )
     return f"no detector recognises this as its digit; best guess {vote.digit} with {share}"
 
 
@@ -88,3 +101,14 @@ def panel(image: NDArray[np.uint8], vote: Vote, heading: str, closing: str) -> s
     right = ["", "", *vote_lines(vote), "", ""]
     rows = [f"  {a}   {b}".rstrip() for a, b in zip(left, right, strict=True)]
     return "\n".join([click.style(heading, bold=True), *rows, closing, ""])
+
+
+def confusion_lines(result: Evaluation) -> list[str]:
+    """The confusion table with precision, recall and F1 of each digit, within 80 columns."""
+    heading = "".join(f"{digit:5}" for digit in range(10))
+    lines = [click.style(f"  {heading}  precision  recall      F1", bold=True)]
+    for scores, row in zip(result.per_digit, result.confusion.tolist(), strict=True):
+        counts = "".join(f"{count or '.':>5}" for count in row)
+        shares = f"{100 * scores.precision:11.2f}{100 * scores.recall:8.2f}{100 * scores.f1:8.2f}"
+        lines.append(f"{click.style(str(scores.digit), bold=True)} {counts}{shares}")
+    return lines

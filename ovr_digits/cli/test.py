@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
 
 from ovr_digits.cli import terminal
 from ovr_digits.cli.options import (
+    CONTEXT_SETTINGS,
     data_dir_option,
     dataset_option,
     fail,
@@ -20,7 +22,7 @@ from ovr_digits.cli.options import (
 )
 
 
-@click.command()
+@click.command(context_settings=CONTEXT_SETTINGS)
 @click.option("--index", type=click.IntRange(min=0), help="This sample instead of a random one.")
 @click.option(
     "--count", type=click.IntRange(1, 100), default=1, show_default=True, help="How many samples."
@@ -81,7 +83,7 @@ def test(
             terminal.panel(
                 answer.image,
                 answer.vote,
-                f"sample {answer.index} of the {split.dataset} test set",
+                f"sample {answer.index} of the {terminal.DATASET_NAMES[split.dataset]} test set",
                 f"{terminal.verdict_text(answer.vote)}\ntruth {answer.label}: {right}",
             )
         )
@@ -104,3 +106,4 @@ def test(
         save_figure(figure, save)
     if show and not show_figure(figure):
         fail("there is no screen to open a window on; use --save FILE.png")
+        sys.exit(1)

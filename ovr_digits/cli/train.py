@@ -6,7 +6,9 @@ from pathlib import Path
 
 import click
 
+from ovr_digits.cli import terminal
 from ovr_digits.cli.options import (
+    CONTEXT_SETTINGS,
     data_dir_option,
     dataset_option,
     jobs_option,
@@ -17,7 +19,7 @@ from ovr_digits.cli.options import (
 )
 
 
-@click.command()
+@click.command(context_settings=CONTEXT_SETTINGS)
 @dataset_option
 @data_dir_option
 @click.option(
@@ -89,9 +91,10 @@ def train(
     if as_json:
         print_json(result.as_json())
         return
-    click.echo(f"trained on {result.samples:,} images of {result.source}")
-    click.echo(f"validation accuracy  {result.validation_accuracy:8.2%}  on images held out")
-    click.echo(
-        f"test accuracy        {result.test_accuracy:8.2%}  on {result.test_samples:,} images"
-    )
-    click.echo(f"written to {result.output} after {result.seconds:.0f} s")
+    lines = [
+        f"trained on {result.samples:,} images from {result.source}",
+        f"validation accuracy  {result.validation_accuracy:8.2%}  on images held out",
+        f"test accuracy        {result.test_accuracy:8.2%}  on {result.test_samples:,} images",
+        f"written to {result.output} after {result.seconds:.0f} s",
+    ]
+    terminal.echo("\n".join(lines))
