@@ -113,7 +113,7 @@ def fit_detectors(
     progress = progress or Progress()
     n_jobs = resolve_jobs(n_jobs)
     n_fit = len(X) - options.n_validation
-    with threadpool_limits(n_jobs, user_api="blas"):
+    with threadpool_limits(1, user_api="blas"):  # the cores are shared out by parallel
         progress.stage("learning the patches", 1)
         features.fit(X[:n_fit])
         whitening = _whiten(X[:n_fit], features, options, rng, n_jobs, progress)
@@ -170,7 +170,9 @@ def _whiten(
             yield part
 
     blocks = _blocks(features)
-    return fit_whitening(batches(), blocks, options.n_components, options.whitening_ridge, rng)
+    return fit_whitening(
+        batches(), blocks, options.n_components, options.whitening_ridge, rng, n_jobs
+    )
 
 
 def _blocks(features: PatchKernelFeatures) -> list[slice]:

@@ -147,9 +147,11 @@ def save_models(detectors: Sequence[Any], path: str | os.PathLike[str]) -> None:
     parse_models(data)  # what is written can be read
     try:
         atomic.write_bytes(Path(path), data)
-    except OSError as error:
+    # ValueError: a NUL in the name; RuntimeError: a link to itself, before Python 3.13.
+    except (OSError, ValueError, RuntimeError) as error:
+        reason = getattr(error, "strerror", None) or error
         raise ModelFileError(
-            f"{path}: cannot be written ({error.strerror or error}); nothing there was changed"
+            f"{path}: cannot be written ({reason}); nothing there was changed"
         ) from None
 
 
@@ -266,13 +268,30 @@ class _DType(metaclass=_Sealed):
         raise ModelFileError("refused: it tries to set an attribute")
 
 
+class _Encoded(metaclass=_Sealed):
+    """Stands for the function by which pickles of protocol 2 make bytes of text."""
+
+    text: str
+
+    def __init__(self, text: object, encoding: object) -> None:
+        if not isinstance(text, str) or encoding != "latin1":
+            raise ModelFileError("refused: bytes of an unknown kind")
+        object.__setattr__(self, "text", text)
+
+    def __len__(self) -> int:
+        return len(self.text)
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise ModelFileError("refused: it tries to set an attribute")
+
+
 class _StoredArray(metaclass=_Sealed):
     """An array to be: filled by ``__setstate__`` from bytes that must fit its shape."""
 
-    value: Array | None
+    parts: tuple[bytes | bytearray | _Encoded, np.dtype[Any], tuple[int, ...], bool] | None
 
     def __init__(self) -> None:
-        object.__setattr__(self, "value", None)
+        object.__setattr__(self, "parts", None)
 
     def __setstate__(self, state: object) -> None:
         if not (isinstance(state, tuple) and len(state) == 5):
@@ -286,15 +305,23 @@ class _StoredArray(metaclass=_Sealed):
             and len(shape) <= 4
             and all(type(side) is int and 0 < side <= MAX_BYTES for side in shape)
             and isinstance(dtype, _DType)
-            and isinstance(content, bytes | bytearray)
+            and isinstance(content, bytes | bytearray | _Encoded)
         ):
             raise ModelFileError("refused: an array that is not of plain numbers")
         kind = np.dtype(dtype.code)
         if math.prod(shape) * kind.itemsize != len(content):
             raise ModelFileError("refused: an array whose bytes do not fit its shape")
-        # A view: many arrays over the same bytes cost no memory.
-        value = np.frombuffer(content, kind).reshape(shape, order="F" if fortran else "C")
-        object.__setattr__(self, "value", value)
+        object.__setattr__(self, "parts", (content, kind, shape, fortran))
+
+    @property
+    def value(self) -> Array | None:
+        """The array, made only now: a thousand that nobody asks for cost no memory."""
+        if self.parts is None:
+            return None
+        content, kind, shape, fortran = self.parts
+        if isinstance(content, _Encoded):
+            content = content.text.encode("latin1")
+        return np.frombuffer(content, kind).reshape(shape, order="F" if fortran else "C")
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
         raise ModelFileError("refused: it tries to set an attribute")
@@ -324,6 +351,7 @@ _STAND_INS: Mapping[tuple[str, str], type] = {
     ("ovr_digits.core.features", "Branch"): _Branch,
     ("ovr_digits.core.features", "KernelLayer"): _Layer,
     ("sklearn.linear_model._stochastic_gradient", "SGDClassifier"): _SGD,
+    ("_codecs", "encode"): _Encoded,
     ("numpy", "ndarray"): _ArrayType,
     ("numpy", "dtype"): _DType,
     ("numpy._core.multiarray", "_reconstruct"): _Reconstruct,

@@ -9,6 +9,7 @@ import numpy as np
 from scipy.linalg import eigh, qr, solve_triangular
 
 from ovr_digits.core.arrays import Float32, Float64, Floats
+from ovr_digits.parallel import matmul
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,11 @@ class Whitening:
 
 
 def principal_axes(
-    covariance: Float32, n_components: int, rng: np.random.RandomState, n_iter: int = 6
+    covariance: Float32,
+    n_components: int,
+    rng: np.random.RandomState,
+    n_iter: int = 6,
+    n_jobs: int | None = None,
 ) -> tuple[Float64, Float32]:
     """The leading eigenvalues and eigenvectors of a covariance matrix.
 
@@ -64,6 +69,7 @@ def principal_axes(
     n_components : int, at most d
     rng : RandomState
     n_iter : int
+    n_jobs : int, optional
 
     Returns
     -------
@@ -77,9 +83,9 @@ def principal_axes(
         return values[::-1][:n_components], vectors[:, ::-1][:, :n_components].astype(np.float32)
     basis = rng.standard_normal((d, width)).astype(np.float32)
     for _ in range(n_iter):
-        basis = _evened(covariance @ basis)
+        basis = _evened(matmul(covariance, basis, n_jobs))
     basis, _ = qr(basis, mode="economic", overwrite_a=True, check_finite=False)
-    values, rotation = eigh((basis.T @ (covariance @ basis)).astype(np.float64))
+    values, rotation = eigh((basis.T @ matmul(covariance, basis, n_jobs)).astype(np.float64))
     order = slice(None, -n_components - 1, -1)
     return values[order], basis @ rotation[:, order].astype(np.float32)
 
@@ -103,6 +109,7 @@ def fit_whitening(
     n_components: int,
     ridge: float,
     rng: np.random.RandomState,
+    n_jobs: int | None = None,
 ) -> Whitening:
     """Learn a whitening from batches of features, in memory that does not grow with them.
 
@@ -117,6 +124,7 @@ def fit_whitening(
         Added to each eigenvalue, in units of the block's mean eigenvalue: what
         keeps axes that hold mostly noise from being blown up.
     rng : RandomState
+    n_jobs : int, optional
 
     Returns
     -------
@@ -134,7 +142,7 @@ def fit_whitening(
         mean += batch.sum(axis=0, dtype=np.float64)
         for total, block in zip(products, blocks, strict=True):
             part = batch[:, block]
-            total += part.T @ part
+            total += matmul(part.T, part, n_jobs)
         n_samples += len(batch)
     if not n_samples:
         raise ValueError("no features to learn a whitening from")
@@ -145,7 +153,7 @@ def fit_whitening(
         covariance -= np.outer(mean[block], mean[block]).astype(np.float32)
         mean_eigenvalue = max(float(np.trace(covariance)) / len(covariance), 1e-12)
         n_kept = min(n_components, len(covariance), n_samples)
-        values, vectors = principal_axes(covariance, n_kept, rng)
+        values, vectors = principal_axes(covariance, n_kept, rng, n_jobs=n_jobs)
         scales = 1.0 / np.sqrt(np.maximum(values, 0.0) + ridge * mean_eigenvalue)
         axes.append((vectors * scales).astype(np.float32))
     return Whitening(mean, tuple(blocks), tuple(axes))
