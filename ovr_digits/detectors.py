@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 from sklearn.base import ClassifierMixin, clone
 from sklearn.linear_model import SGDClassifier
-from sklearn.utils import check_random_state
+from sklearn.utils import assert_all_finite, check_random_state
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
@@ -59,12 +59,15 @@ class _SGDOnFeatures(ClassifierMixin, ImageInput):
         validate_data(self, X, y, reset=False, skip_check_array=True)
         if len(X) != len(y):
             raise ValueError(f"X has {len(X)} samples, but y has {len(y)}")
+        if y.dtype.kind == "f":
+            assert_all_finite(y, input_name="y")
         check_classification_targets(y)
         return X, y
 
     def _fit_targets(self, X: Array, targets: Bools, progress: Progress | None) -> FittedDetectors:
         rng = check_random_state(self.random_state)
         features = PatchKernelFeatures() if self.features is None else clone(self.features)
+        features.set_params(**_plain_values(features.get_params()))
         if features.random_state is None:
             features.random_state = int(rng.randint(2**31))
         options = DetectorOptions(
@@ -259,7 +262,7 @@ class OneVsRestDigits(_SGDOnFeatures):
             winners = self.classes_[fitted.validation_scores.argmax(axis=1)]
             held_out = y[len(y) - len(winners) :]
             self.validation_score_ = float((winners == held_out).mean())
-        options = {k: v for k, v in self.get_params(deep=False).items() if k != "features"}
+        options = _plain_values(self.get_params(deep=False)) | {"features": None}
         answers = np.array([False, True])
         provenance: dict[str, Any] = {}
         self.detectors_ = [
@@ -285,6 +288,19 @@ class OneVsRestDigits(_SGDOnFeatures):
         scores = self.decision_function(X)
         winners = (scores > 0).astype(int) if scores.ndim == 1 else scores.argmax(axis=1)
         return self.classes_[winners]
+
+
+def _plain_values(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options as plain Python values, which is all that a models.pkl may hold."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, np.random.RandomState):
+            return int(value.randint(2**31))
+        if isinstance(value, list | tuple):
+            return tuple(plain(item) for item in value)
+        return value.item() if isinstance(value, np.generic) else value
+
+    return {name: plain(value) for name, value in options.items()}
 
 
 def detector_arrays(detectors: list[DigitDetector]) -> DetectorArrays:

@@ -9,6 +9,7 @@ import gzip
 import hashlib
 import json
 import os
+import re
 import socket
 import tempfile
 import threading
@@ -117,7 +118,8 @@ def lead_openml_to(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     from sklearn.datasets import _openml
 
     def elsewhere(request: Request) -> object:
-        there = request.full_url.replace("https://www.openml.org/", url)
+        # Which of the two hosts is asked depends on the version of scikit-learn.
+        there = re.sub(r"https://(www|api)\.openml\.org/", url, request.full_url)
         return urlopen(Request(there, headers=dict(request.header_items())))
 
     monkeypatch.setattr(_openml, "urlopen", elsewhere)
