@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
 from collections.abc import Iterator
@@ -20,9 +21,12 @@ def replacing(path: Path) -> Iterator[Path]:
     Raises
     ------
     OSError
-        Where the folder is missing, cannot be written, or is full.
+        Where the folder is missing, cannot be written, or is full, or where
+        ``path`` is there and no regular file (a folder, a device).
     """
     path = path.resolve()  # a link keeps pointing at its file
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "not a regular file")
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
         yield temporary

@@ -189,6 +189,8 @@ def _read_file(path: Path) -> bytes:
 
 
 def _decode(picture: Image.Image) -> Float32:
+    if picture.format == "EPS":
+        raise DigitsError("EPS is a program, not a picture, and is not run; save it as PNG")
     width, height = picture.size
     if width * height > MAX_PIXELS:
         raise DigitsError(_too_large(f"{width * height / 1e6:.0f} megapixels"))

@@ -182,6 +182,8 @@ def _check_writable(output: Path) -> None:
     folder = output.resolve().parent
     if output.is_dir():
         raise DigitsError(f"{output}: this is a folder; name a file in it")
+    if output.exists() and not output.is_file():
+        raise DigitsError(f"{output}: not a regular file; name another")
     if not folder.is_dir():
         raise DigitsError(f"{output}: the folder {folder} does not exist; make it first")
     probe = folder / f".{output.name}.writable"

@@ -1,0 +1,52 @@
+"""Counting votes on labelled samples, on cases small enough to count by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ovr_digits.evaluation import Evaluation, evaluate_scores
+
+
+def scores_for(*rows: dict[int, float]) -> np.ndarray:
+    """Scores of -1 but where a row says otherwise."""
+    scores = np.full((len(rows), 10), -1.0)
+    for row, given in zip(scores, rows, strict=True):
+        for digit, score in given.items():
+            row[digit] = score
+    return scores
+
+
+def test_counts():
+    scores = scores_for({1: 2.0}, {1: 2.0, 7: 3.0}, {7: -0.5}, {1: 0.0}, {7: 1.0})
+    result = evaluate_scores(scores, np.array([1, 1, 7, 1, 7], np.uint8))
+    assert (result.samples, result.errors, result.accuracy) == (5, 1, 0.8)
+    # A score of exactly 0 does not fire.
+    assert (result.fired_none, result.fired_several) == (2, 1)
+    assert result.confusion[1, 1] == result.confusion[7, 7] == 2
+    assert result.confusion[1, 7] == 1
+    one, seven = result.per_digit[1], result.per_digit[7]
+    assert (one.precision, one.recall, one.f1) == pytest.approx((1.0, 2 / 3, 0.8))
+    assert (seven.precision, seven.recall, seven.f1) == pytest.approx((2 / 3, 1.0, 0.8))
+
+
+def test_digit_that_never_occurs_is_zero():
+    result = evaluate_scores(scores_for({3: 1.0}), np.array([3]))
+    assert [s.f1 for s in result.per_digit] == [0, 0, 0, 1, 0, 0, 0, 0, 0, 0]
+    assert result.accuracy == 1
+
+
+def test_json_is_plain_and_rounded():
+    confusion = np.diag(np.full(10, 3))
+    confusion[0, 1] = 1
+    said = Evaluation(confusion, 2, 1).as_json()
+    assert said["accuracy"] == 0.967742
+    assert said["per_digit"][0] == {"digit": 0, "precision": 1.0, "recall": 0.75, "f1": 0.857143}
+    assert said["confusion"][0] == [3, 1, *[0] * 8]
+    assert type(said["confusion"][0][0]) is int
+
+
+@pytest.mark.parametrize(("n_scores", "n_labels"), [(0, 0), (2, 3)])
+def test_numbers_that_differ(n_scores, n_labels):
+    with pytest.raises(ValueError, match=f"{n_scores} scores for {n_labels} labels"):
+        evaluate_scores(np.zeros((n_scores, 10)), np.zeros(n_labels, np.uint8))
