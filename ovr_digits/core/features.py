@@ -106,7 +106,7 @@ def patch_directions(patches: Floats, centred: bool) -> tuple[Floats, Floats]:
     """
     if centred:
         patches = patches - patches.mean(axis=1, keepdims=True)
-    norms = np.sqrt(np.einsum("ij,ij->i", patches, patches))
+    norms = np.sqrt(np.vecdot(patches, patches))
     return patches / (norms + _TINY)[:, None], norms
 
 
@@ -126,8 +126,10 @@ def inverse_root_kernel(anchors: Float32, alpha: float, ridge: float = 1e-3) -> 
 def _responses(patches: Floats, layer: KernelLayer) -> Floats:
     """‖x‖ exp(alpha (⟨x/‖x‖, z⟩ - 1)) for every patch x (n, d) and anchor z: (n, n_anchors)."""
     if layer.centred:
-        patches -= patches.mean(axis=1, keepdims=True)
-    norms = np.sqrt(np.einsum("ij,ij->i", patches, patches)) + _TINY
+        # A product with a constant vector: several times as fast as mean().
+        size = patches.shape[1]
+        patches -= (patches @ np.full(size, 1 / size, patches.dtype))[:, None]
+    norms = np.sqrt(np.vecdot(patches, patches)) + _TINY
     responses: Floats = patches @ layer.anchors.T
     # One exponential takes the norm in too: exp(alpha (cos - 1) + log ‖x‖).
     responses *= (np.float32(layer.alpha) / norms)[:, None]
