@@ -29,8 +29,9 @@ class _SGDOnFeatures(ClassifierMixin, ImageInput):
         features: PatchKernelFeatures | None = None,
         loss: str = "hinge",
         epochs: int = 15,
+        distorted_passes: int = 0,
         alpha: float = 1e-6,
-        step: float = 2.2,
+        step: float = 1.0,
         n_components: int = 1000,
         whitening_ridge: float = 0.1,
         validation_fraction: float = 0.0,
@@ -40,6 +41,7 @@ class _SGDOnFeatures(ClassifierMixin, ImageInput):
         self.features = features
         self.loss = loss
         self.epochs = epochs
+        self.distorted_passes = distorted_passes
         self.alpha = alpha
         self.step = step
         self.n_components = n_components
@@ -73,6 +75,7 @@ class _SGDOnFeatures(ClassifierMixin, ImageInput):
         options = DetectorOptions(
             loss=self.loss,
             epochs=self.epochs,
+            distorted_passes=self.distorted_passes,
             alpha=self.alpha,
             step=self.step,
             n_components=self.n_components,
@@ -93,12 +96,15 @@ class DigitDetector(_SGDOnFeatures):
     features : PatchKernelFeatures, optional
         How features are learnt; the default options where not given.
     loss : str, default="hinge"
-        One of ``fitting.DETECTOR_LOSSES``.
+        One of ``sgd.DETECTOR_LOSSES``.
     epochs : int, default=15
-        Passes over the samples.
+        Passes over the samples as they are; without effect where copies are distorted.
+    distorted_passes : int, default=0
+        Passes over the samples in which each is distorted anew: a little turned,
+        stretched, shifted and bent. Memory does not grow with them.
     alpha : float, default=1e-6
         Weight of the L2 penalty.
-    step : float, default=2.2
+    step : float, default=1.0
         Learning rate times the mean squared length of a sample.
     n_components : int, default=1000
         Principal axes kept of each view's features.

@@ -69,11 +69,11 @@ class PatchKernelFeatures(TransformerMixin, ImageInput):
     ----------
     views : sequence of str, default=("upright", "narrow")
         Ways to straighten the image first; see ``core.views.VIEWS``.
-    n_anchors : sequence of int, default=(32, 256)
+    n_anchors : sequence of int, default=(24, 256)
         Anchors of each layer.
-    patch_sizes : sequence of odd int, default=(5, 3)
+    patch_sizes : sequence of odd int, default=(3, 5)
         Side of each layer's patches.
-    strides : sequence of float, default=(2.0, 3.0)
+    strides : sequence of float, default=(2.0, 1.9)
         Distance between the windows of each layer's pooling.
     alphas : sequence of float, default=(4.0, 4.0)
         Sharpness of each layer's comparison.
@@ -114,9 +114,9 @@ class PatchKernelFeatures(TransformerMixin, ImageInput):
     def __init__(
         self,
         views: Sequence[str] = ("upright", "narrow"),
-        n_anchors: Sequence[int] = (32, 256),
-        patch_sizes: Sequence[int] = (5, 3),
-        strides: Sequence[float] = (2.0, 3.0),
+        n_anchors: Sequence[int] = (24, 256),
+        patch_sizes: Sequence[int] = (3, 5),
+        strides: Sequence[float] = (2.0, 1.9),
         alphas: Sequence[float] = (4.0, 4.0),
         n_images: int = 3000,
         n_patches: int = 60_000,

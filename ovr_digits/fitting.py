@@ -6,25 +6,31 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from joblib import Parallel, delayed
-from sklearn.linear_model import LogisticRegression, SGDClassifier
+from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
 from ovr_digits.core.arrays import Array, Bools, Float32, Float64, Floats
-from ovr_digits.core.features import patch_kernel_features
+from ovr_digits.core.distortion import (
+    MEDIUM,
+    Distortions,
+    DistortionStrength,
+    apply_distortions,
+    draw_distortions,
+)
+from ovr_digits.core.features import as_images, branch_features
 from ovr_digits.features import PatchKernelFeatures
 from ovr_digits.parallel import collect, resolve_jobs
 from ovr_digits.progress import Progress
+from ovr_digits.sgd import fit_sgd
 from ovr_digits.whitening import Whitening, fit_whitening
-
-#: Losses of SGDClassifier that make sense for a detector.
-DETECTOR_LOSSES = ("hinge", "log_loss", "squared_hinge", "modified_huber", "squared_error")
 
 #: Images that the whitening is measured on; more make no difference.
 WHITENING_SAMPLES = 20_000
 
-#: The column beside the coordinates whose weight is a detector's offset.
-_CONSTANT = 1.0
+#: Distorted copies that are made, turned into features, learnt from and thrown away together.
+STREAM_CHUNK = 20_000
+#: How often SGD passes over such a chunk.
+STREAM_REPEATS = 2
 
 
 @dataclass(frozen=True)
@@ -34,9 +40,12 @@ class DetectorOptions:
     Attributes
     ----------
     loss : str
-        One of ``DETECTOR_LOSSES``.
+        One of ``sgd.DETECTOR_LOSSES``.
     epochs : int
-        Passes over the samples.
+        Passes over the samples as they are; without effect where copies are distorted.
+    distorted_passes : int
+        Passes over the samples in which each is distorted anew; 0 for none.
+    distortion : DistortionStrength
     alpha : float
         Weight of the L2 penalty.
     step : float
@@ -52,8 +61,10 @@ class DetectorOptions:
 
     loss: str = "hinge"
     epochs: int = 15
+    distorted_passes: int = 0
+    distortion: DistortionStrength = MEDIUM
     alpha: float = 1e-6
-    step: float = 2.2
+    step: float = 1.0
     n_components: int = 1000
     whitening_ridge: float = 0.1
     n_validation: int = 0
@@ -113,111 +124,116 @@ def fit_detectors(
     progress = progress or Progress()
     n_jobs = resolve_jobs(n_jobs)
     n_fit = len(X) - options.n_validation
+
+    def fit(n: int, held_out: str) -> tuple[Float64, Float64, int]:
+        passes = samples.passes(targets[:n], held_out)
+        return fit_sgd(passes, options.loss, options.alpha, options.step, rng, n_jobs)
+
     with threadpool_limits(1, user_api="blas"):  # the cores are shared out by parallel
         progress.stage("learning the patches", 1)
         features.fit(X[:n_fit])
-        whitening = _whiten(X[:n_fit], features, options, rng, n_jobs, progress)
-
-        def project(rows: Array) -> Array:
-            raw = patch_kernel_features(rows, features.branches_, features.image_shape_)
-            constant = np.full((len(rows), 1), _CONSTANT, raw.dtype)
-            return np.hstack([whitening.apply(raw), constant])
-
-        progress.stage("features of all digits", len(X))
-        coordinates = collect(project, X, n_jobs, progress.advance)
-
+        samples = _Samples(X, features, options, rng, n_jobs, progress)
+        samples.whiten(n_fit)
         slope, offset = np.ones(targets.shape[1]), np.zeros(targets.shape[1])
         validation_scores = None
         if options.n_validation:
-            progress.stage("detectors, validation part held out", options.epochs)
-            coef, intercept, _ = _fit_sgd(
-                coordinates[:n_fit], targets[:n_fit], options, rng, n_jobs, progress.advance
-            )
-            validation_scores = coordinates[n_fit:, :-1].astype(np.float64) @ coef.T + intercept
+            coef, intercept, _ = fit(n_fit, ", validation part held out")
+            validation_scores = samples.clean(n_fit)[:, :-1] @ coef.T + intercept
             slope, offset = _calibrate(validation_scores, targets[n_fit:])
             validation_scores = validation_scores * slope + offset
-        progress.stage("detectors, all digits", options.epochs)
-        coef, intercept, n_updates = _fit_sgd(
-            coordinates, targets, options, rng, n_jobs, progress.advance
-        )
+        coef, intercept, n_updates = fit(len(X), ", all digits")
     coef, intercept = coef * slope[:, None], intercept * slope + offset
-    coef, intercept = whitening.fold(coef, intercept)
+    coef, intercept = samples.whitening.fold(coef, intercept)
     return FittedDetectors(
         features, coef.astype(np.float32), intercept, n_updates, validation_scores
     )
 
 
-def _whiten(
-    X: Array,
-    features: PatchKernelFeatures,
-    options: DetectorOptions,
-    rng: np.random.RandomState,
-    n_jobs: int,
-    progress: Progress,
-) -> Whitening:
-    sample = X[np.sort(rng.permutation(len(X))[:WHITENING_SAMPLES])]
-    progress.stage("principal axes of the features", len(sample) * 1.5)
+class _Samples:
+    """Training images as SGD sees them: whitened coordinates, of the images or of copies."""
 
-    def batches() -> Iterator[Floats]:
-        # Larger pieces make the products of fit_whitening run at full speed on all cores.
-        for start in range(0, len(sample), 4096):
-            part = collect(
-                lambda rows: patch_kernel_features(rows, features.branches_, features.image_shape_),
-                sample[start : start + 4096],
-                n_jobs,
-            )
-            progress.advance(len(part))
-            yield part
+    whitening: Whitening
 
-    blocks = _blocks(features)
-    return fit_whitening(
-        batches(), blocks, options.n_components, options.whitening_ridge, rng, n_jobs
-    )
+    def __init__(
+        self,
+        X: Array,
+        features: PatchKernelFeatures,
+        options: DetectorOptions,
+        rng: np.random.RandomState,
+        n_jobs: int,
+        progress: Progress,
+    ) -> None:
+        self._X, self._features, self._options = X, features, options
+        self._rng, self._n_jobs, self._progress = rng, n_jobs, progress
+        self._coordinates: Floats | None = None
 
-
-def _blocks(features: PatchKernelFeatures) -> list[slice]:
-    """Which features belong to which branch."""
-    sizes = [branch.n_features(features.image_shape_) for branch in features.branches_]
-    ends = np.cumsum(sizes)
-    return [slice(int(e) - n, int(e)) for n, e in zip(sizes, ends, strict=True)]
-
-
-def _fit_sgd(
-    Z: Array,
-    targets: Bools,
-    options: DetectorOptions,
-    rng: np.random.RandomState,
-    n_jobs: int,
-    advance: Callable[[int], None],
-) -> tuple[Float64, Float64, int]:
-    """Averaged SGD, a classifier a target: weights, offsets, and the steps each took.
-
-    The last column of Z (n, d) is a constant, and its weight is the offset.
-    SGDClassifier's own intercept will not do: ``partial_fit`` with averaging
-    starts it from zero at every call.
-    """
-    mean_square = float(np.einsum("ij,ij->", Z, Z, dtype=np.float64)) / len(Z)
-    classifiers = [
-        SGDClassifier(
-            loss=options.loss,
-            alpha=options.alpha,
-            learning_rate="constant",
-            eta0=options.step / max(mean_square, 1e-12),
-            average=True,
-            fit_intercept=False,
-            random_state=np.random.RandomState(rng.randint(2**31)),
+    def whiten(self, n: int) -> None:
+        """Learn the whitening from some of the first n samples, distorted if all will be."""
+        rows = np.sort(self._rng.permutation(n)[:WHITENING_SAMPLES])
+        self._progress.stage("principal axes of the features", len(rows) * 1.5)
+        # Larger pieces than a thread takes at a time: the products run at full speed on them.
+        pieces = (
+            self._map(lambda features: features, rows[start : start + 4096])
+            for start in range(0, len(rows), 4096)
         )
-        for _ in range(targets.shape[1])
-    ]
-    classes = np.array([False, True])
-    for _ in range(options.epochs):
-        Parallel(n_jobs=n_jobs, prefer="threads")(
-            delayed(classifier.partial_fit)(Z, target, classes=classes)
-            for classifier, target in zip(classifiers, targets.T, strict=True)
+        sizes = [b.n_features(self._features.image_shape_) for b in self._features.branches_]
+        ends = np.cumsum(sizes)
+        blocks = [slice(int(end) - size, int(end)) for size, end in zip(sizes, ends, strict=True)]
+        options = self._options
+        self.whitening = fit_whitening(
+            pieces, blocks, options.n_components, options.whitening_ridge, self._rng, self._n_jobs
         )
-        advance(1)
-    weights = np.concatenate([c.coef_ for c in classifiers]).astype(np.float64)
-    return weights[:, :-1], weights[:, -1] * _CONSTANT, options.epochs * len(Z)
+
+    def passes(self, targets: Bools, held_out: str) -> Iterator[tuple[Floats, Bools]]:
+        """Chunks of coordinates of the first samples, with their targets, for SGD to pass over."""
+        n, options = len(targets), self._options
+        if options.distorted_passes == 0:
+            self.clean(0)
+            assert self._coordinates is not None
+            self._progress.stage(f"detectors{held_out}", options.epochs)
+            for _ in range(options.epochs):
+                yield self._coordinates[:n], targets
+                self._progress.advance(1)
+            return
+        self._progress.stage(f"detectors{held_out}", n * options.distorted_passes)
+        for _ in range(options.distorted_passes):
+            order = self._rng.permutation(n)
+            for start in range(0, n, STREAM_CHUNK):
+                rows = order[start : start + STREAM_CHUNK]
+                chunk = self._map(self._project, rows)
+                for _ in range(STREAM_REPEATS):
+                    yield chunk, targets[rows]
+
+    def clean(self, start: int) -> Floats:
+        """Coordinates of the samples from ``start`` on, undistorted."""
+        if self._options.distorted_passes:
+            return self._map(self._project, np.arange(start, len(self._X)), distorted=False)
+        if self._coordinates is None:
+            self._progress.stage("features of all digits", len(self._X))
+            self._coordinates = self._map(self._project, np.arange(len(self._X)))
+        return self._coordinates[start:]
+
+    def _project(self, features: Floats) -> Floats:
+        """Whitened coordinates, and a constant whose weight is a detector's offset."""
+        constant = np.ones((len(features), 1), features.dtype)
+        return np.hstack([self.whitening.apply(features), constant])
+
+    def _map(
+        self, then: Callable[[Floats], Floats], rows: Array, distorted: bool | None = None
+    ) -> Floats:
+        """Features of some samples, distorted where that is the option, and what follows them."""
+        drawn: Distortions | None = None
+        if self._options.distorted_passes and distorted is not False:
+            drawn = draw_distortions(len(rows), self._options.distortion, self._rng)
+        features = self._features
+
+        def work(positions: Array) -> Floats:
+            images = as_images(self._X[rows[positions]], features.image_shape_)
+            if drawn is not None:
+                images = apply_distortions(images, drawn[positions])
+            return then(branch_features(images, features.branches_))
+
+        return collect(work, np.arange(len(rows)), self._n_jobs, self._progress.advance)
 
 
 def _calibrate(scores: Float64, targets: Bools) -> tuple[Float64, Float64]:

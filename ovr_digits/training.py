@@ -16,6 +16,7 @@ from ovr_digits.data import Dataset, Split, load_split
 from ovr_digits.detectors import OneVsRestDigits
 from ovr_digits.errors import DigitsError
 from ovr_digits.evaluation import evaluate_scores
+from ovr_digits.features import PatchKernelFeatures
 from ovr_digits.modelfile import save_models
 from ovr_digits.parallel import collect
 from ovr_digits.progress import Progress
@@ -24,6 +25,30 @@ from ovr_digits.progress import Progress
 VALIDATION_FRACTION = 1 / 6
 #: Fewer images than this leave too little to hold out.
 MIN_SAMPLES = 60
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A named balance of accuracy and cost.
+
+    Attributes
+    ----------
+    views : tuple of str
+        See ``features.PatchKernelFeatures``.
+    epochs, distorted_passes : int
+        See ``detectors.DigitDetector``.
+    """
+
+    views: tuple[str, ...]
+    epochs: int = 15
+    distorted_passes: int = 0
+
+
+PRESETS = {
+    "fast": Preset(("upright",)),
+    "default": Preset(("upright", "narrow")),
+    "best": Preset(("upright", "narrow", "raw"), distorted_passes=8),
+}
 
 
 @dataclass(frozen=True)
@@ -37,11 +62,14 @@ class TrainingOptions:
         Folder of the MNIST files; default: see ``data.load_split``.
     output : Path
         The models.pkl to write.
+    preset : str
+        A key of ``PRESETS``.
     seed : int
-    epochs : int
-        Passes of SGD over the images.
+    epochs : int, optional
+        Passes of SGD over the images; default: the preset's. Where it distorts
+        them, each pass distorts them anew.
     loss : str
-        One of ``fitting.DETECTOR_LOSSES``.
+        One of ``sgd.DETECTOR_LOSSES``.
     limit : int, optional
         Only the first images of the training set.
     n_jobs : int
@@ -51,8 +79,9 @@ class TrainingOptions:
     dataset: Dataset = "mnist"
     data_dir: Path | None = None
     output: Path = Path("models.pkl")
+    preset: str = "default"
     seed: int = 0
-    epochs: int = 15
+    epochs: int | None = None
     loss: str = "hinge"
     limit: int | None = None
     n_jobs: int = -1
@@ -107,9 +136,13 @@ def train(options: TrainingOptions, progress: Progress | None = None) -> Trainin
     X, y = train_split.X[: options.limit], train_split.y[: options.limit]
     _check_samples(y)
 
+    preset = PRESETS[options.preset]
+    epochs = options.epochs or preset.distorted_passes or preset.epochs
     model = OneVsRestDigits(
+        PatchKernelFeatures(preset.views),
         loss=options.loss,
-        epochs=options.epochs,
+        epochs=epochs,
+        distorted_passes=epochs if preset.distorted_passes else 0,
         validation_fraction=VALIDATION_FRACTION,
         n_jobs=options.n_jobs,
         random_state=options.seed,
@@ -130,8 +163,9 @@ def train(options: TrainingOptions, progress: Progress | None = None) -> Trainin
         validation_accuracy=model.validation_score_,
         test_accuracy=evaluate_scores(scores, test_split.y).accuracy,
         options={
+            "preset": options.preset,
             "seed": options.seed,
-            "epochs": options.epochs,
+            "epochs": epochs,
             "detector_loss": options.loss,
             "limit": options.limit,
         },

@@ -31,11 +31,16 @@ from ovr_digits.cli.options import (
 )
 @seed_option(0, "Settles every random choice: the same seed gives the same models.")
 @click.option(
+    "--preset",
+    type=click.Choice(["fast", "default", "best"]),
+    default="default",
+    show_default=True,
+    help="How much time to spend on accuracy; best also learns from distorted copies.",
+)
+@click.option(
     "--epochs",
     type=click.IntRange(1, 1000),
-    default=15,
-    show_default=True,
-    help="Passes of SGD over the images.",
+    help="Passes of SGD over the images. [default: the preset's]",
 )
 @click.option(
     "--detector-loss",
@@ -58,7 +63,8 @@ def train(
     data_dir: Path | None,
     output: Path,
     seed: int,
-    epochs: int,
+    preset: str,
+    epochs: int | None,
     detector_loss: str,
     limit: int | None,
     jobs: int,
@@ -69,6 +75,7 @@ def train(
     \b
     Examples:
       ovr-digits train
+      ovr-digits train --preset best
       ovr-digits train --limit 5000 --output quick.pkl
       ovr-digits train --dataset digits --seed 7
     """
@@ -80,6 +87,7 @@ def train(
         dataset=dataset,  # type: ignore[arg-type]
         data_dir=data_dir,
         output=output,
+        preset=preset,
         seed=seed,
         epochs=epochs,
         loss=detector_loss,

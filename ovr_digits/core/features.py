@@ -13,7 +13,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -205,13 +204,8 @@ class Branch:
 
 def as_images(X: Array, image_shape: tuple[int, int]) -> Floats:
     """Grey levels 0-255, (n, h * w), as images (n, h, w) in 0..1: float64 if X is, else float32."""
-    images = X.astype(_float_type(X)).reshape(len(X), *image_shape)
-    images /= 255
-    return images
-
-
-def _float_type(X: Array) -> type[np.floating[Any]]:
-    return np.float64 if X.dtype == np.float64 else np.float32
+    images: Floats = X.astype(np.float64 if X.dtype == np.float64 else np.float32)
+    return (images / 255).reshape(len(X), *image_shape)
 
 
 def apply_layers(images: Floats, layers: Sequence[KernelLayer]) -> Floats:
@@ -222,10 +216,24 @@ def apply_layers(images: Floats, layers: Sequence[KernelLayer]) -> Floats:
     return maps
 
 
+def branch_features(images: Floats, branches: Sequence[Branch]) -> Floats:
+    """Features of images (n, h, w) in 0..1: every branch's maps, flattened, side by side."""
+    image_shape = (images.shape[1], images.shape[2])
+    ends = np.cumsum([branch.n_features(image_shape) for branch in branches])
+    features = np.empty((len(images), int(ends[-1])), images.dtype)
+    for start in range(0, len(images), BATCH):
+        batch = images[start : start + BATCH]
+        for branch, end in zip(branches, ends, strict=True):
+            maps = apply_layers(VIEWS[branch.view](batch), branch.layers)
+            flat = maps.reshape(len(maps), -1)
+            features[start : start + BATCH, end - flat.shape[1] : end] = flat
+    return features
+
+
 def patch_kernel_features(
     X: Array, branches: Sequence[Branch], image_shape: tuple[int, int]
 ) -> Floats:
-    """Features of images: every branch's pooled maps, flattened, side by side.
+    """Features of flattened images.
 
     Parameters
     ----------
@@ -238,12 +246,4 @@ def patch_kernel_features(
     -------
     (n, sum of the branches' n_features), float64 if X is, else float32
     """
-    ends = np.cumsum([branch.n_features(image_shape) for branch in branches])
-    features = np.empty((len(X), int(ends[-1])), _float_type(X))
-    for start in range(0, len(X), BATCH):
-        images = as_images(X[start : start + BATCH], image_shape)
-        for branch, end in zip(branches, ends, strict=True):
-            maps = apply_layers(VIEWS[branch.view](images), branch.layers)
-            flat = maps.reshape(len(maps), -1)
-            features[start : start + BATCH, end - flat.shape[1] : end] = flat
-    return features
+    return branch_features(as_images(X, image_shape), branches)
