@@ -9,12 +9,12 @@ import struct
 import zlib
 from io import BytesIO
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ovr_digits.errors import DigitsError
+from ovr_digits.reading import read_bytes, read_stream
 
 #: The most bytes that a file may hold, before and after decompression.
 MAX_BYTES = 100_000_000
@@ -23,7 +23,6 @@ MAX_BYTES = 100_000_000
 GZIP_MAGIC = b"\x1f\x8b"
 _UNSIGNED_BYTE = 0x08  # the type code of uint8, the only one in MNIST
 _OTHER_TYPES = {0x09: "int8", 0x0B: "int16", 0x0C: "int32", 0x0D: "float32", 0x0E: "float64"}
-_CHUNK = 1 << 20
 
 
 def read_idx(path: str | os.PathLike[str], max_bytes: int = MAX_BYTES) -> NDArray[np.uint8]:
@@ -50,17 +49,10 @@ def read_idx(path: str | os.PathLike[str], max_bytes: int = MAX_BYTES) -> NDArra
 def read_content(path: str | os.PathLike[str], max_bytes: int = MAX_BYTES) -> bytes:
     """Read a file and decompress it where it is gzip; raises DigitsError as ``read_idx`` does."""
     try:
-        with Path(path).open("rb") as file:
-            data = _read_at_most(file, max_bytes, str(path))
-    except FileNotFoundError:
-        raise DigitsError(f"{path}: no such file") from None
-    except IsADirectoryError:
-        raise DigitsError(f"{path}: a folder, not a file") from None
-    except PermissionError:
-        raise DigitsError(f"{path}: permission denied") from None
-    except OSError as error:
-        raise DigitsError(f"{path}: cannot be read ({error.strerror})") from None
-    return decompress(data, str(path), max_bytes)
+        data = read_bytes(path, max_bytes)
+    except DigitsError as error:
+        raise DigitsError(f"{path}: {error}") from None
+    return decompress(_at_most(data, max_bytes, str(path)), str(path), max_bytes)
 
 
 def decompress(data: bytes, name: str, max_bytes: int = MAX_BYTES) -> bytes:
@@ -83,21 +75,17 @@ def decompress(data: bytes, name: str, max_bytes: int = MAX_BYTES) -> bytes:
         return data
     try:
         with gzip.GzipFile(fileobj=BytesIO(data)) as stream:
-            return _read_at_most(stream, max_bytes, name)
+            return _at_most(read_stream(stream, max_bytes), max_bytes, name)
     except EOFError:
         raise DigitsError(f"{name}: the gzip data are truncated") from None
     except (gzip.BadGzipFile, zlib.error) as error:
         raise DigitsError(f"{name}: the gzip data are damaged ({error})") from None
 
 
-def _read_at_most(stream: IO[bytes] | gzip.GzipFile, max_bytes: int, name: str) -> bytes:
-    """Everything to the end of the stream, in chunks, so that memory follows what is there."""
-    content = bytearray()
-    while chunk := stream.read(_CHUNK):
-        content += chunk
-        if len(content) > max_bytes:
-            raise DigitsError(f"{name}: holds more than {max_bytes:,} bytes")
-    return bytes(content)
+def _at_most(content: bytes, max_bytes: int, name: str) -> bytes:
+    if len(content) > max_bytes:
+        raise DigitsError(f"{name}: holds more than {max_bytes:,} bytes")
+    return content
 
 
 def parse_idx(data: bytes, name: str) -> NDArray[np.uint8]:

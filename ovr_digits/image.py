@@ -5,13 +5,13 @@ from __future__ import annotations
 import io
 import os
 import warnings
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from ovr_digits.errors import DigitsError
+from ovr_digits.reading import read_bytes
 
 Float32 = NDArray[np.float32]
 
@@ -143,7 +143,7 @@ def read_grey(source: str | os.PathLike[str] | bytes) -> Float32:
     DigitsError
         Where there is no such file or it is no picture that can be read.
     """
-    data = source if isinstance(source, bytes) else _read_file(Path(source))
+    data = source if isinstance(source, bytes) else read_bytes(source, MAX_BYTES)
     if not data:
         raise DigitsError("the file is empty")
     if len(data) > MAX_BYTES:
@@ -172,20 +172,6 @@ def read_grey(source: str | os.PathLike[str] | bytes) -> Float32:
 
 def _too_large(size: str) -> str:
     return f"the picture is too large ({size}, at most {MAX_PIXELS // 1_000_000}); shrink it"
-
-
-def _read_file(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            return file.read(MAX_BYTES + 1)
-    except FileNotFoundError:
-        raise DigitsError("no such file") from None
-    except IsADirectoryError:
-        raise DigitsError("this is a folder; name the pictures in it") from None
-    except PermissionError:
-        raise DigitsError("permission denied; make the file readable") from None
-    except (OSError, ValueError) as error:
-        raise DigitsError(f"cannot be read ({error})") from None
 
 
 def _decode(picture: Image.Image) -> Float32:

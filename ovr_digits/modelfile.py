@@ -26,6 +26,7 @@ from ovr_digits.core.detectors import DetectorArrays
 from ovr_digits.core.features import Branch, KernelLayer, n_positions
 from ovr_digits.core.views import VIEWS
 from ovr_digits.errors import DigitsError
+from ovr_digits.reading import read_bytes
 
 FILE_NAME = "models.pkl"
 #: The most bytes that a models.pkl may have; a trained one has under 5 MB.
@@ -97,16 +98,10 @@ def load_models(path: str | os.PathLike[str] | None = None) -> DetectorArrays:
     """
     path = find_models(path)
     try:
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
-    except FileNotFoundError:
-        raise ModelFileError(f"{path}: no such file; make one with: ovr-digits train") from None
-    except IsADirectoryError:
-        raise ModelFileError(f"{path}: this is a folder, not a models.pkl") from None
-    except PermissionError:
-        raise ModelFileError(f"{path}: permission denied; make the file readable") from None
-    except (OSError, ValueError) as error:
-        raise ModelFileError(f"{path}: cannot be read ({error})") from None
+        data = read_bytes(path, MAX_BYTES)
+    except DigitsError as error:
+        advice = "" if path.exists() else "; make one with: ovr-digits train"
+        raise ModelFileError(f"{path}: {error}{advice}") from None
     try:
         return parse_models(data)
     except ModelFileError as error:

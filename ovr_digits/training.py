@@ -6,12 +6,13 @@ import platform
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import sklearn
 
+from ovr_digits import __version__
 from ovr_digits.data import Dataset, Split, load_split
 from ovr_digits.detectors import OneVsRestDigits
 from ovr_digits.errors import DigitsError
@@ -190,9 +191,9 @@ def _provenance(result: TrainingResult, split: Split) -> dict[str, Any]:
         "created": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "versions": {
             "python": platform.python_version(),
-            "ovr-digits": version("ovr-digits"),
+            "ovr-digits": __version__,
             "numpy": np.__version__,
-            "scikit-learn": version("scikit-learn"),
+            "scikit-learn": sklearn.__version__,
         },
     }
 

@@ -133,7 +133,7 @@ def test_missing_file(tmp_path):
 
 
 def test_folder(tmp_path):
-    with pytest.raises(DigitsError, match="a folder, not a file"):
+    with pytest.raises(DigitsError, match="this is a folder, not a file"):
         read_idx(tmp_path)
 
 
