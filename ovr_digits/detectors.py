@@ -268,7 +268,7 @@ class OneVsRestDigits(_SGDOnFeatures):
             winners = self.classes_[fitted.validation_scores.argmax(axis=1)]
             held_out = y[len(y) - len(winners) :]
             self.validation_score_ = float((winners == held_out).mean())
-        options = _plain_values(self.get_params(deep=False)) | {"features": None}
+        options = _plain_values(self.get_params(deep=False)) | {"features": None, "n_jobs": None}
         answers = np.array([False, True])
         provenance: dict[str, Any] = {}
         self.detectors_ = [

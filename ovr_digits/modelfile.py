@@ -100,7 +100,7 @@ def load_models(path: str | os.PathLike[str] | None = None) -> DetectorArrays:
     try:
         data = read_bytes(path, MAX_BYTES)
     except DigitsError as error:
-        advice = "" if path.exists() else "; make one with: ovr-digits train"
+        advice = "; make one with: ovr-digits train" if str(error) == "no such file" else ""
         raise ModelFileError(f"{path}: {error}{advice}") from None
     try:
         return parse_models(data)

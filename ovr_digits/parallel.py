@@ -20,7 +20,7 @@ def map_batches(
     n_jobs: int | None = None,
     chunk: int = CHUNK,
 ) -> Iterator[tuple[slice, Array]]:
-    """Apply ``function`` to consecutive rows of X, in threads.
+    """Apply ``function`` to consecutive rows of X, in threads of one BLAS thread each.
 
     NumPy releases the interpreter lock in all that is heavy here, so threads
     share the images without a copy.
@@ -31,7 +31,8 @@ def map_batches(
         Takes (m, d) and returns an array of m rows.
     X : (n, d) array
     n_jobs : int, optional
-        Threads; -1 is one for each core, ``None`` is one.
+        Threads; -1 is one for each core. ``None`` stays in this thread and
+        leaves BLAS as it is.
     chunk : int
         Rows a call.
 
@@ -42,6 +43,10 @@ def map_batches(
     result : array
     """
     slices = [slice(i, min(i + chunk, len(X))) for i in range(0, len(X), chunk)]
+    if n_jobs is None:
+        for rows in slices:
+            yield rows, function(X[rows])
+        return
     with threadpool_limits(1, user_api="blas"):
         results = Parallel(n_jobs=resolve_jobs(n_jobs), prefer="threads", return_as="generator")(
             delayed(function)(X[rows]) for rows in slices

@@ -182,7 +182,13 @@ def test_train_then_evaluate_on_the_bundled_digits(run, trained):
         *("validation_accuracy", "test_accuracy", "options"),
     ]
     assert (said["output"], said["dataset"], said["samples"]) == ("mine.pkl", "digits", 300)
-    assert said["options"] == {"seed": 5, "epochs": 15, "detector_loss": "hinge", "limit": 300}
+    assert said["options"] == {
+        "preset": "default",
+        "seed": 5,
+        "epochs": 15,
+        "detector_loss": "hinge",
+        "limit": 300,
+    }
     assert said["validation_accuracy"] > 0.9
     (found,) = objects(run("evaluate", "--dataset", "digits", "--models", model, "--json"))
     assert_consistent(found)

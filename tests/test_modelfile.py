@@ -600,11 +600,11 @@ def test_features_that_do_not_fit_are_refused(tiny_models_bytes, change, message
         ({"alpha": None}, 0, "wrong settings"),
         ({"patch_size": 7}, 0, "anchors has the wrong shape"),
         ({"anchors": np.zeros((8, 24), np.float32)}, 0, "anchors has the wrong shape"),
-        ({"anchors": np.full((8, 25), np.nan, np.float32)}, 0, "not finite"),
-        ({"anchors": np.ones((8, 25), np.float32)}, 0, "wrong settings"),
+        ({"anchors": np.full((8, 9), np.nan, np.float32)}, 0, "not finite"),
+        ({"anchors": np.ones((8, 9), np.float32)}, 0, "wrong settings"),
         ({"whitener": np.zeros((8, 7), np.float32)}, 0, "whitener has the wrong shape"),
         ({"whitener": "none"}, 0, "whitener is no array"),
-        ({"anchors": np.zeros((9, 25), np.float32)}, 0, "whitener has the wrong shape"),
+        ({"anchors": np.zeros((9, 9), np.float32)}, 0, "whitener has the wrong shape"),
         ({"anchors": np.zeros((16, 9), np.float32)}, 1, "anchors has the wrong shape"),
         (
             {"anchors": np.zeros((1, 15 * 15), np.float32), "patch_size": 15, "stride": 1.0}
@@ -623,7 +623,7 @@ def test_layers_that_would_take_gigabytes_for_one_image_are_refused(tiny_models_
     """Half a megabyte of anchors can ask for more: 15×15 patches of a thousand channels."""
 
     def wide(fields: dict[str, Any]) -> None:
-        fields.update(anchors=np.zeros((1024, 25), np.float32), stride=1.0)
+        fields.update(anchors=np.zeros((1024, 9), np.float32), stride=1.0)
         fields.update(whitener=None)
 
     def deep(fields: dict[str, Any]) -> None:
