@@ -1,0 +1,1 @@
+"""Measures ovr-digits beside other ways to read digits: ``python -m benchmarks``."""

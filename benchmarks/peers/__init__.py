@@ -1,0 +1,72 @@
+"""The contestants: a name, what it is, and where its code lies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from benchmarks.peers.base import Peer
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One contestant.
+
+    Attributes
+    ----------
+    title : str
+        What it is, in a few words.
+    home : str
+        Module and class below ``benchmarks.peers``.
+    needs : str, optional
+        The module that must be importable, where it is no dependency of ours.
+    packages : tuple of str
+        Distributions beyond the common ones whose versions matter.
+    """
+
+    title: str
+    home: str
+    needs: str | None = None
+    packages: tuple[str, ...] = ()
+
+    def load(self) -> type[Peer]:
+        """Import the class."""
+        module, _, name = self.home.partition(":")
+        return getattr(import_module(f"benchmarks.peers.{module}"), name)
+
+    def source(self) -> Path:
+        """The file that holds the class."""
+        return Path(__file__).with_name(self.home.partition(":")[0] + ".py")
+
+    @property
+    def ours(self) -> bool:
+        """Whether it is ovr-digits."""
+        return self.home.startswith("ours:")
+
+
+PEERS = {
+    "ours-fast": Entry("ovr-digits, preset fast", "ours:OursFast"),
+    "ours-default": Entry("ovr-digits, preset default", "ours:OursDefault"),
+    "ours-best": Entry("ovr-digits, preset best", "ours:OursBest"),
+    "logistic": Entry("ten logistic regressions on pixels, first True wins", "linear:Logistic"),
+    "sgd": Entry("ten SGD classifiers on pixels, highest score wins", "linear:SGD"),
+    "knn": Entry("6 nearest neighbours on standardised pixels", "neighbours:Neighbours"),
+    "mlp": Entry("784-32-32-10 ReLU network", "mlp:MLP"),
+    "cnn": Entry(
+        "Keras convolutional network, augmented",
+        "cnn:CNN",
+        needs="tensorflow",
+        packages=("tensorflow", "tensorflow-cpu", "keras"),
+    ),
+    "svc": Entry("support vector machine, RBF kernel", "svc:SVM"),
+    "vw": Entry(
+        "Vowpal Wabbit, one against all on pixels",
+        "vowpal:VowpalWabbit",
+        needs="vowpalwabbit",
+        packages=("vowpalwabbit",),
+    ),
+    "hgb": Entry("histogram gradient boosting", "boosting:Boosting"),
+}

@@ -1,0 +1,92 @@
+"""The benchmarks, run as a person runs them, on the digits inside scikit-learn."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+pytestmark = pytest.mark.skipif(
+    not (ROOT / "benchmarks").is_dir(), reason="the benchmarks are only in the checkout"
+)
+
+
+def run_benchmarks(output: Path, wabbit: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "benchmarks", "--quick", "--dataset", "digits"]
+    command += ["--cores", "1", "--output", str(output), *options]
+    environment = {**os.environ, "PYTHONPATH": str(wabbit)}
+    return subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+# One test, because every contestant costs a few processes.
+def test_contest(tmp_path: Path) -> None:
+    output = tmp_path / "results"
+    wabbit = tmp_path / "modules"
+    wabbit.mkdir()
+    (wabbit / "vowpalwabbit.py").write_text("raise ImportError('no such wabbit')")
+    done = run_benchmarks(output, wabbit, "--only", "vw", "--only", "sgd", "--only", "logistic")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == ""
+    assert "[1/3] logistic: " in done.stderr
+    assert "[2/3] sgd: " in done.stderr
+
+    # The table shows what the JSON holds.
+    content = json.loads((output / "peers-digits-quick.json").read_text())
+    about = content["conditions"]
+    assert (about["train_samples"], about["test_samples"], about["cores"]) == (1500, 297, 1)
+    page = (output / "peers-digits-quick.md").read_text()
+    assert "quick run" in page
+    for text in (about["processor"], about["versions"]["scikit-learn"], about["date"]):
+        assert text in page
+    rows = [line.split(" | ") for line in page.splitlines() if line.startswith("| **")]
+    assert [row[0].split("**")[1] for row in rows] == ["logistic", "sgd"]
+    for row, peer in zip(rows, content["peers"], strict=False):
+        numbers = [float(cell.rstrip(" |%").replace(",", "")) for cell in row[1:]]
+        expected = [
+            100 * peer["accuracy"],
+            peer["train_wall_seconds"],
+            peer["train_cpu_seconds"],
+            peer["peak_bytes"] / 1e6,
+            peer["model_bytes"] / 1e6,
+            peer["cold_seconds"],
+            peer["predict_seconds"],
+        ]
+        tolerances = [0.005, 0.05, 0.05, 0.5, 0.005, 0.005, 0.05]
+        for number, value, tolerance in zip(numbers, expected, tolerances, strict=True):
+            assert abs(number - value) <= tolerance + 1e-9
+        assert peer["accuracy"] == pytest.approx(1 - peer["errors"] / 297)
+        assert 0.6 < peer["accuracy"] < 1
+        assert peer["peak_bytes"] > 20e6
+    assert (output / "peers-digits-quick.png").stat().st_size > 5_000
+
+    # What cannot be imported is named, and not kept.
+    assert "**vw** skipped: vowpalwabbit cannot be imported (no such wabbit)" in page
+    runs = output / "runs" / "peers-digits-quick"
+    before = {path.name: path.read_bytes() for path in runs.iterdir()}
+    assert set(before) == {"logistic.json", "sgd.json"}
+
+    # A second run finds the others. This time the wabbit fails: it holds nothing that is used.
+    (wabbit / "vowpalwabbit.py").write_text("")
+    again = run_benchmarks(output, wabbit, "--only", "sgd", "--only", "vw")
+    assert again.returncode == 1
+    assert "Traceback" not in again.stderr
+    assert "(measured before)" in again.stderr
+    assert {path.name: path.read_bytes() for path in runs.iterdir()} == before
+    peers = json.loads((output / "peers-digits-quick.json").read_text())["peers"]
+    assert peers[:2] == content["peers"][:2]
+    page = (output / "peers-digits-quick.md").read_text()
+    assert "**vw** failed: ImportError: cannot import name 'Workspace'" in page
+
+
+def test_options_before_a_subcommand_are_not_lost_in_silence(tmp_path: Path) -> None:
+    done = run_benchmarks(tmp_path, tmp_path, "scaling")
+    assert done.returncode == 2
+    assert "put options behind scaling" in done.stderr
