@@ -143,6 +143,7 @@ class _Download:
     def __init__(self, name: str, progress: Progress) -> None:
         self.content = bytearray()
         self.abandoned = False
+        self._total = 0.0
         self._name, self._progress = name, progress
 
     def write(self, chunk: bytes) -> None:
@@ -159,10 +160,11 @@ class _Download:
     # From here on what pooch expects of a progress bar; ``write`` counts more exactly.
     @property
     def total(self) -> float:
-        raise NotImplementedError
+        return self._total
 
     @total.setter
     def total(self, n_bytes: float) -> None:
+        self._total = n_bytes
         if not self.abandoned:
             self._progress.stage(f"download {self._name}", n_bytes or 1, "B")
 

@@ -40,7 +40,7 @@ class OursDefault(Peer):
 
     def fit(self, X: Any, y: Any, cores: int) -> None:
         """Not used: the command reads the images."""
-        raise NotImplementedError("ovr-digits train reads the images itself")
+        raise RuntimeError("ovr-digits train reads the images itself")
 
     def save(self, folder: Path) -> None:
         """Move what the command wrote."""
