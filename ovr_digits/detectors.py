@@ -96,7 +96,7 @@ class DigitDetector(_SGDOnFeatures):
     features : PatchKernelFeatures, optional
         How features are learnt; the default options where not given.
     loss : str, default="hinge"
-        One of ``sgd.DETECTOR_LOSSES``.
+        One of ``presets.DETECTOR_LOSSES``.
     epochs : int, default=15
         Passes over the samples as they are; without effect where copies are distorted.
     distorted_passes : int, default=0

@@ -40,7 +40,7 @@ class DetectorOptions:
     Attributes
     ----------
     loss : str
-        One of ``sgd.DETECTOR_LOSSES``.
+        One of ``presets.DETECTOR_LOSSES``.
     epochs : int
         Passes over the samples as they are; without effect where copies are distorted.
     distorted_passes : int
@@ -165,6 +165,7 @@ class _Samples:
     ) -> None:
         self._X, self._features, self._options = X, features, options
         self._rng, self._n_jobs, self._progress = rng, n_jobs, progress
+        self._streams = options.distorted_passes > 0
         self._coordinates: Floats | None = None
 
     def whiten(self, n: int) -> None:
@@ -173,7 +174,7 @@ class _Samples:
         self._progress.stage("principal axes of the features", len(rows) * 1.5)
         # Larger pieces than a thread takes at a time: the products run at full speed on them.
         pieces = (
-            self._map(lambda features: features, rows[start : start + 4096])
+            self._map(lambda features: features, rows[start : start + 4096], self._streams)
             for start in range(0, len(rows), 4096)
         )
         sizes = [b.n_features(self._features.image_shape_) for b in self._features.branches_]
@@ -187,12 +188,11 @@ class _Samples:
     def passes(self, targets: Bools, held_out: str) -> Iterator[tuple[Floats, Bools]]:
         """Chunks of coordinates of the first samples, with their targets, for SGD to pass over."""
         n, options = len(targets), self._options
-        if options.distorted_passes == 0:
-            self.clean(0)
-            assert self._coordinates is not None
+        if not self._streams:
+            coordinates = self.clean(0)[:n]
             self._progress.stage(f"detectors{held_out}", options.epochs)
             for _ in range(options.epochs):
-                yield self._coordinates[:n], targets
+                yield coordinates, targets
                 self._progress.advance(1)
             return
         self._progress.stage(f"detectors{held_out}", n * options.distorted_passes)
@@ -200,17 +200,17 @@ class _Samples:
             order = self._rng.permutation(n)
             for start in range(0, n, STREAM_CHUNK):
                 rows = order[start : start + STREAM_CHUNK]
-                chunk = self._map(self._project, rows)
+                chunk = self._map(self._project, rows, distorted=True)
                 for _ in range(STREAM_REPEATS):
                     yield chunk, targets[rows]
 
     def clean(self, start: int) -> Floats:
         """Coordinates of the samples from ``start`` on, undistorted."""
-        if self._options.distorted_passes:
+        if self._streams:
             return self._map(self._project, np.arange(start, len(self._X)), distorted=False)
         if self._coordinates is None:
             self._progress.stage("features of all digits", len(self._X))
-            self._coordinates = self._map(self._project, np.arange(len(self._X)))
+            self._coordinates = self._map(self._project, np.arange(len(self._X)), distorted=False)
         return self._coordinates[start:]
 
     def _project(self, features: Floats) -> Floats:
@@ -218,12 +218,10 @@ class _Samples:
         constant = np.ones((len(features), 1), features.dtype)
         return np.hstack([self.whitening.apply(features), constant])
 
-    def _map(
-        self, then: Callable[[Floats], Floats], rows: Array, distorted: bool | None = None
-    ) -> Floats:
-        """Features of some samples, distorted where that is the option, and what follows them."""
+    def _map(self, then: Callable[[Floats], Floats], rows: Array, distorted: bool) -> Floats:
+        """Features of some samples, or of distorted copies of them, and what follows."""
         drawn: Distortions | None = None
-        if self._options.distorted_passes and distorted is not False:
+        if distorted:
             drawn = draw_distortions(len(rows), self._options.distortion, self._rng)
         features = self._features
 

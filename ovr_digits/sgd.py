@@ -10,9 +10,6 @@ from sklearn.linear_model import SGDClassifier
 
 from ovr_digits.core.arrays import Bools, Float64, Floats
 
-#: Losses of SGDClassifier that make sense for a detector.
-DETECTOR_LOSSES = ("hinge", "log_loss", "squared_hinge", "modified_huber", "squared_error")
-
 
 def fit_sgd(
     chunks: Iterable[tuple[Floats, Bools]],
@@ -30,7 +27,7 @@ def fit_sgd(
         Z (m, d) float32, whose last column is 1 throughout, and targets
         (m, n_targets) bool: what each detector should say. Each is passed over once.
     loss : str
-        One of ``DETECTOR_LOSSES``.
+        One of ``presets.DETECTOR_LOSSES``.
     alpha : float
         Weight of the L2 penalty.
     step : float

@@ -20,36 +20,13 @@ from ovr_digits.evaluation import evaluate_scores
 from ovr_digits.features import PatchKernelFeatures
 from ovr_digits.modelfile import save_models
 from ovr_digits.parallel import collect
+from ovr_digits.presets import PRESETS
 from ovr_digits.progress import Progress
 
 #: Share of the training images, the last ones, on which training is checked.
 VALIDATION_FRACTION = 1 / 6
 #: Fewer images than this leave too little to hold out.
 MIN_SAMPLES = 60
-
-
-@dataclass(frozen=True)
-class Preset:
-    """A named balance of accuracy and cost.
-
-    Attributes
-    ----------
-    views : tuple of str
-        See ``features.PatchKernelFeatures``.
-    epochs, distorted_passes : int
-        See ``detectors.DigitDetector``.
-    """
-
-    views: tuple[str, ...]
-    epochs: int = 15
-    distorted_passes: int = 0
-
-
-PRESETS = {
-    "fast": Preset(("upright",)),
-    "default": Preset(("upright", "narrow")),
-    "best": Preset(("upright", "narrow", "raw"), distorted_passes=8),
-}
 
 
 @dataclass(frozen=True)
@@ -64,13 +41,13 @@ class TrainingOptions:
     output : Path
         The models.pkl to write.
     preset : str
-        A key of ``PRESETS``.
+        A key of ``presets.PRESETS``.
     seed : int
     epochs : int, optional
         Passes of SGD over the images; default: the preset's. Where it distorts
         them, each pass distorts them anew.
     loss : str
-        One of ``sgd.DETECTOR_LOSSES``.
+        One of ``presets.DETECTOR_LOSSES``.
     limit : int, optional
         Only the first images of the training set.
     n_jobs : int

@@ -69,8 +69,6 @@ def test(
             f"{index} is not in 0..{len(split) - 1}: the test set has {len(split):,} samples.",
             param_hint="'--index'",
         )
-    if count > len(split):
-        raise click.BadParameter(f"the test set has {len(split)} samples.", param_hint="'--count'")
     indices = [index] if index is not None else random_indices(len(split), count, seed)
     answers = answer_samples(detectors, split.X, split.y, indices)
 
@@ -87,10 +85,8 @@ def test(
                 f"{terminal.verdict_text(answer.vote)}\ntruth {answer.label}: {right}",
             )
         )
-    if not as_json:
-        n_right = sum(answer.correct for answer in answers)
-        if len(answers) > 1:
-            terminal.echo(f"{n_right} of {len(answers)} right")
+    if not as_json and len(answers) > 1:
+        terminal.echo(f"{sum(a.correct for a in answers)} of {len(answers)} right")
     if save is None and not show:
         return
 

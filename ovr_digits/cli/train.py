@@ -17,6 +17,7 @@ from ovr_digits.cli.options import (
     seed_option,
     tidy_errors,
 )
+from ovr_digits.presets import DETECTOR_LOSSES, PRESETS
 
 
 @click.command(context_settings=CONTEXT_SETTINGS)
@@ -32,7 +33,7 @@ from ovr_digits.cli.options import (
 @seed_option(0, "Settles every random choice: the same seed gives the same models.")
 @click.option(
     "--preset",
-    type=click.Choice(["fast", "default", "best"]),
+    type=click.Choice(list(PRESETS)),
     default="default",
     show_default=True,
     help="How much time to spend on accuracy; best also learns from distorted copies.",
@@ -44,8 +45,8 @@ from ovr_digits.cli.options import (
 )
 @click.option(
     "--detector-loss",
-    type=click.Choice(["hinge", "log_loss", "squared_hinge", "modified_huber", "squared_error"]),
-    default="hinge",
+    type=click.Choice(DETECTOR_LOSSES),
+    default=DETECTOR_LOSSES[0],
     show_default=True,
     help="What SGD minimises for each detector.",
 )
