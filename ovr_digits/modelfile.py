@@ -466,7 +466,7 @@ def _branches(items: object) -> tuple[Branch, ...]:
             if n_patches * sum(layer.anchors.shape) > _MAX_NUMBERS:
                 raise ModelFileError("a layer of its features needs too much memory")
             side = math.ceil(n_positions(side, layer.patch_size) / layer.stride)
-            n_channels = len(layer.anchors)
+            n_channels = len(layer.anchors) if layer.whitener is None else layer.whitener.shape[1]
             checked.append(layer)
         branches.append(Branch(view, tuple(checked)))
     return tuple(branches)
@@ -486,7 +486,9 @@ def _layer(item: object, n_channels: int) -> KernelLayer:
         raise ModelFileError("a layer of its features has wrong settings")
     whitener = state.get("whitener")
     if whitener is not None:
-        whitener = _numbers(whitener, "whitener", (len(anchors),) * 2, 1e4)
+        whitener = _numbers(whitener, "whitener", (len(anchors), None), 1e4)
+        if not 1 <= whitener.shape[1] <= len(anchors):
+            raise ModelFileError("a layer of its features has wrong settings")
     return KernelLayer(anchors, patch_size, alpha, stride, state.get("centred") is True, whitener)
 
 

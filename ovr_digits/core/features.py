@@ -44,10 +44,11 @@ class KernelLayer:
         of them share an axis.
     centred : bool
         Whether a patch's own mean is subtracted first.
-    whitener : (n_anchors, n_anchors) float32 or None
+    whitener : (n_anchors, n_channels) float32 or None
         K^(-1/2), which turns responses into coordinates whose inner product
-        approximates the kernel. ``None`` in the last layer, whose responses
-        a whitening of all features takes further.
+        approximates the kernel, and then the leading principal axes of these.
+        ``None`` in the last layer, whose responses a whitening of all features
+        takes further.
     """
 
     anchors: Float32
@@ -168,7 +169,7 @@ def apply_layer(maps: Floats, layer: KernelLayer) -> Floats:
 
     Returns
     -------
-    (n, h', w', n_anchors) float
+    (n, h', w', n_channels) float, n_anchors channels where there is no whitener
         h' = ceil(n_positions(h, patch_size) / stride), and w' likewise.
     """
     patches = extract_patches(maps, layer.patch_size)

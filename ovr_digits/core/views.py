@@ -3,9 +3,10 @@
 A digit may lean or be wide, and is still the same digit. A view takes the
 leaning out, by moments of the ink, as LeCun, Bottou, Bengio and Haffner did
 for MNIST (*Gradient-based learning applied to document recognition*, 1998,
-section III.A), or sets the width too, as Ciresan, Meier and Schmidhuber did
-(*Multi-column deep neural networks for image classification*, 2012). The
-features of several views side by side tell more than any one's.
+section III.A), or sets width and height too, as Ciresan, Meier and Schmidhuber
+did (*Multi-column deep neural networks for image classification*, 2012). Views
+that differ much tell more together than views that are alike: the image as it
+is and the one with all of this evened out are the best two.
 """
 
 from __future__ import annotations
@@ -96,6 +97,37 @@ def normalise_moments(
     )
 
 
+def fill_box(images: Floats, height: float, width: float) -> Floats:
+    """Stretch or squeeze the ink of each image to a box about the middle.
+
+    The ink's own box is where a row or column is darker than half of full ink.
+
+    Parameters
+    ----------
+    images : (n, h, w) float in 0..1
+    height, width : float
+        Of the box, in pixels, approached only within limits.
+
+    Returns
+    -------
+    (n, h, w) float in 0..1
+    """
+    rows = _stretched(images.max(axis=2), height, least=0.5)
+    columns = _stretched(images.max(axis=1), width, least=0.25)
+    return bilinear_sample(images, rows[:, :, None], columns[:, None, :])
+
+
+def _stretched(darkest: Floats, length: float, least: float) -> Floats:
+    """Where each position of an axis (n, size) is read, so that its ink gets a length."""
+    size = darkest.shape[1]
+    inked = darkest > 0.5
+    first = inked.argmax(axis=1).astype(darkest.dtype)
+    last = (size - 1 - inked[:, ::-1].argmax(axis=1)).astype(darkest.dtype)
+    factor = np.clip((last - first + 1) / darkest.dtype.type(length), least, 1.3)
+    position = np.arange(size, dtype=darkest.dtype) - darkest.dtype.type((size - 1) / 2)
+    return ((first + last) / 2)[:, None] + factor[:, None].astype(darkest.dtype) * position
+
+
 _LEAST_VARIANCE = 0.5  # square pixels; a single dot has none
 
 #: Every view by its name in models.pkl.
@@ -103,5 +135,6 @@ VIEWS: dict[str, Callable[[Floats], Floats]] = {
     "raw": lambda images: images,
     "upright": normalise_moments,
     "narrow": partial(normalise_moments, width=3.0),
-    "square": partial(normalise_moments, width=5.0, height=5.0),
+    "even": partial(normalise_moments, width=5.0, height=6.0),
+    "boxed": lambda images: fill_box(normalise_moments(images), height=20.0, width=14.0),
 }
