@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -28,12 +28,13 @@ class _SGDOnFeatures(ClassifierMixin, ImageInput):
         self,
         features: PatchKernelFeatures | None = None,
         loss: str = "hinge",
-        epochs: int = 15,
-        distorted_passes: int = 0,
+        epochs: int = 10,
+        n_copies: int = 0,
         alpha: float = 1e-6,
         step: float = 1.0,
         n_components: int = 1000,
         whitening_ridge: float = 0.1,
+        groups: Sequence[Sequence[str]] | None = None,
         validation_fraction: float = 0.0,
         n_jobs: int | None = None,
         random_state: int | np.random.RandomState | None = None,
@@ -41,11 +42,12 @@ class _SGDOnFeatures(ClassifierMixin, ImageInput):
         self.features = features
         self.loss = loss
         self.epochs = epochs
-        self.distorted_passes = distorted_passes
+        self.n_copies = n_copies
         self.alpha = alpha
         self.step = step
         self.n_components = n_components
         self.whitening_ridge = whitening_ridge
+        self.groups = groups
         self.validation_fraction = validation_fraction
         self.n_jobs = n_jobs
         self.random_state = random_state
@@ -75,11 +77,12 @@ class _SGDOnFeatures(ClassifierMixin, ImageInput):
         options = DetectorOptions(
             loss=self.loss,
             epochs=self.epochs,
-            distorted_passes=self.distorted_passes,
+            n_copies=self.n_copies,
             alpha=self.alpha,
             step=self.step,
             n_components=self.n_components,
             whitening_ridge=self.whitening_ridge,
+            groups=self.groups,
             n_validation=round(self.validation_fraction * len(X)),
         )
         return fit_detectors(X, targets, features, options, rng, self.n_jobs, progress)
@@ -97,11 +100,11 @@ class DigitDetector(_SGDOnFeatures):
         How features are learnt; the default options where not given.
     loss : str, default="hinge"
         One of ``presets.DETECTOR_LOSSES``.
-    epochs : int, default=15
-        Passes over the samples as they are; without effect where copies are distorted.
-    distorted_passes : int, default=0
-        Passes over the samples in which each is distorted anew: a little turned,
-        stretched, shifted and bent. Memory does not grow with them.
+    epochs : int, default=10
+        Passes of SGD over the samples and over each of their copies.
+    n_copies : int, default=0
+        Distorted copies of every sample, each a little turned, stretched,
+        shifted and bent in its own way. Memory does not grow with them.
     alpha : float, default=1e-6
         Weight of the L2 penalty.
     step : float, default=1.0
@@ -110,6 +113,11 @@ class DigitDetector(_SGDOnFeatures):
         Principal axes kept of each view's features.
     whitening_ridge : float, default=0.1
         Added to each eigenvalue, in units of the mean eigenvalue.
+    groups : sequence of sequences of str, optional
+        Views whose features learn together; a detector's score is the mean of
+        those that its groups of views give. Learning in groups of two makes
+        fewer mistakes than learning from all views at once. By default all
+        views are one group.
     validation_fraction : float in 0..1, default=0.0
         Share of the samples, the last ones, held out to calibrate the
         probabilities before the final fit takes them in too; with 0 the

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +12,6 @@ from threadpoolctl import threadpool_limits
 from ovr_digits.core.arrays import Array, Bools, Float32, Float64, Floats
 from ovr_digits.core.distortion import (
     MEDIUM,
-    Distortions,
     DistortionStrength,
     apply_distortions,
     draw_distortions,
@@ -21,16 +20,15 @@ from ovr_digits.core.features import as_images, branch_features
 from ovr_digits.features import PatchKernelFeatures
 from ovr_digits.parallel import collect, resolve_jobs
 from ovr_digits.progress import Progress
-from ovr_digits.sgd import fit_sgd
+from ovr_digits.sgd import AveragedSGD, SGDOptions, pass_over
 from ovr_digits.whitening import Whitening, fit_whitening
 
-#: Images that the whitening is measured on; more make no difference.
+#: Images that the whitening is measured on, copies counted; more make no difference.
 WHITENING_SAMPLES = 20_000
 
-#: Distorted copies that are made, turned into features, learnt from and thrown away together.
-STREAM_CHUNK = 20_000
-#: How often SGD passes over such a chunk.
-STREAM_REPEATS = 2
+#: Bytes of coordinates that are held at once, of the images and of as many copies as fit;
+#: at least one copy is. SGD goes over these for all epochs, then they make place for others.
+WINDOW_BYTES = 2_300_000_000
 
 
 @dataclass(frozen=True)
@@ -42,9 +40,9 @@ class DetectorOptions:
     loss : str
         One of ``presets.DETECTOR_LOSSES``.
     epochs : int
-        Passes over the samples as they are; without effect where copies are distorted.
-    distorted_passes : int
-        Passes over the samples in which each is distorted anew; 0 for none.
+        Passes of SGD over the samples and over each of their copies.
+    n_copies : int
+        Distorted copies of every sample.
     distortion : DistortionStrength
     alpha : float
         Weight of the L2 penalty.
@@ -54,19 +52,23 @@ class DetectorOptions:
         Principal axes kept of each branch.
     whitening_ridge : float
         See ``whitening.fit_whitening``.
+    groups : sequence of sequences of str, optional
+        Views whose features learn together; a detector's score is the mean of
+        those that its groups of views give. ``None`` is one group of all.
     n_validation : int
-        The last samples, held out to calibrate the detectors before the final
-        fit takes them in too; 0 leaves the scores as SGD made them.
+        The last samples, held out to calibrate the detectors that learn from
+        all; 0 leaves the scores as SGD made them.
     """
 
     loss: str = "hinge"
-    epochs: int = 15
-    distorted_passes: int = 0
+    epochs: int = 10
+    n_copies: int = 0
     distortion: DistortionStrength = MEDIUM
     alpha: float = 1e-6
     step: float = 1.0
     n_components: int = 1000
     whitening_ridge: float = 0.1
+    groups: Sequence[Sequence[str]] | None = None
     n_validation: int = 0
 
 
@@ -81,7 +83,7 @@ class FittedDetectors:
         Weights on raw pooled features; scores are calibrated log-odds.
     intercept : (n_targets,) float64
     n_updates : int
-        SGD steps of each detector.
+        Samples that each detector passed over.
     validation_scores : (n_validation, n_targets) float64 or None
         Scores of held-out samples by detectors that had not seen them.
     """
@@ -120,37 +122,97 @@ def fit_detectors(
     Returns
     -------
     FittedDetectors
+
+    Raises
+    ------
+    ValueError
+        Where the groups of views are not made of the views of the features.
     """
     progress = progress or Progress()
     n_jobs = resolve_jobs(n_jobs)
     n_fit = len(X) - options.n_validation
-
-    def fit(n: int, held_out: str) -> tuple[Float64, Float64, int]:
-        passes = samples.passes(targets[:n], held_out)
-        return fit_sgd(passes, options.loss, options.alpha, options.step, rng, n_jobs)
-
+    groups = options.groups or [tuple(features.views)]
+    if {view for group in groups for view in group} != set(features.views):
+        raise ValueError("the groups of views must name every view of the features, and no other")
     with threadpool_limits(1, user_api="blas"):  # the cores are shared out by parallel
         progress.stage("learning the patches", 1)
         features.fit(X[:n_fit])
-        samples = _Samples(X, features, options, rng, n_jobs, progress)
-        samples.whiten(n_fit)
-        slope, offset = np.ones(targets.shape[1]), np.zeros(targets.shape[1])
+        coordinates = _Coordinates(X, features, options, rng, n_jobs, progress)
+        coordinates.whiten(n_fit)
+        originals = coordinates.of_images("features of all images")
+        columns = [coordinates.columns(group) for group in groups]
+        sizes = [n_fit, len(X)] if options.n_validation else [len(X)]
+        committees = [
+            _Committee(columns, targets[:size], options, rng, originals.shape[1]) for size in sizes
+        ]
+        _learn(committees, coordinates, originals, options, rng, n_jobs, progress)
+        coef, intercept = committees[-1].weights()
         validation_scores = None
         if options.n_validation:
-            coef, intercept, _ = fit(n_fit, ", validation part held out")
-            validation_scores = samples.clean(n_fit)[:, :-1] @ coef.T + intercept
+            first_coef, first_intercept = committees[0].weights()
+            held_out = originals[n_fit:].astype(np.float32)
+            validation_scores = held_out @ first_coef.T + first_intercept
             slope, offset = _calibrate(validation_scores, targets[n_fit:])
             validation_scores = validation_scores * slope + offset
-        coef, intercept, n_updates = fit(len(X), ", all digits")
-    coef, intercept = coef * slope[:, None], intercept * slope + offset
-    coef, intercept = samples.whitening.fold(coef, intercept)
+            coef, intercept = coef * slope[:, None], intercept * slope + offset
+    coef, intercept = coordinates.whitening.fold(coef, intercept)
+    n_updates = committees[-1].learners[0].n_samples
     return FittedDetectors(
         features, coef.astype(np.float32), intercept, n_updates, validation_scores
     )
 
 
-class _Samples:
-    """Training images as SGD sees them: whitened coordinates, of the images or of copies."""
+class _Committee:
+    """Detectors that learn from each group of views alone, and score together."""
+
+    def __init__(
+        self,
+        columns: Sequence[Array],
+        targets: Bools,
+        options: DetectorOptions,
+        rng: np.random.RandomState,
+        n_coordinates: int,
+    ) -> None:
+        sgd = SGDOptions(options.loss, options.alpha, options.step)
+        self._columns, self._n_coordinates = columns, n_coordinates
+        self.learners = [AveragedSGD(c, targets, sgd, rng) for c in columns]
+
+    def weights(self) -> tuple[Float64, Float64]:
+        """Mean of the groups' scores, as weights (n_targets, n_coordinates) and intercepts."""
+        intercept = np.mean([learner.intercept for learner in self.learners], axis=0)
+        coef = np.zeros((len(intercept), self._n_coordinates))
+        for learner, columns in zip(self.learners, self._columns, strict=True):
+            coef[:, columns] += learner.coef / len(self.learners)
+        return coef, intercept
+
+
+def _learn(
+    committees: Sequence[_Committee],
+    coordinates: _Coordinates,
+    originals: Floats,
+    options: DetectorOptions,
+    rng: np.random.RandomState,
+    n_jobs: int,
+    progress: Progress,
+) -> None:
+    """Pass over the images and their copies, a window of copies at a time."""
+    learners = [learner for committee in committees for learner in committee.learners]
+    n_held = max(1, WINDOW_BYTES // originals.nbytes - 1)
+    for first in range(0, max(1, options.n_copies), n_held):
+        last = min(first + n_held, options.n_copies)
+        window = [originals]
+        for k in range(first, last):
+            window.append(coordinates.of_copies(f"copy {k + 1} of {options.n_copies}"))
+        said = f", copies up to {last}" if last else ""
+        progress.stage(f"detectors{said}", options.epochs * len(window))
+        for _ in range(options.epochs):
+            for Z in window:
+                pass_over(learners, Z, rng, n_jobs)
+                progress.advance(1)
+
+
+class _Coordinates:
+    """Training images, or distorted copies of them, as SGD sees them: whitened features."""
 
     whitening: Whitening
 
@@ -165,17 +227,16 @@ class _Samples:
     ) -> None:
         self._X, self._features, self._options = X, features, options
         self._rng, self._n_jobs, self._progress = rng, n_jobs, progress
-        self._streams = options.distorted_passes > 0
-        self._coordinates: Floats | None = None
 
     def whiten(self, n: int) -> None:
-        """Learn the whitening from some of the first n samples, distorted if all will be."""
-        rows = np.sort(self._rng.permutation(n)[:WHITENING_SAMPLES])
+        """Learn the whitening from some of the first n samples, and from copies where there are."""
+        rows = self._rng.permutation(n)[:WHITENING_SAMPLES]
         self._progress.stage("principal axes of the features", len(rows) * 1.5)
         # Larger pieces than a thread takes at a time: the products run at full speed on them.
         pieces = (
-            self._map(lambda features: features, rows[start : start + 4096], self._streams)
-            for start in range(0, len(rows), 4096)
+            self._map(lambda features: features, part, distorted)
+            for rows, distorted in self._halves(rows)
+            for part in np.array_split(rows, -(-len(rows) // 4096))
         )
         sizes = [b.n_features(self._features.image_shape_) for b in self._features.branches_]
         ends = np.cumsum(sizes)
@@ -185,42 +246,34 @@ class _Samples:
             pieces, blocks, options.n_components, options.whitening_ridge, self._rng, self._n_jobs
         )
 
-    def passes(self, targets: Bools, held_out: str) -> Iterator[tuple[Floats, Bools]]:
-        """Chunks of coordinates of the first samples, with their targets, for SGD to pass over."""
-        n, options = len(targets), self._options
-        if not self._streams:
-            coordinates = self.clean(0)[:n]
-            self._progress.stage(f"detectors{held_out}", options.epochs)
-            for _ in range(options.epochs):
-                yield coordinates, targets
-                self._progress.advance(1)
-            return
-        self._progress.stage(f"detectors{held_out}", n * options.distorted_passes)
-        for _ in range(options.distorted_passes):
-            order = self._rng.permutation(n)
-            for start in range(0, n, STREAM_CHUNK):
-                rows = order[start : start + STREAM_CHUNK]
-                chunk = self._map(self._project, rows, distorted=True)
-                for _ in range(STREAM_REPEATS):
-                    yield chunk, targets[rows]
+    def _halves(self, rows: Array) -> list[tuple[Array, bool]]:
+        if not self._options.n_copies:
+            return [(rows, False)]
+        return [(rows[::2], False), (rows[1::2], True)]
 
-    def clean(self, start: int) -> Floats:
-        """Coordinates of the samples from ``start`` on, undistorted."""
-        if self._streams:
-            return self._map(self._project, np.arange(start, len(self._X)), distorted=False)
-        if self._coordinates is None:
-            self._progress.stage("features of all digits", len(self._X))
-            self._coordinates = self._map(self._project, np.arange(len(self._X)), distorted=False)
-        return self._coordinates[start:]
+    def columns(self, views: Sequence[str]) -> Array:
+        """Where the coordinates of some views are."""
+        widths = [axes.shape[1] for axes in self.whitening.axes]
+        owners = np.repeat([branch.view for branch in self._features.branches_], widths)
+        return np.flatnonzero(np.isin(owners, list(views)))
+
+    def of_images(self, stage: str) -> Floats:
+        """Coordinates of all images, (n, d) float16."""
+        self._progress.stage(stage, len(self._X))
+        return self._map(self._project, np.arange(len(self._X)), distorted=False)
+
+    def of_copies(self, stage: str) -> Floats:
+        """Coordinates of a copy of every image, each distorted in a way of its own."""
+        self._progress.stage(stage, len(self._X))
+        return self._map(self._project, np.arange(len(self._X)), distorted=True)
 
     def _project(self, features: Floats) -> Floats:
-        """Whitened coordinates, and a constant whose weight is a detector's offset."""
-        constant = np.ones((len(features), 1), features.dtype)
-        return np.hstack([self.whitening.apply(features), constant])
+        # Half precision is far finer than what tells one digit from another.
+        return self.whitening.apply(features).astype(np.float16)
 
     def _map(self, then: Callable[[Floats], Floats], rows: Array, distorted: bool) -> Floats:
         """Features of some samples, or of distorted copies of them, and what follows."""
-        drawn: Distortions | None = None
+        drawn = None
         if distorted:
             drawn = draw_distortions(len(rows), self._options.distortion, self._rng)
         features = self._features

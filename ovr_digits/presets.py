@@ -15,18 +15,30 @@ class Preset:
     Attributes
     ----------
     views : tuple of str
+    n_anchors, n_channels : of the layers
         See ``features.PatchKernelFeatures``.
-    epochs, distorted_passes : int
+    epochs, n_copies, n_components, groups :
         See ``detectors.DigitDetector``.
     """
 
-    views: tuple[str, ...]
-    epochs: int = 15
-    distorted_passes: int = 0
+    views: tuple[str, ...] = ("raw", "even")
+    n_anchors: tuple[int, int] = (16, 128)
+    n_channels: int = 8
+    epochs: int = 10
+    n_copies: int = 0
+    n_components: int = 1000
+    groups: tuple[tuple[str, ...], ...] | None = None
 
 
 PRESETS = {
-    "fast": Preset(("upright",)),
-    "default": Preset(("upright", "narrow")),
-    "best": Preset(("upright", "narrow", "raw"), distorted_passes=8),
+    "fast": Preset(),
+    "default": Preset(n_copies=3, epochs=3),
+    "best": Preset(
+        views=("raw", "even", "boxed", "narrow"),
+        n_anchors=(24, 256),
+        n_copies=6,
+        epochs=2,
+        n_components=1500,
+        groups=(("raw", "even"), ("raw", "boxed"), ("even", "narrow")),
+    ),
 }

@@ -1,83 +1,154 @@
-"""Averaged SGD for several detectors side by side, fed with one chunk of samples after another."""
+"""Averaged SGD for several detectors, which spends its steps on the samples that need them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from joblib import Parallel, delayed
 from sklearn.linear_model import SGDClassifier
 
-from ovr_digits.core.arrays import Bools, Float64, Floats
+from ovr_digits.core.arrays import Array, Bools, Float64, Floats
+
+#: Samples between two looks at which of them still need a step.
+BLOCK = 2000
+
+#: Losses whose gradient is zero where a sample is beyond the margin of 1.
+_MARGIN_LOSSES = ("hinge", "squared_hinge", "modified_huber")
+#: How far beyond the margin a sample is still taken, since weights move within a block.
+_SLACK = 0.3
+#: Targets that a task takes: enough to share out the cost of reading the samples.
+_TARGETS_A_TASK = 5
 
 
-def fit_sgd(
-    chunks: Iterable[tuple[Floats, Bools]],
-    loss: str,
-    alpha: float,
-    step: float,
-    rng: np.random.RandomState,
-    n_jobs: int,
-) -> tuple[Float64, Float64, int]:
-    """Fit an SGDClassifier for each target, in memory that does not grow with the chunks.
+@dataclass(frozen=True)
+class SGDOptions:
+    """How a detector's SGDClassifier learns.
 
-    Parameters
+    Attributes
     ----------
-    chunks : iterable of (Z, targets)
-        Z (m, d) float32, whose last column is 1 throughout, and targets
-        (m, n_targets) bool: what each detector should say. Each is passed over once.
     loss : str
         One of ``presets.DETECTOR_LOSSES``.
     alpha : float
         Weight of the L2 penalty.
     step : float
-        Learning rate times the mean squared length of a sample of the first chunk.
-    rng : RandomState
-    n_jobs : int
-
-    Returns
-    -------
-    coef : (n_targets, d - 1) float64
-        Averages over all steps.
-    intercept : (n_targets,) float64
-    n_updates : int
-        SGD steps of each detector.
-
-    Raises
-    ------
-    ValueError
-        Where there is no chunk.
-
-    Notes
-    -----
-    The offset is the weight of a constant column. SGDClassifier's own
-    intercept will not do: ``partial_fit`` with averaging starts it from zero
-    at every call.
+        Learning rate times the mean squared length of a sample.
     """
-    classifiers: list[SGDClassifier] = []
-    classes = np.array([False, True])
-    n_updates = 0
-    for Z, targets in chunks:
-        if not classifiers:
-            mean_square = float(np.einsum("ij,ij->", Z, Z, dtype=np.float64)) / len(Z)
-            classifiers = [
+
+    loss: str
+    alpha: float
+    step: float
+
+
+class AveragedSGD:
+    """An SGDClassifier for each target, and the average of each one's weights over time.
+
+    With a loss that has a margin, a step on a sample far beyond it changes
+    nothing. So the scores of a block of samples are computed at once, and only
+    those within reach of the margin are passed to ``partial_fit``: after the
+    first pass over MNIST one in twenty.
+
+    The average is taken here, over the weights after each block
+    (Polyak and Juditsky, *Acceleration of stochastic approximation by
+    averaging*, 1992): SGDClassifier's own would need a step for every sample,
+    and with ``partial_fit`` it begins its offset anew at every call.
+
+    Parameters
+    ----------
+    columns : (n_columns,) int array
+        Which coordinates of a sample these detectors see.
+    targets : (n, n_targets) bool
+        What each detector should say of the first n samples; others it does not see.
+    options : SGDOptions
+    rng : RandomState
+
+    Attributes
+    ----------
+    n_samples : int
+        Samples passed over so far.
+    """
+
+    def __init__(
+        self, columns: Array, targets: Bools, options: SGDOptions, rng: np.random.RandomState
+    ) -> None:
+        self._columns, self._targets, self._options = columns, targets, options
+        n_targets = targets.shape[1]
+        self._seeds = [int(rng.randint(2**31)) for _ in range(n_targets)]
+        self._classifiers: list[SGDClassifier] = []
+        self._sum = np.zeros((n_targets, len(columns) + 1))
+        self._n_blocks = 0
+        self.n_samples = 0
+
+    def begin_pass(self, Z: Floats) -> list[slice]:
+        """The parts of the detectors whose ``learn`` may run side by side."""
+        n, n_targets = self._targets.shape
+        if not self._classifiers:
+            some = Z[: n : max(1, n // BLOCK)][:, self._columns].astype(np.float64)
+            # The offset learns as the weight of one more coordinate, always 1, would.
+            mean_square = float(np.einsum("ij,ij->", some, some)) / len(some) + 1.0
+            self._classifiers = [
                 SGDClassifier(
-                    loss=loss,
-                    alpha=alpha,
+                    loss=self._options.loss,
+                    alpha=self._options.alpha,
                     learning_rate="constant",
-                    eta0=step / max(mean_square, 1e-12),
-                    average=True,
-                    fit_intercept=False,
-                    random_state=np.random.RandomState(rng.randint(2**31)),
+                    eta0=self._options.step / mean_square,
+                    random_state=np.random.RandomState(seed),
                 )
-                for _ in range(targets.shape[1])
+                for seed in self._seeds
             ]
-        Parallel(n_jobs=n_jobs, prefer="threads")(
-            delayed(classifier.partial_fit)(Z, target, classes=classes)
-            for classifier, target in zip(classifiers, targets.T, strict=True)
-        )
-        n_updates += len(Z)
-    if not classifiers:
-        raise ValueError("no samples to fit detectors on")
-    weights = np.concatenate([c.coef_ for c in classifiers]).astype(np.float64)
-    return weights[:, :-1], weights[:, -1], n_updates
+        self._n_blocks += -(-n // BLOCK)
+        self.n_samples += n
+        return [slice(k, k + _TARGETS_A_TASK) for k in range(0, n_targets, _TARGETS_A_TASK)]
+
+    def learn(self, Z: Floats, order: Array, chosen: slice) -> None:
+        """Let some of the detectors pass over the samples Z (n, d) once, in an order."""
+        classes = np.array([False, True])
+        order = order[order < len(self._targets)]
+        classifiers, sums = self._classifiers[chosen], self._sum[chosen]
+        for start in range(0, len(order), BLOCK):
+            rows = order[start : start + BLOCK]
+            block = np.ascontiguousarray(Z[rows][:, self._columns], np.float32)
+            targets = self._targets[rows, chosen]
+            near = self._near_margin(block, targets, classifiers)
+            for k, classifier in enumerate(classifiers):
+                needed = np.flatnonzero(near[:, k])
+                if len(needed):
+                    classifier.partial_fit(block[needed], targets[needed, k], classes=classes)
+                sums[k, :-1] += classifier.coef_[0]
+                sums[k, -1] += classifier.intercept_[0]
+
+    def _near_margin(
+        self, block: Floats, targets: Bools, classifiers: Sequence[SGDClassifier]
+    ) -> Bools:
+        """Which samples (n, n_targets) may still change a detector."""
+        if not hasattr(classifiers[0], "coef_") or self._options.loss not in _MARGIN_LOSSES:
+            return np.ones(targets.shape, bool)
+        coef = np.concatenate([c.coef_ for c in classifiers]).astype(np.float32)
+        scores = block @ coef.T + np.concatenate([c.intercept_ for c in classifiers])
+        return np.asarray(np.where(targets, scores, -scores) < 1 + _SLACK)
+
+    @property
+    def coef(self) -> Float64:
+        """Mean weights over time, (n_targets, n_columns)."""
+        return self._sum[:, :-1] / self._n_blocks
+
+    @property
+    def intercept(self) -> Float64:
+        """Mean offsets over time, (n_targets,)."""
+        return self._sum[:, -1] / self._n_blocks
+
+
+def pass_over(
+    learners: Sequence[AveragedSGD], Z: Floats, rng: np.random.RandomState, n_jobs: int
+) -> None:
+    """Let all learners pass over the samples Z (n, d) once, in one random order.
+
+    What they learn does not depend on ``n_jobs``.
+    """
+    order = rng.permutation(len(Z))
+    Parallel(n_jobs=n_jobs, prefer="threads")(
+        delayed(learner.learn)(Z, order, part)
+        for learner in learners
+        for part in learner.begin_pass(Z)
+    )

@@ -44,8 +44,7 @@ class TrainingOptions:
         A key of ``presets.PRESETS``.
     seed : int
     epochs : int, optional
-        Passes of SGD over the images; default: the preset's. Where it distorts
-        them, each pass distorts them anew.
+        Passes of SGD over the images and their copies; default: the preset's.
     loss : str
         One of ``presets.DETECTOR_LOSSES``.
     limit : int, optional
@@ -115,12 +114,14 @@ def train(options: TrainingOptions, progress: Progress | None = None) -> Trainin
     _check_samples(y)
 
     preset = PRESETS[options.preset]
-    epochs = options.epochs or preset.distorted_passes or preset.epochs
+    epochs = options.epochs or preset.epochs
     model = OneVsRestDigits(
-        PatchKernelFeatures(preset.views),
+        PatchKernelFeatures(preset.views, n_anchors=preset.n_anchors, n_channels=preset.n_channels),
         loss=options.loss,
         epochs=epochs,
-        distorted_passes=epochs if preset.distorted_passes else 0,
+        n_copies=preset.n_copies,
+        n_components=preset.n_components,
+        groups=preset.groups,
         validation_fraction=VALIDATION_FRACTION,
         n_jobs=options.n_jobs,
         random_state=options.seed,

@@ -185,7 +185,7 @@ def test_train_then_evaluate_on_the_bundled_digits(run, trained):
     assert said["options"] == {
         "preset": "default",
         "seed": 5,
-        "epochs": 15,
+        "epochs": 3,
         "detector_loss": "hinge",
         "limit": 300,
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from ovr_digits import fitting
 from ovr_digits.core.distortion import (
     MEDIUM,
     Distortions,
@@ -101,12 +102,22 @@ def digits() -> tuple[np.ndarray, np.ndarray]:
 
 def fit_on_copies(digits, **options) -> OneVsRestDigits:
     features = PatchKernelFeatures(("upright",), n_anchors=(8, 16))
-    model = OneVsRestDigits(features, distorted_passes=3, random_state=0, **options)
+    model = OneVsRestDigits(features, n_copies=3, random_state=0, **options)
     return model.fit(*digits)
 
 
-def test_detectors_learn_from_copies_alone(digits):
+def test_detectors_learn_from_copies_too(digits):
     assert fit_on_copies(digits).score(*digits) > 0.9
+
+
+def test_copies_that_do_not_fit_in_memory_together_are_learnt_one_after_the_other(
+    digits, monkeypatch
+):
+    together = fit_on_copies(digits).arrays().coef
+    monkeypatch.setattr(fitting, "WINDOW_BYTES", 0)
+    model = fit_on_copies(digits)
+    assert model.score(*digits) > 0.9
+    assert np.abs(model.arrays().coef - together).max() > 0
 
 
 def test_copies_do_not_depend_on_the_number_of_threads(digits):

@@ -130,6 +130,29 @@ def test_views_stand_side_by_side(digits):
     assert two.transform(X).shape[1] == 2 * one.transform(X).shape[1]
 
 
+def test_a_layer_hands_on_its_leading_channels(digits):
+    all_of_them, two = (small_features(n_channels=n).fit(digits[0]) for n in (8, 2))
+    assert [f.branches_[0].layers[0].whitener.shape for f in (all_of_them, two)] == [(4, 4), (4, 2)]
+    assert two.branches_[0].layers[1].anchors.shape == (8, 5 * 5 * 2)
+
+
+def test_groups_of_views_learn_alone_and_score_together(digits):
+    X, y = digits
+    features = small_features(views=("raw", "even"))
+    model = OneVsRestDigits(features, groups=(("raw",), ("even", "raw")), epochs=5, random_state=0)
+    together = OneVsRestDigits(features, epochs=5, random_state=0).fit(X, y)
+    model.fit(X, y)
+    assert model.score(X, y) > 0.9
+    assert np.abs(model.arrays().coef - together.arrays().coef).max() > 0
+
+
+@pytest.mark.parametrize("groups", [(("raw",),), (("raw", "even"), ("boxed",))])
+def test_groups_that_are_not_of_the_views_are_refused(digits, groups):
+    model = small_ten(groups=groups).set_params(features__views=("raw", "even"))
+    with pytest.raises(ValueError, match="must name every view"):
+        model.fit(*digits)
+
+
 def test_an_unknown_view_is_refused_with_those_there_are(digits):
     with pytest.raises(ValueError, match=r"'sideways' is not one of .*upright"):
         small_features(views=("sideways",)).fit(digits[0])
