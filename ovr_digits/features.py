@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
+from joblib import Parallel, delayed
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
@@ -28,7 +29,7 @@ from ovr_digits.core.features import (
     patch_kernel_features,
 )
 from ovr_digits.core.views import VIEWS
-from ovr_digits.parallel import collect
+from ovr_digits.parallel import collect, resolve_jobs
 
 
 class ImageInput(BaseEstimator):
@@ -87,7 +88,7 @@ class PatchKernelFeatures(TransformerMixin, ImageInput):
     n_patches : int, default=60000
         Patches that each layer's anchors are clustered from, at most.
     n_jobs : int, optional
-        Threads of ``transform``; -1 is one for each core.
+        Threads; -1 is one for each core.
     random_state : int, RandomState instance or None, default=None
 
     Attributes
@@ -165,13 +166,20 @@ class PatchKernelFeatures(TransformerMixin, ImageInput):
         rng = check_random_state(self.random_state)
         chosen = rng.permutation(len(X))[: self.n_images]
         images = as_images(X[chosen], self.image_shape_).astype(np.float32)
-        # k-means adds up in the order in which its threads finish: one thread repeats exactly.
-        with threadpool_limits(1):
+        seeds = [rng.randint(2**31) for _ in self.views]
+        with threadpool_limits(1):  # also in between, while one thread is done and another not
             self.branches_ = tuple(
-                Branch(view, self._fit_layers(VIEWS[view](images)[..., None], rng))
-                for view in self.views
+                Parallel(n_jobs=resolve_jobs(self.n_jobs), prefer="threads")(
+                    delayed(self._fit_branch)(view, images, np.random.RandomState(seed))
+                    for view, seed in zip(self.views, seeds, strict=True)
+                )
             )
         return self
+
+    def _fit_branch(self, view: str, images: Floats, rng: np.random.RandomState) -> Branch:
+        # k-means adds up in the order in which its threads finish: one thread repeats exactly.
+        with threadpool_limits(1):
+            return Branch(view, self._fit_layers(VIEWS[view](images)[..., None], rng))
 
     def _fit_layers(self, maps: Floats, rng: np.random.RandomState) -> tuple[KernelLayer, ...]:
         layers: list[KernelLayer] = []

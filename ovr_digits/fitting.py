@@ -24,11 +24,11 @@ from ovr_digits.sgd import AveragedSGD, SGDOptions, pass_over
 from ovr_digits.whitening import Whitening, fit_whitening
 
 #: Images that the whitening is measured on, copies counted; more make no difference.
-WHITENING_SAMPLES = 20_000
+WHITENING_SAMPLES = 12_000
 
 #: Bytes of coordinates that are held at once, of the images and of as many copies as fit;
 #: at least one copy is. SGD goes over these for all epochs, then they make place for others.
-WINDOW_BYTES = 2_300_000_000
+WINDOW_BYTES = 2_000_000_000
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ def fit_detectors(
         raise ValueError("the groups of views must name every view of the features, and no other")
     with threadpool_limits(1, user_api="blas"):  # the cores are shared out by parallel
         progress.stage("learning the patches", 1)
-        features.fit(X[:n_fit])
+        features.set_params(n_jobs=n_jobs).fit(X[:n_fit]).set_params(n_jobs=None)
         coordinates = _Coordinates(X, features, options, rng, n_jobs, progress)
         coordinates.whiten(n_fit)
         originals = coordinates.of_images("features of all images")
@@ -167,7 +167,7 @@ class _Committee:
 
     def __init__(
         self,
-        columns: Sequence[Array],
+        columns: Sequence[Sequence[slice]],
         targets: Bools,
         options: DetectorOptions,
         rng: np.random.RandomState,
@@ -182,7 +182,8 @@ class _Committee:
         intercept = np.mean([learner.intercept for learner in self.learners], axis=0)
         coef = np.zeros((len(intercept), self._n_coordinates))
         for learner, columns in zip(self.learners, self._columns, strict=True):
-            coef[:, columns] += learner.coef / len(self.learners)
+            indices = np.concatenate([np.arange(c.start, c.stop) for c in columns])
+            coef[:, indices] += learner.coef / len(self.learners)
         return coef, intercept
 
 
@@ -251,11 +252,19 @@ class _Coordinates:
             return [(rows, False)]
         return [(rows[::2], False), (rows[1::2], True)]
 
-    def columns(self, views: Sequence[str]) -> Array:
-        """Where the coordinates of some views are."""
-        widths = [axes.shape[1] for axes in self.whitening.axes]
-        owners = np.repeat([branch.view for branch in self._features.branches_], widths)
-        return np.flatnonzero(np.isin(owners, list(views)))
+    def columns(self, views: Sequence[str]) -> list[slice]:
+        """Where the coordinates of some views are, each view's in turn or several together."""
+        found: list[slice] = []
+        start = 0
+        for branch, axes in zip(self._features.branches_, self.whitening.axes, strict=True):
+            end = start + axes.shape[1]
+            if branch.view in views:
+                if found and found[-1].stop == start:
+                    found[-1] = slice(found[-1].start, end)
+                else:
+                    found.append(slice(start, end))
+            start = end
+        return found
 
     def of_images(self, stage: str) -> Floats:
         """Coordinates of all images, (n, d) float16."""

@@ -81,8 +81,12 @@ def collect(
     advance: Callable[[int], None] = lambda amount: None,
 ) -> Array:
     """``map_batches``, its results put together; ``advance`` is told of every finished batch."""
-    parts = []
+    whole: Array | None = None
     for rows, part in map_batches(function, X, n_jobs):
-        parts.append(part)
+        if whole is None:
+            whole = np.empty((len(X), *part.shape[1:]), part.dtype)
+        whole[rows] = part
         advance(rows.stop - rows.start)
-    return np.concatenate(parts)
+    if whole is None:
+        raise ValueError("no rows to work on")
+    return whole

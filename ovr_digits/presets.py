@@ -31,14 +31,14 @@ class Preset:
 
 
 PRESETS = {
-    "fast": Preset(),
-    "default": Preset(n_copies=3, epochs=3),
+    "fast": Preset(epochs=7, n_components=700),
+    "default": Preset(n_copies=3, epochs=3, n_components=800),
     "best": Preset(
         views=("raw", "even", "boxed", "narrow"),
         n_anchors=(24, 256),
         n_copies=6,
         epochs=2,
-        n_components=1500,
+        n_components=1200,
         groups=(("raw", "even"), ("raw", "boxed"), ("even", "narrow")),
     ),
 }

@@ -9,7 +9,7 @@ import numpy as np
 from joblib import Parallel, delayed
 from sklearn.linear_model import SGDClassifier
 
-from ovr_digits.core.arrays import Array, Bools, Float64, Floats
+from ovr_digits.core.arrays import Array, Bools, Float32, Float64, Floats
 
 #: Samples between two looks at which of them still need a step.
 BLOCK = 2000
@@ -56,7 +56,7 @@ class AveragedSGD:
 
     Parameters
     ----------
-    columns : (n_columns,) int array
+    columns : sequence of slice
         Which coordinates of a sample these detectors see.
     targets : (n, n_targets) bool
         What each detector should say of the first n samples; others it does not see.
@@ -70,13 +70,17 @@ class AveragedSGD:
     """
 
     def __init__(
-        self, columns: Array, targets: Bools, options: SGDOptions, rng: np.random.RandomState
+        self,
+        columns: Sequence[slice],
+        targets: Bools,
+        options: SGDOptions,
+        rng: np.random.RandomState,
     ) -> None:
         self._columns, self._targets, self._options = columns, targets, options
         n_targets = targets.shape[1]
         self._seeds = [int(rng.randint(2**31)) for _ in range(n_targets)]
         self._classifiers: list[SGDClassifier] = []
-        self._sum = np.zeros((n_targets, len(columns) + 1))
+        self._sum = np.zeros((n_targets, sum(c.stop - c.start for c in columns) + 1))
         self._n_blocks = 0
         self.n_samples = 0
 
@@ -84,7 +88,7 @@ class AveragedSGD:
         """The parts of the detectors whose ``learn`` may run side by side."""
         n, n_targets = self._targets.shape
         if not self._classifiers:
-            some = Z[: n : max(1, n // BLOCK)][:, self._columns].astype(np.float64)
+            some = self._block(Z, np.arange(0, n, max(1, n // BLOCK))).astype(np.float64)
             # The offset learns as the weight of one more coordinate, always 1, would.
             mean_square = float(np.einsum("ij,ij->", some, some)) / len(some) + 1.0
             self._classifiers = [
@@ -108,7 +112,7 @@ class AveragedSGD:
         classifiers, sums = self._classifiers[chosen], self._sum[chosen]
         for start in range(0, len(order), BLOCK):
             rows = order[start : start + BLOCK]
-            block = np.ascontiguousarray(Z[rows][:, self._columns], np.float32)
+            block = self._block(Z, rows)
             targets = self._targets[rows, chosen]
             near = self._near_margin(block, targets, classifiers)
             for k, classifier in enumerate(classifiers):
@@ -117,6 +121,10 @@ class AveragedSGD:
                     classifier.partial_fit(block[needed], targets[needed, k], classes=classes)
                 sums[k, :-1] += classifier.coef_[0]
                 sums[k, -1] += classifier.intercept_[0]
+
+    def _block(self, Z: Floats, rows: Array) -> Float32:
+        parts = [Z[rows, columns].astype(np.float32) for columns in self._columns]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
 
     def _near_margin(
         self, block: Floats, targets: Bools, classifiers: Sequence[SGDClassifier]

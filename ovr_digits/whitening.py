@@ -32,10 +32,11 @@ class Whitening:
 
     def apply(self, features: Floats) -> Floats:
         """Features (n, n_features) as coordinates (n, sum of n_components)."""
-        centred = features - self.mean.astype(features.dtype)
-        parts = [
-            centred[:, block] @ axes for block, axes in zip(self.blocks, self.axes, strict=True)
-        ]
+        parts = []
+        for block, axes in zip(self.blocks, self.axes, strict=True):
+            # The mean's share is taken off the few coordinates, not off the many features.
+            offset = self.mean[block] @ axes
+            parts.append(features[:, block] @ axes - offset.astype(features.dtype))
         return np.concatenate(parts, axis=1)
 
     def fold(self, coef: Float64, intercept: Float64) -> tuple[Float64, Float64]:
@@ -53,7 +54,7 @@ def principal_axes(
     covariance: Float32,
     n_components: int,
     rng: np.random.RandomState,
-    n_iter: int = 6,
+    n_iter: int = 4,
     n_jobs: int | None = None,
 ) -> tuple[Float64, Float32]:
     """The leading eigenvalues and eigenvectors of a covariance matrix.
