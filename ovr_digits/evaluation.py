@@ -1,4 +1,4 @@
-"""How good the detectors are: accuracy, errors digit by digit, and how the votes fall."""
+"""How good the detectors are: accuracy, errors by digit, and how far votes can be believed."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ovr_digits.core.arrays import Array, Float64
+from ovr_digits.core.vote import probabilities
 
 
 @dataclass(frozen=True)
@@ -116,3 +117,64 @@ def evaluate_scores(scores: Float64, labels: Array) -> Evaluation:
     np.add.at(confusion, (np.asarray(labels, np.intp), scores.argmax(axis=1)), 1)
     n_fired = (scores > 0).sum(axis=1)
     return Evaluation(confusion, int((n_fired == 0).sum()), int((n_fired > 1).sum()))
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """How often votes of about one height were right, over all detectors together.
+
+    Attributes
+    ----------
+    counts : (n_bins,) int64
+        Votes in each of n_bins equal parts of 0..1.
+    votes : (n_bins,) float64
+        Their mean; NaN where there is none.
+    shares : (n_bins,) float64
+        Share of them whose sample was the detector's digit; NaN where there is none.
+    """
+
+    counts: NDArray[np.int64]
+    votes: Float64
+    shares: Float64
+
+    @property
+    def calibration_error(self) -> float:
+        """Expected calibration error, 0..1: the mean of |share - vote| over all votes."""
+        filled = self.counts > 0
+        gaps = np.abs(self.shares - self.votes)[filled]
+        return float(gaps @ self.counts[filled] / self.counts.sum())
+
+
+def measure_reliability(scores: Float64, labels: Array, n_bins: int = 15) -> Reliability:
+    """Compare every detector's votes with what was so.
+
+    As Guo, Pleiss, Sun and Weinberger do (*On calibration of modern neural
+    networks*, 2017), but for each detector's own yes or no: n samples give
+    10 n votes.
+
+    Parameters
+    ----------
+    scores : (n, 10) float
+        Log-odds.
+    labels : (n,) int in 0..9
+    n_bins : int
+
+    Returns
+    -------
+    Reliability
+
+    Raises
+    ------
+    ValueError
+        Where there is no sample, or the numbers of scores and labels differ.
+    """
+    if len(scores) == 0 or len(scores) != len(labels):
+        raise ValueError(f"{len(scores)} scores for {len(labels)} labels")
+    votes = probabilities(scores).ravel()
+    right = (np.asarray(labels)[:, None] == np.arange(scores.shape[1])).ravel()
+    bins = np.minimum((votes * n_bins).astype(np.intp), n_bins - 1)
+    counts = np.bincount(bins, minlength=n_bins)
+    with np.errstate(invalid="ignore"):
+        mean_votes = np.bincount(bins, votes, n_bins) / counts
+        shares = np.bincount(bins, right, n_bins) / counts
+    return Reliability(counts, mean_votes, shares)

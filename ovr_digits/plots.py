@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ovr_digits import atomic
 from ovr_digits.core.vote import Vote
 from ovr_digits.errors import DigitsError
+from ovr_digits.evaluation import Reliability
 
 # Okabe and Ito's palette, which all kinds of colour vision can tell apart.
 WINNER, FIRED, QUIET, WRONG = "#0072B2", "#56B4E9", "#BBBBBB", "#D55E00"
@@ -105,6 +106,33 @@ def _draw_bars(axes: Any, vote: Vote, winner: str) -> None:
         )
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
+
+
+def plot_reliability(reliability: Reliability, title: str) -> Figure:
+    """Draw how often votes of each height were right, and below it how many there were.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    figure = Figure(figsize=(5.2, 5.6), layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1))
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
+    n_bins = len(reliability.counts)
+    middles = (np.arange(n_bins) + 0.5) / n_bins * 100
+    upper.plot([0, 100], [0, 100], color="black", linewidth=0.7, linestyle=":", label="perfect")
+    upper.plot(
+        100 * reliability.votes, 100 * reliability.shares, "o-", color=WINNER, label="the votes"
+    )
+    upper.set(xlim=(0, 100), ylim=(0, 100), ylabel="of these were the digit, %")
+    upper.legend(frameon=False, loc="upper left")
+    upper.set_title(title, loc="left", fontsize=10)
+    lower.bar(middles, reliability.counts, width=0.9 * 100 / n_bins, color=FIRED)
+    lower.set_yscale("log")
+    lower.set(xlabel="vote, %", ylabel="votes")
+    for axes in (upper, lower):
+        for side in ("top", "right"):
+            axes.spines[side].set_visible(False)
+    return figure
 
 
 def save_figure(figure: Figure, path: Path) -> None:

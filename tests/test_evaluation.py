@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ovr_digits.evaluation import Evaluation, evaluate_scores
+from ovr_digits.evaluation import Evaluation, evaluate_scores, measure_reliability
 
 
 def scores_for(*rows: dict[int, float]) -> np.ndarray:
@@ -50,3 +50,34 @@ def test_json_is_plain_and_rounded():
 def test_numbers_that_differ(n_scores, n_labels):
     with pytest.raises(ValueError, match=f"{n_scores} scores for {n_labels} labels"):
         evaluate_scores(np.zeros((n_scores, 10)), np.zeros(n_labels, np.uint8))
+
+
+def log_odds(*votes: float) -> np.ndarray:
+    return np.log(np.array(votes) / (1 - np.array(votes)))
+
+
+def test_votes_that_are_as_often_right_as_they_say_have_no_error():
+    # Four samples, two detectors: votes of 0.75 are right three times in four, 0.25 once.
+    scores = np.tile(log_odds(0.75, 0.25), (4, 1))
+    found = measure_reliability(scores, np.array([0, 0, 0, 1]), n_bins=10)
+    assert found.calibration_error == pytest.approx(0, abs=1e-12)
+    assert found.counts.tolist() == [0, 0, 4, 0, 0, 0, 0, 4, 0, 0]
+    assert (found.votes[7], found.shares[7]) == pytest.approx((0.75, 0.75))
+    assert np.isnan(found.shares[0])
+
+
+def test_the_calibration_error_is_the_mean_gap():
+    scores = np.array([log_odds(0.9, 0.3), log_odds(0.7, 0.1)])
+    found = measure_reliability(scores, np.array([0, 1]), n_bins=5)
+    # 0.9 was so, 0.3 was not, 0.7 was not, 0.1 was so: each in a part of its own.
+    assert found.calibration_error == pytest.approx((0.1 + 0.3 + 0.7 + 0.9) / 4)
+
+
+def test_votes_of_0_and_1_have_a_place():
+    found = measure_reliability(np.array([[800.0, -800.0]]), np.array([0]))
+    assert (found.counts[0], found.counts[-1], found.calibration_error) == (1, 1, 0)
+
+
+def test_reliability_of_nothing_is_refused():
+    with pytest.raises(ValueError, match="0 scores"):
+        measure_reliability(np.empty((0, 10)), np.array([]))

@@ -24,23 +24,36 @@ from ovr_digits.cli.options import (
 @data_dir_option
 @models_option
 @jobs_option
+@click.option(
+    "--reliability",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Draw how often votes of each height are right, as a picture (.png, .svg or .pdf).",
+)
 @json_option
 @tidy_errors
 def evaluate(
-    dataset: str, data_dir: Path | None, models: Path | None, jobs: int, as_json: bool
+    dataset: str,
+    data_dir: Path | None,
+    models: Path | None,
+    jobs: int,
+    reliability: Path | None,
+    as_json: bool,
 ) -> None:
     """Measure accuracy on the whole test set.
 
     Accuracy of the vote, precision, recall and F1 of each digit, the
-    confusion table, and how often no detector or several of them fired.
+    confusion table, how often no detector or several of them fired, and how
+    far the votes, as probabilities, are off.
 
     \b
     Examples:
       ovr-digits evaluate
+      ovr-digits evaluate --reliability votes.png
       ovr-digits evaluate --dataset digits --models mine.pkl --json
     """
     from ovr_digits.data import load_split
-    from ovr_digits.evaluation import evaluate_scores
+    from ovr_digits.evaluation import evaluate_scores, measure_reliability
     from ovr_digits.modelfile import load_models
     from ovr_digits.parallel import collect
     from ovr_digits.progress import TerminalProgress
@@ -51,16 +64,24 @@ def evaluate(
         progress.stage("voting on the test set", len(split))
         scores = collect(detectors.decision_function, split.X, jobs, progress.advance)
     result = evaluate_scores(scores, split.y)
+    calibration = measure_reliability(scores, split.y)
+    name = terminal.DATASET_NAMES[split.dataset]
+    if reliability is not None:
+        from ovr_digits.plots import plot_reliability, save_figure
+
+        title = f"Votes on {result.samples:,} images of the {name} test set"
+        save_figure(plot_reliability(calibration, title), reliability)
     if as_json:
         print_json({"dataset": split.dataset, "split": split.part, **result.as_json()})
         return
     one = result.samples - result.fired_none - result.fired_several
-    name = terminal.DATASET_NAMES[split.dataset]
     lines = [
         f"{name} test set: {result.samples:,} images from {split.source}",
         f"{result.accuracy:.2%} are right, {result.errors:,} are wrong",
         f"exactly one detector fired on {one:,}, none on {result.fired_none:,}, "
         f"several on {result.fired_several:,}",
+        f"votes are off by {calibration.calibration_error:.2%} on average "
+        "(expected calibration error)",
         "",
         "true digit by row, answer by column; shares in %",
         *terminal.confusion_lines(result),

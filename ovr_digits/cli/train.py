@@ -36,7 +36,7 @@ from ovr_digits.presets import DETECTOR_LOSSES, PRESETS
     type=click.Choice(list(PRESETS)),
     default="default",
     show_default=True,
-    help="How much time to spend on accuracy; best also learns from distorted copies.",
+    help="How much time to spend on accuracy: more copies of each image, more views of it.",
 )
 @click.option(
     "--epochs",
