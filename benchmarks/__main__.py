@@ -1,4 +1,4 @@
-"""The command line: ``python -m benchmarks``, and its ``scaling`` and ``accuracy``."""
+"""The command line: ``python -m benchmarks``, with its ``scaling``, ``accuracy`` and ``speed``."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from benchmarks.data import Data
 from benchmarks.measure import CommandError
 from benchmarks.peers import PEERS
 from benchmarks.runs import run_accuracy, run_scaling
+from benchmarks.speed import run_speed
 
 _RESULTS = Path(__file__).resolve().with_name("results")
 _SHARED = (
@@ -99,6 +100,18 @@ def scaling(preset: str, **options: Any) -> None:
 def accuracy(preset: str, seeds: int, **options: Any) -> None:
     """Median and spread of accuracy and time over seeds."""
     run_accuracy(_settings(**options), preset, seeds)
+
+
+@main.command()
+@_shared_options
+@click.option(
+    "--models",
+    type=click.Path(exists=True, dir_okay=False, resolve_path=True, path_type=Path),
+    help="The models.pkl to measure. [default: as ovr-digits]",
+)
+def speed(models: Path | None, **options: Any) -> None:
+    """Time of a vote, and of the features beside that of their matrix products."""
+    run_speed(_settings(**options), models)
 
 
 if __name__ == "__main__":

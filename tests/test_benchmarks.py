@@ -86,6 +86,20 @@ def test_contest(tmp_path: Path) -> None:
     assert "**vw** failed: ImportError: cannot import name 'Workspace'" in page
 
 
+def test_speed_sets_the_features_beside_their_matrix_products(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "benchmarks", "speed", "--quick", "--dataset", "digits"]
+    command += ["--output", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    (path,) = tmp_path.glob("speed-*-digits-quick.json")
+    found = json.loads(path.read_text())
+    assert found["images"] == 297
+    assert found["ratio"] == found["features_microseconds"] / found["products_microseconds"] > 0.5
+    assert 0 < found["one_image_milliseconds"] < 1000 * found["all_images_seconds"]
+    page = path.with_suffix(".md").read_text()
+    assert f"| ratio | {found['ratio']:.2f} |" in page
+
+
 def test_options_before_a_subcommand_are_not_lost_in_silence(tmp_path: Path) -> None:
     done = run_benchmarks(tmp_path, tmp_path, "scaling")
     assert done.returncode == 2
