@@ -110,8 +110,7 @@ def evaluate_scores(scores: Float64, labels: Array) -> Evaluation:
     ValueError
         Where there is no sample, or the numbers of scores and labels differ.
     """
-    if len(scores) == 0 or len(scores) != len(labels):
-        raise ValueError(f"{len(scores)} scores for {len(labels)} labels")
+    _check_lengths(scores, labels)
     n_classes = scores.shape[1]
     confusion = np.zeros((n_classes, n_classes), np.int64)
     np.add.at(confusion, (np.asarray(labels, np.intp), scores.argmax(axis=1)), 1)
@@ -168,8 +167,7 @@ def measure_reliability(scores: Float64, labels: Array, n_bins: int = 15) -> Rel
     ValueError
         Where there is no sample, or the numbers of scores and labels differ.
     """
-    if len(scores) == 0 or len(scores) != len(labels):
-        raise ValueError(f"{len(scores)} scores for {len(labels)} labels")
+    _check_lengths(scores, labels)
     votes = probabilities(scores).ravel()
     right = (np.asarray(labels)[:, None] == np.arange(scores.shape[1])).ravel()
     bins = np.minimum((votes * n_bins).astype(np.intp), n_bins - 1)
@@ -178,3 +176,8 @@ def measure_reliability(scores: Float64, labels: Array, n_bins: int = 15) -> Rel
         mean_votes = np.bincount(bins, votes, n_bins) / counts
         shares = np.bincount(bins, right, n_bins) / counts
     return Reliability(counts, mean_votes, shares)
+
+
+def _check_lengths(scores: Float64, labels: Array) -> None:
+    if len(scores) == 0 or len(scores) != len(labels):
+        raise ValueError(f"{len(scores)} scores for {len(labels)} labels")
