@@ -139,7 +139,7 @@ def fit_detectors(
         features.set_params(n_jobs=n_jobs).fit(X[:n_fit]).set_params(n_jobs=None)
         coordinates = _Coordinates(X, features, options, rng, n_jobs, progress)
         coordinates.whiten(n_fit)
-        originals = coordinates.of_images("features of all images")
+        originals = coordinates.of_all("features of all images", distorted=False)
         columns = [coordinates.columns(group) for group in groups]
         sizes = [n_fit, len(X)] if options.n_validation else [len(X)]
         committees = [
@@ -203,7 +203,8 @@ def _learn(
         last = min(first + n_held, options.n_copies)
         window = [originals]
         for k in range(first, last):
-            window.append(coordinates.of_copies(f"copy {k + 1} of {options.n_copies}"))
+            stage = f"copy {k + 1} of {options.n_copies}"
+            window.append(coordinates.of_all(stage, distorted=True))
         said = f", copies up to {last}" if last else ""
         progress.stage(f"detectors{said}", options.epochs * len(window))
         for _ in range(options.epochs):
@@ -266,15 +267,10 @@ class _Coordinates:
             start = end
         return found
 
-    def of_images(self, stage: str) -> Floats:
-        """Coordinates of all images, (n, d) float16."""
+    def of_all(self, stage: str, *, distorted: bool) -> Floats:
+        """Coordinates of all images, or of a copy of each, distorted anew: (n, d) float16."""
         self._progress.stage(stage, len(self._X))
-        return self._map(self._project, np.arange(len(self._X)), distorted=False)
-
-    def of_copies(self, stage: str) -> Floats:
-        """Coordinates of a copy of every image, each distorted in a way of its own."""
-        self._progress.stage(stage, len(self._X))
-        return self._map(self._project, np.arange(len(self._X)), distorted=True)
+        return self._map(self._project, np.arange(len(self._X)), distorted)
 
     def _project(self, features: Floats) -> Floats:
         # Half precision is far finer than what tells one digit from another.

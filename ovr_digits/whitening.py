@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy.linalg import eigh, qr, solve_triangular
@@ -32,12 +33,17 @@ class Whitening:
 
     def apply(self, features: Floats) -> Floats:
         """Features (n, n_features) as coordinates (n, sum of n_components)."""
-        parts = []
-        for block, axes in zip(self.blocks, self.axes, strict=True):
-            # The mean's share is taken off the few coordinates, not off the many features.
-            offset = self.mean[block] @ axes
-            parts.append(features[:, block] @ axes - offset.astype(features.dtype))
+        parts = [
+            features[:, block] @ axes - offset.astype(features.dtype)
+            for block, axes, offset in zip(self.blocks, self.axes, self._offsets, strict=True)
+        ]
         return np.concatenate(parts, axis=1)
+
+    @cached_property
+    def _offsets(self) -> list[Float64]:
+        """Coordinates of the mean: taken off those of a sample, which are fewer than features."""
+        pairs = zip(self.blocks, self.axes, strict=True)
+        return [self.mean[block] @ axes for block, axes in pairs]
 
     def fold(self, coef: Float64, intercept: Float64) -> tuple[Float64, Float64]:
         """Weights on coordinates (t, n_coordinates) as weights on features (t, n_features)."""
