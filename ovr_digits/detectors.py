@@ -34,6 +34,7 @@ class _SGDOnFeatures(ClassifierMixin, ImageInput):
         step: float = 1.0,
         n_components: int = 1000,
         whitening_ridge: float = 0.1,
+        n_leading: int = 0,
         groups: Sequence[Sequence[str]] | None = None,
         validation_fraction: float = 0.0,
         n_jobs: int | None = None,
@@ -47,6 +48,7 @@ class _SGDOnFeatures(ClassifierMixin, ImageInput):
         self.step = step
         self.n_components = n_components
         self.whitening_ridge = whitening_ridge
+        self.n_leading = n_leading
         self.groups = groups
         self.validation_fraction = validation_fraction
         self.n_jobs = n_jobs
@@ -82,6 +84,7 @@ class _SGDOnFeatures(ClassifierMixin, ImageInput):
             step=self.step,
             n_components=self.n_components,
             whitening_ridge=self.whitening_ridge,
+            n_leading=self.n_leading,
             groups=self.groups,
             n_validation=round(self.validation_fraction * len(X)),
         )
@@ -113,6 +116,10 @@ class DigitDetector(_SGDOnFeatures):
         Principal axes kept of each view's features.
     whitening_ridge : float, default=0.1
         Added to each eigenvalue, in units of the mean eigenvalue.
+    n_leading : int, default=0
+        Axes of each view, the leading ones, whose coordinates are also
+        multiplied with one another: a detector is then a quadratic function of
+        these, and a linear one of all others.
     groups : sequence of sequences of str, optional
         Views whose features learn together; a detector's score is the mean of
         those that its groups of views give. Learning in groups of two makes

@@ -2,33 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
+from ovr_digits.coordinates import CoordinateSpace, Inputs, TrainingImages
 from ovr_digits.core.arrays import Array, Bools, Float32, Float64, Floats
-from ovr_digits.core.distortion import (
-    MEDIUM,
-    DistortionStrength,
-    apply_distortions,
-    draw_distortions,
-)
-from ovr_digits.core.features import as_images, branch_features
+from ovr_digits.core.distortion import MEDIUM, DistortionStrength
 from ovr_digits.features import PatchKernelFeatures
-from ovr_digits.parallel import collect, resolve_jobs
+from ovr_digits.parallel import resolve_jobs
 from ovr_digits.progress import Progress
 from ovr_digits.sgd import AveragedSGD, SGDOptions, pass_over
-from ovr_digits.whitening import Whitening, fit_whitening
-
-#: Images that the whitening is measured on, copies counted; more make no difference.
-WHITENING_SAMPLES = 12_000
 
 #: Bytes of coordinates that are held at once, of the images and of as many copies as fit;
 #: at least one copy is. SGD goes over these for all epochs, then they make place for others.
 WINDOW_BYTES = 2_000_000_000
+
+#: Imagined counter-examples of either class, see ``_calibrate``.
+_PSEUDO_COUNT = 0.1
 
 
 @dataclass(frozen=True)
@@ -52,6 +46,9 @@ class DetectorOptions:
         Principal axes kept of each branch.
     whitening_ridge : float
         See ``whitening.fit_whitening``.
+    n_leading : int
+        Axes of each branch, the leading ones, whose coordinates are also
+        multiplied with one another.
     groups : sequence of sequences of str, optional
         Views whose features learn together; a detector's score is the mean of
         those that its groups of views give. ``None`` is one group of all.
@@ -68,6 +65,7 @@ class DetectorOptions:
     step: float = 1.0
     n_components: int = 1000
     whitening_ridge: float = 0.1
+    n_leading: int = 0
     groups: Sequence[Sequence[str]] | None = None
     n_validation: int = 0
 
@@ -137,25 +135,27 @@ def fit_detectors(
     with threadpool_limits(1, user_api="blas"):  # the cores are shared out by parallel
         progress.stage("learning the patches", 1)
         features.set_params(n_jobs=n_jobs).fit(X[:n_fit]).set_params(n_jobs=None)
-        coordinates = _Coordinates(X, features, options, rng, n_jobs, progress)
-        coordinates.whiten(n_fit)
-        originals = coordinates.of_all("features of all images", distorted=False)
-        columns = [coordinates.columns(group) for group in groups]
+        images = TrainingImages(X, features, options.distortion, rng, n_jobs, progress)
+        whitening = images.fit_whitening(
+            n_fit, options.n_components, options.whitening_ridge, distorted=options.n_copies > 0
+        )
+        space = CoordinateSpace(features, whitening, options.n_leading)
+        features.branches_ = space.branches
+        originals = images.coordinates(space, "features of all images", distorted=False)
+        inputs = [space.inputs(group) for group in groups]
         sizes = [n_fit, len(X)] if options.n_validation else [len(X)]
-        committees = [
-            _Committee(columns, targets[:size], options, rng, originals.shape[1]) for size in sizes
-        ]
-        _learn(committees, coordinates, originals, options, rng, n_jobs, progress)
-        coef, intercept = committees[-1].weights()
+        committees = [_Committee(inputs, targets[:size], options, rng) for size in sizes]
+        _learn(committees, images, space, originals, options, rng, n_jobs, progress)
+        coef, intercept = committees[-1].weights(space.n_inputs)
         validation_scores = None
         if options.n_validation:
-            first_coef, first_intercept = committees[0].weights()
-            held_out = originals[n_fit:].astype(np.float32)
-            validation_scores = held_out @ first_coef.T + first_intercept
+            validation_scores = space.score(
+                originals[n_fit:], *committees[0].weights(space.n_inputs)
+            )
             slope, offset = _calibrate(validation_scores, targets[n_fit:])
             validation_scores = validation_scores * slope + offset
             coef, intercept = coef * slope[:, None], intercept * slope + offset
-    coef, intercept = coordinates.whitening.fold(coef, intercept)
+    coef, intercept = space.fold(coef, intercept)
     n_updates = committees[-1].learners[0].n_samples
     return FittedDetectors(
         features, coef.astype(np.float32), intercept, n_updates, validation_scores
@@ -167,29 +167,28 @@ class _Committee:
 
     def __init__(
         self,
-        columns: Sequence[Sequence[slice]],
+        inputs: Sequence[Inputs],
         targets: Bools,
         options: DetectorOptions,
         rng: np.random.RandomState,
-        n_coordinates: int,
     ) -> None:
         sgd = SGDOptions(options.loss, options.alpha, options.step)
-        self._columns, self._n_coordinates = columns, n_coordinates
-        self.learners = [AveragedSGD(c, targets, sgd, rng) for c in columns]
+        self._inputs = inputs
+        self.learners = [AveragedSGD(i, targets, sgd, rng) for i in inputs]
 
-    def weights(self) -> tuple[Float64, Float64]:
-        """Mean of the groups' scores, as weights (n_targets, n_coordinates) and intercepts."""
+    def weights(self, n_inputs: int) -> tuple[Float64, Float64]:
+        """Mean of the groups' scores, as weights (n_targets, n_inputs) and intercepts."""
         intercept = np.mean([learner.intercept for learner in self.learners], axis=0)
-        coef = np.zeros((len(intercept), self._n_coordinates))
-        for learner, columns in zip(self.learners, self._columns, strict=True):
-            indices = np.concatenate([np.arange(c.start, c.stop) for c in columns])
-            coef[:, indices] += learner.coef / len(self.learners)
+        coef = np.zeros((len(intercept), n_inputs))
+        for learner, inputs in zip(self.learners, self._inputs, strict=True):
+            coef[:, inputs.indices] += learner.coef / len(self.learners)
         return coef, intercept
 
 
 def _learn(
     committees: Sequence[_Committee],
-    coordinates: _Coordinates,
+    images: TrainingImages,
+    space: CoordinateSpace,
     originals: Floats,
     options: DetectorOptions,
     rng: np.random.RandomState,
@@ -204,7 +203,7 @@ def _learn(
         window = [originals]
         for k in range(first, last):
             stage = f"copy {k + 1} of {options.n_copies}"
-            window.append(coordinates.of_all(stage, distorted=True))
+            window.append(images.coordinates(space, stage, distorted=True))
         said = f", copies up to {last}" if last else ""
         progress.stage(f"detectors{said}", options.epochs * len(window))
         for _ in range(options.epochs):
@@ -213,90 +212,13 @@ def _learn(
                 progress.advance(1)
 
 
-class _Coordinates:
-    """Training images, or distorted copies of them, as SGD sees them: whitened features."""
-
-    whitening: Whitening
-
-    def __init__(
-        self,
-        X: Array,
-        features: PatchKernelFeatures,
-        options: DetectorOptions,
-        rng: np.random.RandomState,
-        n_jobs: int,
-        progress: Progress,
-    ) -> None:
-        self._X, self._features, self._options = X, features, options
-        self._rng, self._n_jobs, self._progress = rng, n_jobs, progress
-
-    def whiten(self, n: int) -> None:
-        """Learn the whitening from some of the first n samples, and from copies where there are."""
-        rows = self._rng.permutation(n)[:WHITENING_SAMPLES]
-        self._progress.stage("principal axes of the features", len(rows) * 1.5)
-        # Larger pieces than a thread takes at a time: the products run at full speed on them.
-        pieces = (
-            self._map(lambda features: features, part, distorted)
-            for rows, distorted in self._halves(rows)
-            for part in np.array_split(rows, -(-len(rows) // 4096))
-        )
-        sizes = [b.n_features(self._features.image_shape_) for b in self._features.branches_]
-        ends = np.cumsum(sizes)
-        blocks = [slice(int(end) - size, int(end)) for size, end in zip(sizes, ends, strict=True)]
-        options = self._options
-        self.whitening = fit_whitening(
-            pieces, blocks, options.n_components, options.whitening_ridge, self._rng, self._n_jobs
-        )
-
-    def _halves(self, rows: Array) -> list[tuple[Array, bool]]:
-        if not self._options.n_copies:
-            return [(rows, False)]
-        return [(rows[::2], False), (rows[1::2], True)]
-
-    def columns(self, views: Sequence[str]) -> list[slice]:
-        """Where the coordinates of some views are, each view's in turn or several together."""
-        found: list[slice] = []
-        start = 0
-        for branch, axes in zip(self._features.branches_, self.whitening.axes, strict=True):
-            end = start + axes.shape[1]
-            if branch.view in views:
-                if found and found[-1].stop == start:
-                    found[-1] = slice(found[-1].start, end)
-                else:
-                    found.append(slice(start, end))
-            start = end
-        return found
-
-    def of_all(self, stage: str, *, distorted: bool) -> Floats:
-        """Coordinates of all images, or of a copy of each, distorted anew: (n, d) float16."""
-        self._progress.stage(stage, len(self._X))
-        return self._map(self._project, np.arange(len(self._X)), distorted)
-
-    def _project(self, features: Floats) -> Floats:
-        # Half precision is far finer than what tells one digit from another.
-        return self.whitening.apply(features).astype(np.float16)
-
-    def _map(self, then: Callable[[Floats], Floats], rows: Array, distorted: bool) -> Floats:
-        """Features of some samples, or of distorted copies of them, and what follows."""
-        drawn = None
-        if distorted:
-            drawn = draw_distortions(len(rows), self._options.distortion, self._rng)
-        features = self._features
-
-        def work(positions: Array) -> Floats:
-            images = as_images(self._X[rows[positions]], features.image_shape_)
-            if drawn is not None:
-                images = apply_distortions(images, drawn[positions])
-            return then(branch_features(images, features.branches_))
-
-        return collect(work, np.arange(len(rows)), self._n_jobs, self._progress.advance)
-
-
 def _calibrate(scores: Float64, targets: Bools) -> tuple[Float64, Float64]:
     """Slope and offset that make each column of scores log-odds (Platt 1999).
 
-    Like Platt's, the targets are drawn in from 0 and 1 by one count, so that
-    scores which part the classes perfectly still give a finite slope.
+    Like Platt's, the targets are drawn in from 0 and 1, so that scores which
+    part the classes perfectly still give a finite slope; but by a tenth of a
+    count in place of one, which would pull the middling votes of detectors
+    that are nearly always right too far down.
     """
     slopes, offsets = np.ones(scores.shape[1]), np.zeros(scores.shape[1])
     for k, (column, target) in enumerate(zip(scores.T, targets.T, strict=True)):
@@ -304,7 +226,11 @@ def _calibrate(scores: Float64, targets: Bools) -> tuple[Float64, Float64]:
         n_false = len(target) - n_true
         if not n_true or not n_false:
             continue
-        belief = np.where(target, (n_true + 1) / (n_true + 2), 1 / (n_false + 2))
+        belief = np.where(
+            target,
+            (n_true + _PSEUDO_COUNT) / (n_true + 2 * _PSEUDO_COUNT),
+            _PSEUDO_COUNT / (n_false + 2 * _PSEUDO_COUNT),
+        )
         spread = float(column.std()) or 1.0
         model = LogisticRegression(C=1e6, max_iter=1000)
         model.fit(

@@ -15,6 +15,7 @@ import os
 import pickle
 import pickletools
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, NoReturn
 
@@ -23,7 +24,7 @@ import numpy as np
 from ovr_digits import atomic
 from ovr_digits.core.arrays import Array
 from ovr_digits.core.detectors import DetectorArrays
-from ovr_digits.core.features import Branch, KernelLayer, n_positions
+from ovr_digits.core.features import Branch, KernelLayer, LeadingAxes, n_positions
 from ovr_digits.core.views import VIEWS
 from ovr_digits.errors import DigitsError
 from ovr_digits.reading import read_bytes
@@ -37,6 +38,8 @@ _N_DIGITS = 10
 _MAX_OPCODES = 200_000
 #: The most numbers that a layer may make of one image.
 _MAX_NUMBERS = 4_000_000
+#: The most axes whose coordinates are multiplied with one another.
+_MAX_LEADING = 256
 _PROTOCOL = 4
 
 # What pickle protocols 2 to 5 need for lists, dicts, plain values, objects and
@@ -229,6 +232,10 @@ class _Layer(_Record):
     pass
 
 
+class _Leading(_Record):
+    pass
+
+
 class _SGD(_Record):
     pass
 
@@ -237,7 +244,7 @@ class _ArrayType(_Record):
     """Stands for numpy.ndarray where an array says which kind it is."""
 
 
-_DTYPES = {"f4": "<f4", "f8": "<f8", "i8": "<i8", "b1": "|b1", "u1": "|u1"}
+_DTYPES = {"f2": "<f2", "f4": "<f4", "f8": "<f8", "i8": "<i8", "b1": "|b1", "u1": "|u1"}
 
 
 class _DType(metaclass=_Sealed):
@@ -345,6 +352,7 @@ _STAND_INS: Mapping[tuple[str, str], type] = {
     ("ovr_digits.features", "PatchKernelFeatures"): _Features,
     ("ovr_digits.core.features", "Branch"): _Branch,
     ("ovr_digits.core.features", "KernelLayer"): _Layer,
+    ("ovr_digits.core.features", "LeadingAxes"): _Leading,
     ("sklearn.linear_model._stochastic_gradient", "SGDClassifier"): _SGD,
     ("_codecs", "encode"): _Encoded,
     ("numpy", "ndarray"): _ArrayType,
@@ -460,16 +468,30 @@ def _branches(items: object) -> tuple[Branch, ...]:
         if not 1 <= len(layers) <= 4:
             raise ModelFileError("its features have no layers")
         side, n_channels, checked = _IMAGE_SHAPE[0], 1, []
-        for item in layers:
-            layer = _layer(item, n_channels)
+        for stored in layers:
+            layer = _layer(stored, n_channels)
             n_patches = n_positions(side, layer.patch_size) ** 2
             if n_patches * sum(layer.anchors.shape) > _MAX_NUMBERS:
                 raise ModelFileError("a layer of its features needs too much memory")
             side = math.ceil(n_positions(side, layer.patch_size) / layer.stride)
             n_channels = len(layer.anchors) if layer.whitener is None else layer.whitener.shape[1]
             checked.append(layer)
-        branches.append(Branch(view, tuple(checked)))
+        branch = Branch(view, tuple(checked))
+        branches.append(replace(branch, leading=_leading(branch, item.state.get("leading"))))
     return tuple(branches)
+
+
+def _leading(branch: Branch, item: object) -> LeadingAxes | None:
+    if item is None:
+        return None
+    if type(item) is not _Leading:
+        raise ModelFileError("the leading axes of its features are none")
+    n_pooled = branch.n_pooled(_IMAGE_SHAPE)
+    axes = _numbers(item.state.get("axes"), "axes", (n_pooled, None), 1e3)
+    if axes.shape[1] > _MAX_LEADING:
+        raise ModelFileError("its features need too much memory")
+    offset = _numbers(item.state.get("offset"), "offset", (axes.shape[1],), 1e6)
+    return LeadingAxes(axes, offset)
 
 
 def _layer(item: object, n_channels: int) -> KernelLayer:

@@ -17,7 +17,7 @@ class Preset:
     views : tuple of str
     n_anchors, n_channels : of the layers
         See ``features.PatchKernelFeatures``.
-    epochs, n_copies, n_components, groups :
+    epochs, n_copies, n_components, n_leading, groups :
         See ``detectors.DigitDetector``.
     """
 
@@ -27,18 +27,19 @@ class Preset:
     epochs: int = 10
     n_copies: int = 0
     n_components: int = 1000
+    n_leading: int = 0
     groups: tuple[tuple[str, ...], ...] | None = None
 
 
 PRESETS = {
     "fast": Preset(epochs=7, n_components=700),
-    "default": Preset(n_copies=3, epochs=3, n_components=800),
+    "default": Preset(n_copies=3, epochs=3, n_components=500, n_leading=64),
     "best": Preset(
         views=("raw", "even", "boxed", "narrow"),
-        n_anchors=(24, 256),
-        n_copies=6,
+        n_copies=12,
         epochs=2,
-        n_components=1200,
+        n_components=800,
+        n_leading=64,
         groups=(("raw", "even"), ("raw", "boxed"), ("even", "narrow")),
     ),
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -41,6 +42,16 @@ class SGDOptions:
     step: float
 
 
+class Inputs(Protocol):
+    """What detectors see of samples that are kept in another form."""
+
+    def __call__(self, Z: Floats, rows: Array) -> Float32:
+        """Inputs (len(rows), n_inputs) from some of the samples Z."""
+
+    def scores(self, Z: Floats, rows: Array, coef: Floats) -> Floats:
+        """What ``self(Z, rows) @ coef.T`` would give: (len(rows), n_targets)."""
+
+
 class AveragedSGD:
     """An SGDClassifier for each target, and the average of each one's weights over time.
 
@@ -56,8 +67,8 @@ class AveragedSGD:
 
     Parameters
     ----------
-    columns : sequence of slice
-        Which coordinates of a sample these detectors see.
+    inputs : Inputs
+        What these detectors see of a sample.
     targets : (n, n_targets) bool
         What each detector should say of the first n samples; others it does not see.
     options : SGDOptions
@@ -71,16 +82,15 @@ class AveragedSGD:
 
     def __init__(
         self,
-        columns: Sequence[slice],
+        inputs: Inputs,
         targets: Bools,
         options: SGDOptions,
         rng: np.random.RandomState,
     ) -> None:
-        self._columns, self._targets, self._options = columns, targets, options
-        n_targets = targets.shape[1]
-        self._seeds = [int(rng.randint(2**31)) for _ in range(n_targets)]
+        self._inputs, self._targets, self._options = inputs, targets, options
+        self._seeds = [int(rng.randint(2**31)) for _ in range(targets.shape[1])]
         self._classifiers: list[SGDClassifier] = []
-        self._sum = np.zeros((n_targets, sum(c.stop - c.start for c in columns) + 1))
+        self._sum = np.zeros((targets.shape[1], 0))
         self._n_blocks = 0
         self.n_samples = 0
 
@@ -88,7 +98,8 @@ class AveragedSGD:
         """The parts of the detectors whose ``learn`` may run side by side."""
         n, n_targets = self._targets.shape
         if not self._classifiers:
-            some = self._block(Z, np.arange(0, n, max(1, n // BLOCK))).astype(np.float64)
+            some = self._inputs(Z, np.arange(0, n, max(1, n // BLOCK))).astype(np.float64)
+            self._sum = np.zeros((n_targets, some.shape[1] + 1))
             # The offset learns as the weight of one more coordinate, always 1, would.
             mean_square = float(np.einsum("ij,ij->", some, some)) / len(some) + 1.0
             self._classifiers = [
@@ -112,9 +123,10 @@ class AveragedSGD:
         classifiers, sums = self._classifiers[chosen], self._sum[chosen]
         for start in range(0, len(order), BLOCK):
             rows = order[start : start + BLOCK]
-            block = self._block(Z, rows)
             targets = self._targets[rows, chosen]
-            near = self._near_margin(block, targets, classifiers)
+            near = self._near_margin(Z, rows, targets, classifiers)
+            for_any = near.any(axis=1)
+            block, targets, near = self._inputs(Z, rows[for_any]), targets[for_any], near[for_any]
             for k, classifier in enumerate(classifiers):
                 needed = np.flatnonzero(near[:, k])
                 if len(needed):
@@ -122,23 +134,20 @@ class AveragedSGD:
                 sums[k, :-1] += classifier.coef_[0]
                 sums[k, -1] += classifier.intercept_[0]
 
-    def _block(self, Z: Floats, rows: Array) -> Float32:
-        parts = [Z[rows, columns].astype(np.float32) for columns in self._columns]
-        return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
-
     def _near_margin(
-        self, block: Floats, targets: Bools, classifiers: Sequence[SGDClassifier]
+        self, Z: Floats, rows: Array, targets: Bools, classifiers: Sequence[SGDClassifier]
     ) -> Bools:
         """Which samples (n, n_targets) may still change a detector."""
         if not hasattr(classifiers[0], "coef_") or self._options.loss not in _MARGIN_LOSSES:
             return np.ones(targets.shape, bool)
-        coef = np.concatenate([c.coef_ for c in classifiers]).astype(np.float32)
-        scores = block @ coef.T + np.concatenate([c.intercept_ for c in classifiers])
+        coef = np.concatenate([c.coef_ for c in classifiers])
+        scores = self._inputs.scores(Z, rows, coef)
+        scores = scores + np.concatenate([c.intercept_ for c in classifiers])
         return np.asarray(np.where(targets, scores, -scores) < 1 + _SLACK)
 
     @property
     def coef(self) -> Float64:
-        """Mean weights over time, (n_targets, n_columns)."""
+        """Mean weights over time, (n_targets, n_inputs)."""
         return self._sum[:, :-1] / self._n_blocks
 
     @property

@@ -121,6 +121,7 @@ def train(options: TrainingOptions, progress: Progress | None = None) -> Trainin
         epochs=epochs,
         n_copies=preset.n_copies,
         n_components=preset.n_components,
+        n_leading=preset.n_leading,
         groups=preset.groups,
         validation_fraction=VALIDATION_FRACTION,
         n_jobs=options.n_jobs,

@@ -35,12 +35,12 @@ class Whitening:
         """Features (n, n_features) as coordinates (n, sum of n_components)."""
         parts = [
             features[:, block] @ axes - offset.astype(features.dtype)
-            for block, axes, offset in zip(self.blocks, self.axes, self._offsets, strict=True)
+            for block, axes, offset in zip(self.blocks, self.axes, self.offsets, strict=True)
         ]
         return np.concatenate(parts, axis=1)
 
     @cached_property
-    def _offsets(self) -> list[Float64]:
+    def offsets(self) -> list[Float64]:
         """Coordinates of the mean: taken off those of a sample, which are fewer than features."""
         pairs = zip(self.blocks, self.axes, strict=True)
         return [self.mean[block] @ axes for block, axes in pairs]

@@ -44,7 +44,7 @@ def tiny_model() -> OneVsRestDigits:
     """
     split = load_split("digits", "train")
     features = PatchKernelFeatures(n_anchors=(8, 16), random_state=0)
-    model = OneVsRestDigits(features, epochs=3, random_state=0)
+    model = OneVsRestDigits(features, epochs=3, n_leading=5, random_state=0)
     return model.fit(split.X[:500], split.y[:500])
 
 

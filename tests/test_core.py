@@ -7,6 +7,7 @@ import json
 import math
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,15 +18,18 @@ from hypothesis.extra import numpy as hnp
 
 import ovr_digits
 from ovr_digits import fitting
+from ovr_digits.coordinates import PRODUCT_SCALE, CoordinateSpace
 from ovr_digits.core.detectors import detector_scores
 from ovr_digits.core.features import (
     Branch,
     KernelLayer,
+    LeadingAxes,
     apply_layer,
     as_images,
     extract_patches,
     gaussian_pool,
     inverse_root_kernel,
+    pair_products,
     patch_directions,
     patch_kernel_features,
 )
@@ -498,25 +502,26 @@ def test_principal_axes_are_the_leading_eigenvectors(n_components):
 def test_what_is_stored_votes_as_the_unfolded_pipeline(n_validation, monkeypatch):
     """Features, whitening, SGD and calibration one after the other give the folded scores."""
     unfolded = []
-    fold = Whitening.fold
+    fold = CoordinateSpace.fold
 
     def spy(self, coef, intercept):
         unfolded.append((self, coef, intercept))
         return fold(self, coef, intercept)
 
-    monkeypatch.setattr(Whitening, "fold", spy)
+    monkeypatch.setattr(CoordinateSpace, "fold", spy)
     split = load_split("digits", "train")
     X, y = split.X[:300], split.y[:300]
     fitted = fit_detectors(
         X,
         y[:, None] == np.arange(10),
         PatchKernelFeatures(("raw", "upright"), n_anchors=(6, 12), n_images=100, random_state=0),
-        DetectorOptions(epochs=3, n_validation=n_validation),
+        DetectorOptions(epochs=3, n_leading=5, n_validation=n_validation),
         np.random.RandomState(0),
     )
-    ((whitening, coef, intercept),) = unfolded
-    features = fitted.features.transform(X.astype(np.float64))
-    one_by_one = whitening.apply(features) @ coef.T + intercept
+    ((space, coef, intercept),) = unfolded
+    pooled = [replace(branch, leading=None) for branch in fitted.features.branches_]
+    features = patch_kernel_features(X.astype(np.float64), pooled, (28, 28))
+    one_by_one = space.score(space.whitening.apply(features), coef, intercept)
     branches = fitted.features.branches_
     stored = detector_scores(X, branches, (28, 28), fitted.coef, fitted.intercept)
     np.testing.assert_allclose(stored, one_by_one, atol=2e-3 * np.abs(one_by_one).max())
@@ -526,6 +531,75 @@ def test_what_is_stored_votes_as_the_unfolded_pipeline(n_validation, monkeypatch
         assert fitted.validation_scores.shape == (n_validation, 10)
     else:
         assert fitted.validation_scores is None
+
+
+def small_space(n_leading: int = 4) -> tuple[np.ndarray, CoordinateSpace]:
+    """Coordinates (300, 14) of two views' features, and the space that they are in."""
+    X = load_split("digits", "train").X[:300]
+    features = PatchKernelFeatures(("raw", "even"), n_anchors=(4, 8), n_images=60, random_state=0)
+    pooled = features.fit(X).transform(X)
+    half = pooled.shape[1] // 2
+    blocks = [slice(0, half), slice(half, 2 * half)]
+    space = CoordinateSpace(features, whitened(pooled, blocks, 7, ridge=0.01), n_leading)
+    return space.whitening.apply(pooled), space
+
+
+@pytest.mark.parametrize("views", [("raw",), ("even",), ("raw", "even")])
+def test_detectors_see_coordinates_and_products_of_the_leading_ones(views):
+    Z, space = small_space()
+    rows = np.arange(300)[::-7]
+    seen = space.inputs(views)(Z, rows)
+    starts = [{"raw": 0, "even": 7}[view] for view in views]
+    wanted = [Z[rows, start : start + 7] for start in starts]
+    for start in starts:
+        for i in range(4):
+            for j in range(i, 4):
+                product = Z[rows, start + i] * Z[rows, start + j] - (i == j)
+                wanted.append(PRODUCT_SCALE * product[:, None])
+    np.testing.assert_allclose(seen, np.hstack(wanted), atol=1e-5)
+    assert seen.shape[1] == len(space.inputs(views).indices)
+
+
+@pytest.mark.parametrize("n_leading", [0, 4, 7, 100])
+def test_scores_need_no_product_to_be_made(n_leading):
+    Z, space = small_space(n_leading)
+    inputs = space.inputs(("raw", "even"))
+    rows = np.arange(20, 280)
+    coef = rng().standard_normal((3, space.n_inputs))
+    np.testing.assert_allclose(
+        inputs.scores(Z, rows, coef), inputs(Z, rows) @ coef.T, rtol=1e-3, atol=1e-3
+    )
+
+
+def test_inputs_of_some_views_are_found_among_those_of_all():
+    Z, space = small_space()
+    rows = np.arange(50)
+    of_all = space.inputs(("raw", "even"))(Z, rows)
+    for views in (("raw",), ("even",)):
+        some = space.inputs(views)
+        np.testing.assert_array_equal(of_all[:, some.indices], some(Z, rows))
+
+
+def test_products_of_pairs_go_by_rows():
+    u = rng().standard_normal((5, 3))
+    pairs = [(0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2)]
+    np.testing.assert_allclose(
+        pair_products(u), np.stack([u[:, i] * u[:, j] for i, j in pairs], axis=1)
+    )
+
+
+def test_products_of_leading_coordinates_stand_behind_the_pooled_maps():
+    X = load_split("digits", "train").X[:70]
+    plain = two_branches()[0]
+    pooled = patch_kernel_features(X, [plain], (28, 28))
+    axes = rng(3).standard_normal((pooled.shape[1], 3)).astype(np.float16)
+    leading = LeadingAxes(axes, np.array([1, 2, 3], np.float32))
+    branch = replace(plain, leading=leading)
+    features = patch_kernel_features(X, [branch, plain], (28, 28))
+    assert branch.n_features((28, 28)) == pooled.shape[1] + 6
+    u = pooled @ axes.astype(np.float32) - [1, 2, 3]
+    wanted = np.hstack([pooled, pair_products(u), pooled])
+    np.testing.assert_allclose(features, wanted, rtol=1e-3, atol=1e-3)
 
 
 def test_held_out_samples_are_not_seen_by_the_features_or_the_first_fit():

@@ -30,7 +30,7 @@ def small_ten(**options: Any) -> OneVsRestDigits:
     return OneVsRestDigits(small_features(), epochs=3, **options)
 
 
-ESTIMATORS: list[BaseEstimator] = [small_features(), small_detector(), small_ten()]
+ESTIMATORS: list[BaseEstimator] = [small_features(), small_detector(n_leading=3), small_ten()]
 
 
 @pytest.fixture(scope="module")
@@ -134,6 +134,15 @@ def test_a_layer_hands_on_its_leading_channels(digits):
     all_of_them, two = (small_features(n_channels=n).fit(digits[0]) for n in (8, 2))
     assert [f.branches_[0].layers[0].whitener.shape for f in (all_of_them, two)] == [(4, 4), (4, 2)]
     assert two.branches_[0].layers[1].anchors.shape == (8, 5 * 5 * 2)
+
+
+def test_products_of_leading_axes_are_features_too(digits):
+    X, y = digits
+    plain, quadratic = (small_ten(n_leading=n, random_state=0).fit(X, y) for n in (0, 6))
+    n_plain, n_quadratic = (m.arrays().coef.shape[1] for m in (plain, quadratic))
+    assert n_quadratic == n_plain + 6 * 7 // 2
+    assert quadratic.score(X, y) > 0.9
+    assert np.abs(quadratic.arrays().coef[:, n_plain:]).min(axis=1).max() > 0
 
 
 def test_groups_of_views_learn_alone_and_score_together(digits):

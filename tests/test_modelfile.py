@@ -26,6 +26,7 @@ import pytest
 from PIL import Image
 from sklearn.linear_model import SGDClassifier
 
+from ovr_digits.core.features import LeadingAxes
 from ovr_digits.core.vote import count_votes
 from ovr_digits.modelfile import (
     FILE_NAME,
@@ -619,6 +620,30 @@ def test_features_that_do_not_fit_are_refused(tiny_models_bytes, change, message
 def test_layers_that_do_not_fit_are_refused(tiny_models_bytes, change, depth, message):
     data = changed(tiny_models_bytes, layer=lambda fields: fields.update(change), depth=depth)
     assert message in refusal(data)
+
+
+@pytest.mark.parametrize(
+    ("leading", "message"),
+    [
+        (lambda n: "axes", "leading axes of its features are none"),
+        (lambda n: LeadingAxes(np.zeros((n - 1, 5)), np.zeros(5)), "axes has the wrong shape"),
+        (lambda n: LeadingAxes(np.zeros(n), np.zeros(5)), "axes has the wrong shape"),
+        (lambda n: LeadingAxes(np.zeros((n, 5)), np.zeros(4)), "offset has the wrong shape"),
+        (lambda n: LeadingAxes(np.zeros((n, 5), int), np.zeros(5)), "axes is no array of numbers"),
+        (lambda n: LeadingAxes(np.full((n, 5), np.nan), np.zeros(5)), "not finite"),
+        (lambda n: LeadingAxes(np.full((n, 5), 1e30), np.zeros(5)), "too large"),
+        (lambda n: LeadingAxes(np.zeros((n, 300)), np.zeros(300)), "too much memory"),
+        (lambda n: LeadingAxes(np.zeros((n, 4)), np.zeros(4)), "coef_ has the wrong shape"),
+        (lambda n: None, "coef_ has the wrong shape"),
+    ],
+)
+def test_leading_axes_that_do_not_fit_are_refused(tiny_models_bytes, leading, message):
+    def change(features: Any) -> None:
+        first = features.branches_[0]
+        changed = dataclasses.replace(first, leading=leading(first.n_pooled((28, 28))))
+        features.branches_ = (changed, *features.branches_[1:])
+
+    assert message in refusal(changed(tiny_models_bytes, detectors=of_features(change)))
 
 
 def test_layers_that_would_take_gigabytes_for_one_image_are_refused(tiny_models_bytes):

@@ -20,8 +20,21 @@ def samples() -> tuple[np.ndarray, np.ndarray]:
     return Z, scores + 0.1 * rng.standard_normal(scores.shape) > 0
 
 
-def learnt(Z, targets, n_passes=5, n_jobs=1, options=HINGE, columns=(slice(0, 20),)) -> AveragedSGD:
-    learner = AveragedSGD(columns, targets, options, np.random.RandomState(1))
+class Columns:
+    """Inputs that are some of the columns as they are."""
+
+    def __init__(self, columns: slice) -> None:
+        self.columns = columns
+
+    def __call__(self, Z: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        return Z[rows, self.columns].astype(np.float32)
+
+    def scores(self, Z: np.ndarray, rows: np.ndarray, coef: np.ndarray) -> np.ndarray:
+        return self(Z, rows) @ coef.T
+
+
+def learnt(Z, targets, n_passes=5, n_jobs=1, options=HINGE, columns=slice(0, 20)) -> AveragedSGD:
+    learner = AveragedSGD(Columns(columns), targets, options, np.random.RandomState(1))
     rng = np.random.RandomState(2)
     for _ in range(n_passes):
         pass_over([learner], Z, rng, n_jobs)
@@ -79,7 +92,7 @@ def test_other_columns_are_not_seen(samples):
     Z, targets = samples
     other = Z.copy()
     other[:, 10:] = 7
-    one, two = (learnt(z, targets, columns=(slice(0, 5), slice(5, 10))) for z in (Z, other))
+    one, two = (learnt(z, targets, columns=slice(0, 10)) for z in (Z, other))
     np.testing.assert_array_equal(one.coef, two.coef)
 
 

@@ -206,27 +206,77 @@ def apply_layer(maps: Floats, layer: KernelLayer) -> Floats:
 
 
 @dataclass(frozen=True)
+class LeadingAxes:
+    """The directions in which a branch's pooled features vary most: u = f @ axes - offset.
+
+    Attributes
+    ----------
+    axes : (n_pooled, n_axes) float16
+        Principal axes, each divided by the standard deviation along it. Half
+        precision, since these would otherwise be most of a models.pkl.
+    offset : (n_axes,) float32
+        The coordinates of the mean.
+    """
+
+    axes: Array
+    offset: Float32
+
+    def coordinates(self, pooled: Floats) -> Floats:
+        """Pooled features (n, n_pooled) as (n, n_axes) coordinates of about unit variance."""
+        u: Floats = pooled @ self.axes.astype(np.float32) - self.offset
+        return u
+
+
+def pair_products(u: Floats, out: Floats | None = None) -> Floats:
+    """Products u_i u_j, i <= j, of the columns of u (n, m): (n, m (m + 1) / 2), by rows of i."""
+    n, m = u.shape
+    if out is None:
+        out = np.empty((n, m * (m + 1) // 2), u.dtype)
+    start = 0
+    for i in range(m):
+        np.multiply(u[:, i : i + 1], u[:, i:], out=out[:, start : start + m - i])
+        start += m - i
+    return out
+
+
+@dataclass(frozen=True)
 class Branch:
     """One way of seeing: how the image is straightened first, and the layers it then goes through.
+
+    Its features are the pooled maps of the last layer and, where there are
+    leading axes, the products of every two coordinates along them: a detector
+    is linear in both, and so a quadratic function of the leading coordinates.
 
     Attributes
     ----------
     view : str
         A key of ``views.VIEWS``.
     layers : tuple of KernelLayer
+    leading : LeadingAxes or None
     """
 
     view: str
     layers: tuple[KernelLayer, ...]
+    leading: LeadingAxes | None = None
 
-    def n_features(self, image_shape: tuple[int, int]) -> int:
-        """How many features this branch gives for one image."""
+    def n_pooled(self, image_shape: tuple[int, int]) -> int:
+        """How many numbers the last layer's pooled maps hold for one image."""
         h, w = image_shape
         for layer in self.layers:
             h, w = (
                 math.ceil(n_positions(side, layer.patch_size) / layer.stride) for side in (h, w)
             )
         return h * w * len(self.layers[-1].anchors)
+
+    @property
+    def n_products(self) -> int:
+        """How many products of leading coordinates are among the features."""
+        n_axes = 0 if self.leading is None else len(self.leading.offset)
+        return n_axes * (n_axes + 1) // 2
+
+    def n_features(self, image_shape: tuple[int, int]) -> int:
+        """How many features this branch gives for one image."""
+        return self.n_pooled(image_shape) + self.n_products
 
 
 def as_images(X: Array, image_shape: tuple[int, int]) -> Floats:
@@ -244,7 +294,7 @@ def apply_layers(images: Floats, layers: Sequence[KernelLayer]) -> Floats:
 
 
 def branch_features(images: Floats, branches: Sequence[Branch]) -> Floats:
-    """Features of images (n, h, w) in 0..1: every branch's maps, flattened, side by side."""
+    """Features of images (n, h, w) in 0..1: every branch's, flattened, side by side."""
     image_shape = (images.shape[1], images.shape[2])
     ends = np.cumsum([branch.n_features(image_shape) for branch in branches])
     features = np.empty((len(images), int(ends[-1])), images.dtype)
@@ -252,8 +302,12 @@ def branch_features(images: Floats, branches: Sequence[Branch]) -> Floats:
         batch = images[start : start + BATCH]
         for branch, end in zip(branches, ends, strict=True):
             maps = apply_layers(VIEWS[branch.view](batch), branch.layers)
-            flat = maps.reshape(len(maps), -1)
-            features[start : start + BATCH, end - flat.shape[1] : end] = flat
+            pooled = maps.reshape(len(maps), -1)
+            products = features[start : start + BATCH, end - branch.n_products : end]
+            if branch.leading is not None:
+                pair_products(branch.leading.coordinates(pooled), products)
+            end -= branch.n_products
+            features[start : start + BATCH, end - pooled.shape[1] : end] = pooled
     return features
 
 

@@ -1,0 +1,268 @@
+"""Training images as SGD sees them: whitened features, and products of the leading ones."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ovr_digits.core.arrays import Array, Float32, Float64, Floats
+from ovr_digits.core.distortion import (
+    DistortionStrength,
+    apply_distortions,
+    draw_distortions,
+)
+from ovr_digits.core.features import (
+    Branch,
+    LeadingAxes,
+    as_images,
+    branch_features,
+    pair_products,
+)
+from ovr_digits.features import PatchKernelFeatures
+from ovr_digits.parallel import collect
+from ovr_digits.progress import Progress
+from ovr_digits.whitening import Whitening, fit_whitening
+
+#: Images that the whitening is measured on, copies counted; more make no difference.
+WHITENING_SAMPLES = 12_000
+
+#: Size of a product of two leading coordinates beside a coordinate. Larger, the many
+#: products outweigh the coordinates that they are made of, and errors rise.
+PRODUCT_SCALE = 0.15
+
+#: Samples whose products are made at once: small enough for the caches.
+_IN_CACHE = 256
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a detector sees of whitened features: some columns, and products of the leading ones.
+
+    Attributes
+    ----------
+    columns : sequence of slice
+        Of each branch, in the coordinates of all branches.
+    n_leading : sequence of int
+        How many of each branch's columns, the first ones, are multiplied.
+    indices : (n_inputs,) int
+        Where these inputs are among those from all branches.
+    """
+
+    columns: Sequence[slice]
+    n_leading: Sequence[int]
+    indices: Array
+
+    def __call__(self, Z: Floats, rows: Array) -> Float32:
+        """Inputs from some rows of the coordinates Z: (len(rows), n_inputs) float32."""
+        inputs = np.empty((len(rows), len(self.indices)), np.float32)
+        for first in range(0, len(rows), _IN_CACHE):
+            part = inputs[first : first + _IN_CACHE]
+            coordinates, leading = self._parts(Z[rows[first : first + _IN_CACHE]])
+            start = coordinates.shape[1]
+            part[:, :start] = coordinates
+            for u in leading:
+                n = u.shape[1]
+                products = part[:, start : start + n * (n + 1) // 2]
+                pair_products(u, products)
+                products[:, _squares(n)] -= np.float32(PRODUCT_SCALE)
+                start += products.shape[1]
+        return inputs
+
+    def scores(self, Z: Floats, rows: Array, coef: Floats) -> Floats:
+        """``self(Z, rows) @ coef.T`` (len(rows), n_targets), with no product of a pair made.
+
+        A detector's part in the products is a quadratic form, which one
+        product of matrices gives for all samples.
+        """
+        coordinates, leading = self._parts(Z[rows])
+        start = coordinates.shape[1]
+        coef = coef.astype(np.float32)
+        scores: Floats = coordinates @ coef[:, :start].T
+        for u in leading:
+            n = u.shape[1]
+            weights = coef[:, start : start + n * (n + 1) // 2]
+            start += weights.shape[1]
+            form = np.zeros((n, n), np.float32)
+            for target, of_target in enumerate(weights):
+                form[np.triu_indices(n)] = of_target
+                scores[:, target] += np.vecdot(u @ form, u)
+                scores[:, target] -= np.float32(PRODUCT_SCALE) * of_target[_squares(n)].sum()
+        return scores
+
+    def _parts(self, Z: Floats) -> tuple[Float32, list[Float32]]:
+        """The columns, and the leading ones of each branch so that products have their scale."""
+        root = np.float32(math.sqrt(PRODUCT_SCALE))
+        leading = [
+            Z[:, columns.start : columns.start + n].astype(np.float32) * root
+            for columns, n in zip(self.columns, self.n_leading, strict=True)
+        ]
+        parts = [Z[:, columns] for columns in self.columns]
+        return np.concatenate(parts, axis=1, dtype=np.float32), leading
+
+
+def _squares(n: int) -> Array:
+    """Where the squares are among the products of n coordinates: their means are 1, not 0."""
+    i = np.arange(n)
+    return i * n - i * (i - 1) // 2
+
+
+class CoordinateSpace:
+    """The inputs that detectors learn from, and the way back to weights on features.
+
+    Parameters
+    ----------
+    features : PatchKernelFeatures
+        Fitted, without products.
+    whitening : Whitening
+        A block for each branch.
+    n_leading : int
+        Axes of each branch whose coordinates are multiplied; fewer where there are fewer.
+
+    Attributes
+    ----------
+    branches : tuple of Branch
+        Those of the features, with the products.
+    n_inputs : int
+        Coordinates and products of all branches.
+    """
+
+    def __init__(self, features: PatchKernelFeatures, whitening: Whitening, n_leading: int) -> None:
+        self._leading = [min(n_leading, axes.shape[1]) for axes in whitening.axes]
+        self.whitening = _with_half_precision(whitening, self._leading)
+        self.branches: tuple[Branch, ...] = tuple(
+            replace(branch, leading=_leading_axes(axes, offset, n))
+            for branch, axes, offset, n in zip(
+                features.branches_,
+                self.whitening.axes,
+                self.whitening.offsets,
+                self._leading,
+                strict=True,
+            )
+        )
+        sizes = [axes.shape[1] for axes in whitening.axes]
+        sizes += [branch.n_products for branch in self.branches]
+        ends = np.cumsum(sizes)
+        self.n_inputs = int(ends[-1])
+        parts = [slice(int(end) - size, int(end)) for size, end in zip(sizes, ends, strict=True)]
+        self._columns, self._products = parts[: len(self.branches)], parts[len(self.branches) :]
+
+    def inputs(self, views: Sequence[str]) -> Inputs:
+        """What detectors see that learn from some of the views."""
+        chosen = [k for k, branch in enumerate(self.branches) if branch.view in views]
+        parts = [self._columns[k] for k in chosen] + [self._products[k] for k in chosen]
+        return Inputs(
+            columns=[self._columns[k] for k in chosen],
+            n_leading=[self._leading[k] for k in chosen],
+            indices=np.concatenate([np.arange(part.start, part.stop) for part in parts]),
+        )
+
+    def score(self, Z: Floats, coef: Float64, intercept: Float64) -> Float64:
+        """Scores (n, n_targets) of coordinates Z by weights (n_targets, n_inputs)."""
+        inputs = self.inputs([branch.view for branch in self.branches])
+        return inputs.scores(Z, np.arange(len(Z)), coef) + intercept
+
+    def fold(self, coef: Float64, intercept: Float64) -> tuple[Float64, Float64]:
+        """Weights on inputs (n_targets, n_inputs) as weights on features (n_targets, n_features).
+
+        Returns
+        -------
+        coef : (n_targets, n_features) float64
+        intercept : (n_targets,) float64
+        """
+        n_coordinates = self._columns[-1].stop
+        on_pooled, intercept = self.whitening.fold(coef[:, :n_coordinates], intercept)
+        parts = []
+        for block, products, n in zip(
+            self.whitening.blocks, self._products, self._leading, strict=True
+        ):
+            weights = coef[:, products] * PRODUCT_SCALE
+            intercept = intercept - weights[:, _squares(n)].sum(axis=1)
+            parts += [on_pooled[:, block], weights]
+        return np.concatenate(parts, axis=1), intercept
+
+
+def _with_half_precision(whitening: Whitening, n_leading: Sequence[int]) -> Whitening:
+    """The whitening with leading axes as they will be stored, so that learning sees the same."""
+    rounded = [axes.copy() for axes in whitening.axes]
+    for axes, n in zip(rounded, n_leading, strict=True):
+        axes[:, :n] = axes[:, :n].astype(np.float16)
+    return replace(whitening, axes=rounded)
+
+
+def _leading_axes(axes: Float32, offset: Float64, n: int) -> LeadingAxes | None:
+    if not n:
+        return None
+    return LeadingAxes(axes[:, :n].astype(np.float16), offset[:n].astype(np.float32))
+
+
+class TrainingImages:
+    """Images, and copies of them that are distorted anew each time, on the way to coordinates.
+
+    Parameters
+    ----------
+    X : (n, h * w) uint8 or float
+        Grey levels 0-255.
+    features : PatchKernelFeatures
+        Fitted.
+    distortion : DistortionStrength
+        Of the copies.
+    rng : RandomState
+    n_jobs : int
+    progress : Progress
+    """
+
+    def __init__(
+        self,
+        X: Array,
+        features: PatchKernelFeatures,
+        distortion: DistortionStrength,
+        rng: np.random.RandomState,
+        n_jobs: int,
+        progress: Progress,
+    ) -> None:
+        self._X, self._image_shape, self._distortion = X, features.image_shape_, distortion
+        self._layers = features.branches_
+        self._rng, self._n_jobs, self._progress = rng, n_jobs, progress
+
+    def fit_whitening(
+        self, n: int, n_components: int, ridge: float, *, distorted: bool
+    ) -> Whitening:
+        """Whitening of some of the first n images, half of them distorted where that is asked."""
+        rows = self._rng.permutation(n)[:WHITENING_SAMPLES]
+        self._progress.stage("principal axes of the features", len(rows) * 1.5)
+        halves = [(rows[::2], False), (rows[1::2], True)] if distorted else [(rows, False)]
+        # Larger pieces than a thread takes at a time: the products run at full speed on them.
+        pieces = (
+            self._map(lambda features: features, part, distorted=is_copy)
+            for half, is_copy in halves
+            for part in np.array_split(half, -(-len(half) // 4096))
+        )
+        sizes = [branch.n_pooled(self._image_shape) for branch in self._layers]
+        ends = np.cumsum(sizes)
+        blocks = [slice(int(end) - size, int(end)) for size, end in zip(sizes, ends, strict=True)]
+        return fit_whitening(pieces, blocks, n_components, ridge, self._rng, self._n_jobs)
+
+    def coordinates(self, space: CoordinateSpace, stage: str, *, distorted: bool) -> Floats:
+        """Coordinates of all images, or of a copy of each, distorted anew: (n, d) float16."""
+        self._progress.stage(stage, len(self._X))
+
+        def project(features: Floats) -> Floats:
+            # Half precision is far finer than what tells one digit from another.
+            return space.whitening.apply(features).astype(np.float16)
+
+        return self._map(project, np.arange(len(self._X)), distorted=distorted)
+
+    def _map(self, then: Callable[[Floats], Floats], rows: Array, *, distorted: bool) -> Floats:
+        """Features of some images, or of distorted copies of them, and what follows."""
+        drawn = draw_distortions(len(rows), self._distortion, self._rng) if distorted else None
+
+        def work(positions: Array) -> Floats:
+            images = as_images(self._X[rows[positions]], self._image_shape)
+            if drawn is not None:
+                images = apply_distortions(images, drawn[positions])
+            return then(branch_features(images, self._layers))
+
+        return collect(work, np.arange(len(rows)), self._n_jobs, self._progress.advance)
