@@ -110,4 +110,6 @@ def _product_operations(branch: Branch, image_shape: tuple[int, int]) -> int:
         whitened = 0 if layer.whitener is None else pooled_h * pooled_w * layer.whitener.shape[1]
         total += 2 * n_anchors * (compared + pooled + whitened)
         h, w = pooled_h, pooled_w
+    if branch.leading is not None:
+        total += 2 * branch.leading.axes.size
     return total

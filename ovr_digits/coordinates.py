@@ -64,10 +64,9 @@ class Inputs:
             start = coordinates.shape[1]
             part[:, :start] = coordinates
             for u in leading:
-                n = u.shape[1]
-                products = part[:, start : start + n * (n + 1) // 2]
-                pair_products(u, products)
-                products[:, _squares(n)] -= np.float32(PRODUCT_SCALE)
+                products = pair_products(u)
+                products[:, _squares(u.shape[1])] -= np.float32(PRODUCT_SCALE)
+                part[:, start : start + products.shape[1]] = products
                 start += products.shape[1]
         return inputs
 

@@ -15,15 +15,14 @@ class Preset:
     Attributes
     ----------
     views : tuple of str
-    n_anchors, n_channels : of the layers
+    n_channels : int
         See ``features.PatchKernelFeatures``.
     epochs, n_copies, n_components, n_leading, groups :
         See ``detectors.DigitDetector``.
     """
 
     views: tuple[str, ...] = ("raw", "even")
-    n_anchors: tuple[int, int] = (16, 128)
-    n_channels: int = 8
+    n_channels: int = 6
     epochs: int = 10
     n_copies: int = 0
     n_components: int = 1000
@@ -36,7 +35,8 @@ PRESETS = {
     "default": Preset(n_copies=3, epochs=3, n_components=500, n_leading=64),
     "best": Preset(
         views=("raw", "even", "boxed", "narrow"),
-        n_copies=12,
+        n_channels=8,
+        n_copies=6,
         epochs=2,
         n_components=800,
         n_leading=64,

@@ -116,7 +116,7 @@ def train(options: TrainingOptions, progress: Progress | None = None) -> Trainin
     preset = PRESETS[options.preset]
     epochs = options.epochs or preset.epochs
     model = OneVsRestDigits(
-        PatchKernelFeatures(preset.views, n_anchors=preset.n_anchors, n_channels=preset.n_channels),
+        PatchKernelFeatures(preset.views, n_channels=preset.n_channels),
         loss=options.loss,
         epochs=epochs,
         n_copies=preset.n_copies,

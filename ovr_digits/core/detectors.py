@@ -11,6 +11,9 @@ import numpy as np
 from ovr_digits.core.arrays import Array, Float32, Float64
 from ovr_digits.core.features import BATCH, Branch, patch_kernel_features
 
+#: Images whose features are held at once.
+_STEP = 256
+
 
 def detector_scores(
     X: Array,
@@ -39,11 +42,13 @@ def detector_scores(
     (n, n_detectors) float64
     """
     scores = np.empty((len(X), len(coef)), np.float64)
-    for start in range(0, len(X), BATCH):
-        rows = slice(start, start + BATCH)
-        features = patch_kernel_features(X[rows], branches, image_shape)
-        for detector, weights in enumerate(coef):
-            scores[rows, detector] = features @ weights
+    for start in range(0, len(X), _STEP):
+        features = patch_kernel_features(X[start : start + _STEP], branches, image_shape)
+        for first in range(0, len(features), BATCH):  # ten readings of a part that is in the cache
+            part = features[first : first + BATCH]
+            rows = slice(start + first, start + first + len(part))
+            for detector, weights in enumerate(coef):
+                scores[rows, detector] = part @ weights
     return scores + intercept
 
 

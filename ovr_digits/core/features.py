@@ -139,22 +139,52 @@ def inverse_root_kernel(anchors: Float32, alpha: float, ridge: float = 1e-3) -> 
 def _responses(maps: Floats, layer: KernelLayer) -> Floats:
     """‖x‖ exp(alpha (⟨x/‖x‖, z⟩ - 1)) for every patch x and anchor z: (n, h', w', n_anchors)."""
     maps = _widened(maps, layer.patch_size)
-    patches = extract_patches(maps, layer.patch_size)
-    n, h, w, size = patches.shape
-    squares = _window_sums(np.vecdot(maps, maps), layer.patch_size)
+    is_plain = maps.shape[3] == 1  # NumPy's sums over an axis of one are slow
+    squares = _window_sums(
+        maps[..., 0] ** 2 if is_plain else np.vecdot(maps, maps), layer.patch_size
+    )
     anchors = layer.anchors
     if layer.centred:
         # ⟨x - mean(x), z⟩ = ⟨x, z - mean(z)⟩, and ‖x - mean(x)‖² = ‖x‖² - sum(x)² / size.
         anchors = anchors - anchors.mean(axis=1, keepdims=True)
-        sums = _window_sums(maps.sum(axis=3), layer.patch_size)
+        sums = _window_sums(maps[..., 0] if is_plain else maps.sum(axis=3), layer.patch_size)
+        size = np.float32(anchors.shape[1])
         # The floor is above what rounding may leave of the difference in a patch of even grey.
-        squares = np.maximum(squares - sums * (sums / np.float32(size)), np.float32(1e-6) * squares)
-    norms = (np.sqrt(squares) + _TINY).reshape(-1, 1)
-    responses: Floats = patches.reshape(-1, size) @ anchors.T
+        squares = np.maximum(squares - sums * (sums / size), np.float32(1e-6) * squares)
+    norms = np.sqrt(squares) + _TINY
+    alpha = np.float32(layer.alpha)
     # One exponential takes the norm in too: exp(alpha (cos - 1) + log ‖x‖).
-    responses *= np.float32(layer.alpha) / norms
-    responses += np.log(norms) - np.float32(layer.alpha)
-    return np.exp(responses, out=responses).reshape(n, h, w, -1)
+    if is_plain:
+        ones = np.ones((len(anchors), 1), anchors.dtype)
+        planes = _scaled_planes(
+            maps[..., 0], layer.patch_size, alpha / norms, np.log(norms) - alpha
+        )
+        exponents = planes.T @ np.concatenate([anchors, ones], axis=1).T
+    else:
+        patches = extract_patches(maps, layer.patch_size)
+        exponents = patches.reshape(norms.size, -1) @ anchors.T
+        exponents *= (alpha / norms).reshape(-1, 1)
+        exponents += (np.log(norms) - alpha).reshape(-1, 1)
+    responses: Floats = np.exp(exponents, out=exponents).reshape(*norms.shape, -1)
+    return responses
+
+
+def _scaled_planes(images: Floats, size: int, scale: Floats, last: Floats) -> Floats:
+    """Patches of images (n, h, w), each times its scale (n, h', w'), and one more number each.
+
+    In planes, one for each place in the patch: where there are few numbers to a patch
+    and few anchors, far faster than patch by patch.
+
+    Returns
+    -------
+    (size * size + 1, n * h' * w') float
+    """
+    h, w = scale.shape[1:]
+    planes = np.empty((size * size + 1, *scale.shape), images.dtype)
+    for plane, (i, j) in zip(planes, np.ndindex(size, size), strict=False):
+        np.multiply(images[:, i : i + h, j : j + w], scale, out=plane)
+    planes[-1] = last
+    return planes.reshape(len(planes), -1)
 
 
 def _window_sums(maps: Floats, size: int) -> Floats:
@@ -162,7 +192,9 @@ def _window_sums(maps: Floats, size: int) -> Floats:
     for axis in (1, 2):
         count = maps.shape[axis] - size + 1
         parts = [maps[(slice(None),) * axis + (slice(i, i + count),)] for i in range(size)]
-        maps = sum(parts[1:], start=parts[0])
+        maps = parts[0].copy()
+        for part in parts[1:]:
+            maps += part
     return maps
 
 
@@ -227,16 +259,18 @@ class LeadingAxes:
         return u
 
 
-def pair_products(u: Floats, out: Floats | None = None) -> Floats:
+def pair_products(u: Floats) -> Floats:
     """Products u_i u_j, i <= j, of the columns of u (n, m): (n, m (m + 1) / 2), by rows of i."""
     n, m = u.shape
-    if out is None:
-        out = np.empty((n, m * (m + 1) // 2), u.dtype)
-    start = 0
-    for i in range(m):
-        np.multiply(u[:, i : i + 1], u[:, i:], out=out[:, start : start + m - i])
-        start += m - i
-    return out
+    every = np.multiply(u[:, :, None], u[:, None, :]).reshape(n, m * m)
+    return every.take(_upper_triangle(m), axis=1)
+
+
+@lru_cache(maxsize=64)
+def _upper_triangle(m: int) -> Array:
+    """Where the upper triangle of an (m, m) matrix is once that is flattened."""
+    rows, columns = np.triu_indices(m)
+    return rows * m + columns
 
 
 @dataclass(frozen=True)
@@ -296,18 +330,21 @@ def apply_layers(images: Floats, layers: Sequence[KernelLayer]) -> Floats:
 def branch_features(images: Floats, branches: Sequence[Branch]) -> Floats:
     """Features of images (n, h, w) in 0..1: every branch's, flattened, side by side."""
     image_shape = (images.shape[1], images.shape[2])
-    ends = np.cumsum([branch.n_features(image_shape) for branch in branches])
-    features = np.empty((len(images), int(ends[-1])), images.dtype)
-    for start in range(0, len(images), BATCH):
-        batch = images[start : start + BATCH]
-        for branch, end in zip(branches, ends, strict=True):
-            maps = apply_layers(VIEWS[branch.view](batch), branch.layers)
-            pooled = maps.reshape(len(maps), -1)
-            products = features[start : start + BATCH, end - branch.n_products : end]
-            if branch.leading is not None:
-                pair_products(branch.leading.coordinates(pooled), products)
-            end -= branch.n_products
-            features[start : start + BATCH, end - pooled.shape[1] : end] = pooled
+    n_features = sum(branch.n_features(image_shape) for branch in branches)
+    features = np.empty((len(images), n_features), images.dtype)
+    start = 0
+    for branch in branches:
+        end = start + branch.n_pooled(image_shape)
+        pooled = features[:, start:end]
+        # Many small steps, which threads would wait for one another at: on all images at once.
+        seen = VIEWS[branch.view](images)
+        for first in range(0, len(images), BATCH):
+            maps = apply_layers(seen[first : first + BATCH], branch.layers)
+            pooled[first : first + BATCH] = maps.reshape(len(maps), -1)
+        start, end = end, end + branch.n_products
+        if branch.leading is not None:
+            features[:, start:end] = pair_products(branch.leading.coordinates(pooled))
+        start = end
     return features
 
 
