@@ -143,6 +143,7 @@ def _label(axes: Any, points: Sequence[tuple[tuple[float, float], str, str]]) ->
             )
             box = note.get_window_extent().padded(3)
             free = not any(box.overlaps(other) for other in taken)
+            free = free and axes.bbox.containsx(box.x0) and axes.bbox.containsx(box.x1)
             if free and not any(box.contains(*other) for other in others):
                 break
             if (dx, dy, align) != places[-1]:
