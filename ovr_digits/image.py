@@ -1,4 +1,4 @@
-"""Pictures: any file that Pillow reads, brought to the 28×28 form in which MNIST shows a digit."""
+"""Picture files: any that Pillow reads, decoded safely, and the digit on one in MNIST form."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from ovr_digits.errors import DigitsError
+from ovr_digits.form import to_mnist_form, with_usual_pen
+from ovr_digits.ink import Ground, find_ink
 from ovr_digits.reading import read_bytes
 
 Float32 = NDArray[np.float32]
@@ -22,110 +24,11 @@ MAX_BYTES = 200_000_000
 #: The smallest side in pixels in which a digit can be told.
 MIN_SIDE = 5
 #: Longest side to which a picture is reduced before the ink is looked for.
-WORKING_SIDE = 1024
-#: The least difference between ink and paper, of 1, for the picture not to be blank.
-MIN_CONTRAST = 0.04
-
-IMAGE_SHAPE = (28, 28)
-_BOX = 20  # MNIST scales the ink to fit a 20×20 box
+WORKING_SIDE = 768
 
 
-def to_mnist_form(ink: Float32) -> NDArray[np.uint8]:
-    """Bring ink to the form of MNIST's digits.
-
-    The ink is cropped, scaled to fit a 20×20 box with its aspect kept
-    (anti-aliased), and placed with its centre of mass in the centre of 28×28.
-
-    Parameters
-    ----------
-    ink : (h, w) float32 in 0..1
-        Paper is exactly 0, full ink is 1.
-
-    Returns
-    -------
-    (28, 28) uint8
-        Paper is 0, ink is 255.
-
-    Raises
-    ------
-    ValueError
-        Where there is no ink at all.
-    """
-    rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
-    if len(rows) == 0:
-        raise ValueError("no ink")
-    ink = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    scale = _BOX / max(ink.shape)
-    height, width = (max(1, round(side * scale)) for side in ink.shape)
-    small = np.asarray(
-        Image.fromarray(ink).resize((width, height), Image.Resampling.BICUBIC), np.float32
-    )
-    small = np.clip(small, 0.0, 1.0)
-    small /= max(float(small.max()), 1e-6)
-    return np.rint(_centred(small) * 255).astype(np.uint8)
-
-
-def _centred(small: Float32) -> Float32:
-    """Place ink of at most 20×20 in 28×28, its centre of mass as near the centre as it fits."""
-    total = float(small.sum())
-    placed = np.zeros(IMAGE_SHAPE, np.float32)
-    corners = []
-    for axis, side in enumerate(small.shape):
-        profile = small.sum(axis=1 - axis)
-        middle = float(profile @ np.arange(side)) / total
-        corner = round((IMAGE_SHAPE[axis] - 1) / 2 - middle)
-        corners.append(min(max(corner, 0), IMAGE_SHAPE[axis] - side))
-    top, left = corners
-    placed[top : top + small.shape[0], left : left + small.shape[1]] = small
-    return placed
-
-
-def find_ink(grey: Float32) -> Float32:
-    """Tell ink from paper in a grey picture.
-
-    Whichever of dark and light fills the border is the paper. What differs
-    from it by less than the level that best parts the two (Otsu 1979) is
-    paper too.
-
-    Parameters
-    ----------
-    grey : (h, w) float32 in 0..1
-
-    Returns
-    -------
-    (h, w) float32 in 0..1, paper 0.
-
-    Raises
-    ------
-    DigitsError
-        Where the picture is blank.
-    """
-    border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
-    paper = float(np.median(border))
-    darker, lighter = paper - float(grey.min()), float(grey.max()) - paper
-    contrast = max(darker, lighter)
-    if contrast < MIN_CONTRAST:
-        raise DigitsError("the picture is blank: no ink on it; write the digit darker or larger")
-    ink = (paper - grey if darker >= lighter else grey - paper) / contrast
-    ink = np.clip(ink, 0.0, 1.0)
-    ink[ink < 0.5 * _otsu_level(ink)] = 0.0
-    return ink
-
-
-def _otsu_level(values: Float32) -> float:
-    """The level that parts values in 0..1 in two classes of least spread (Otsu 1979)."""
-    counts, edges = np.histogram(values, bins=256, range=(0.0, 1.0))
-    centres = (edges[:-1] + edges[1:]) / 2
-    below = np.cumsum(counts)
-    above = below[-1] - below
-    sums = np.cumsum(counts * centres)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        spread = below * above * (sums / below - (sums[-1] - sums) / above) ** 2
-    return float(centres[int(np.nanargmax(spread))])
-
-
-def read_grey(source: str | os.PathLike[str] | bytes) -> Float32:
-    """Decode a picture to grey.
+def read_picture(source: str | os.PathLike[str] | bytes) -> Float32:
+    """Decode a picture to colours.
 
     Parameters
     ----------
@@ -134,8 +37,8 @@ def read_grey(source: str | os.PathLike[str] | bytes) -> Float32:
 
     Returns
     -------
-    (h, w) float32 in 0..1
-        Reduced so that the longer side is at most about ``WORKING_SIDE``.
+    (h, w, 3) float32 in 0..1
+        Reduced so that the longer side is at most twice ``WORKING_SIDE``.
         Transparency shows white or black paper, whichever the strokes stand out from.
 
     Raises
@@ -185,20 +88,23 @@ def _decode(picture: Image.Image) -> Float32:
             f"the picture is too small ({width}×{height} pixels); "
             f"it takes at least {MIN_SIDE}×{MIN_SIDE}"
         )
-    picture.draft("L", (WORKING_SIDE, WORKING_SIDE))
+    picture.draft("RGB", (WORKING_SIDE, WORKING_SIDE))
     picture.load()
     picture = ImageOps.exif_transpose(picture)
     factor = max(picture.size) // WORKING_SIDE
     if picture.mode.startswith(("I", "F")):
-        grey = _deep_grey(picture)
-    else:
-        if picture.has_transparency_data:
-            picture = _on_paper(picture.convert("RGBA"))
-        grey = np.asarray(picture.convert("L"), np.float32) / np.float32(255)
+        grey = Image.fromarray(_deep_grey(picture))
+        grey = grey.reduce(factor) if factor > 1 else grey
+        return np.repeat(np.asarray(grey, np.float32)[..., None], 3, axis=2)
+    if picture.has_transparency_data:
+        picture = picture.convert("RGBA")
+    elif picture.mode != "RGB":
+        picture = picture.convert("RGB")
     if factor > 1:
-        reduced = Image.fromarray(grey).reduce(factor)
-        grey = np.asarray(reduced, np.float32)
-    return grey
+        picture = picture.reduce(factor)
+    if picture.mode == "RGBA":
+        picture = _on_paper(picture).convert("RGB")
+    return np.asarray(picture, np.float32) / np.float32(255)
 
 
 def _deep_grey(picture: Image.Image) -> Float32:
@@ -221,13 +127,17 @@ def _on_paper(picture: Image.Image) -> Image.Image:
     return Image.alpha_composite(paper, picture)
 
 
-def read_digit(source: str | os.PathLike[str] | bytes) -> NDArray[np.uint8]:
+def read_digit(
+    source: str | os.PathLike[str] | bytes, ground: Ground = "auto", level: float | None = None
+) -> NDArray[np.uint8]:
     """Bring the one digit on a picture to MNIST form.
 
     Parameters
     ----------
     source : path or bytes
         A picture file, or its content.
+    ground, level :
+        See ``ink.find_ink``.
 
     Returns
     -------
@@ -239,4 +149,4 @@ def read_digit(source: str | os.PathLike[str] | bytes) -> NDArray[np.uint8]:
     DigitsError
         Where it cannot be read, or holds no ink.
     """
-    return to_mnist_form(find_ink(read_grey(source)))
+    return to_mnist_form(with_usual_pen(find_ink(read_picture(source), ground, level)))

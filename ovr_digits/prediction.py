@@ -14,6 +14,7 @@ from ovr_digits.core.detectors import DetectorArrays
 from ovr_digits.core.vote import Vote, count_votes
 from ovr_digits.errors import DigitsError
 from ovr_digits.image import read_digit
+from ovr_digits.ink import Ground
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +80,10 @@ class SampleAnswer:
 
 
 def answer_pictures(
-    models: DetectorArrays, pictures: Iterable[tuple[str, str | bytes]]
+    models: DetectorArrays,
+    pictures: Iterable[tuple[str, str | bytes]],
+    ground: Ground = "auto",
+    level: float | None = None,
 ) -> Iterator[PictureAnswer]:
     """Answer pictures one after the other; one that can't be read does not stop the rest.
 
@@ -88,10 +92,12 @@ def answer_pictures(
     models : DetectorArrays
     pictures : iterable of (name, source)
         The source is a path, or the content of a file.
+    ground, level :
+        See ``ink.find_ink``.
     """
     for name, source in pictures:
         try:
-            image = read_digit(source)
+            image = read_digit(source, ground, level)
         except DigitsError as error:
             yield PictureAnswer(name, error=str(error))
             continue

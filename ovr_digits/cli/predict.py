@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -19,26 +20,51 @@ from ovr_digits.cli.options import (
     tidy_errors,
 )
 
+if TYPE_CHECKING:
+    from ovr_digits.ink import Ground
+
+_GROUNDS: dict[str, Ground] = {"auto": "auto", "yes": "light ink", "no": "dark ink"}
+
 
 @click.command(context_settings=CONTEXT_SETTINGS)
 @click.argument("images", metavar="IMAGE...", nargs=-1, required=True)
 @click.option("--brief", is_flag=True, help="One line for each picture.")
+@click.option(
+    "--invert",
+    type=click.Choice(["auto", "yes", "no"]),
+    default="auto",
+    show_default=True,
+    help="Light ink on dark ground (yes), dark on light (no), or find out.",
+)
+@click.option(
+    "--threshold",
+    type=click.FloatRange(0.05, 0.95),
+    help="Share of the ink's own strength from which it is ink. [default: 0.4]",
+)
 @save_option
 @models_option
 @json_option
 @tidy_errors
 def predict(
-    images: tuple[str, ...], brief: bool, save: Path | None, models: Path | None, as_json: bool
+    images: tuple[str, ...],
+    brief: bool,
+    invert: str,
+    threshold: float | None,
+    save: Path | None,
+    models: Path | None,
+    as_json: bool,
 ) -> None:
     """Read the digit on each picture.
 
-    Any format that Pillow reads; - is standard input. A picture that can't
-    be read is named, and the others are answered all the same.
+    Any format that Pillow reads; - is standard input. Ink and paper may have
+    any colour, and the paper lines, shadows and edges. A picture that can't be
+    read is named, and the others are answered all the same.
 
     \b
     Examples:
       ovr-digits predict seven.png
       ovr-digits predict scans/*.jpg --brief
+      ovr-digits predict board.jpg --invert yes
       cat seven.png | ovr-digits predict - --json
     """
     from ovr_digits.modelfile import load_models
@@ -48,7 +74,7 @@ def predict(
     pictures = ((name, _source(name)) for name in images)
     answered = []
     failed = False
-    for answer in answer_pictures(detectors, pictures):
+    for answer in answer_pictures(detectors, pictures, _GROUNDS[invert], threshold):
         failed |= answer.vote is None
         if as_json:
             print_json(answer.as_json())

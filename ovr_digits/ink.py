@@ -1,0 +1,318 @@
+"""Finds the ink of one digit on a picture: any pen, any paper, in uneven light."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+from PIL import Image, ImageFilter
+
+from ovr_digits.errors import DigitsError
+from ovr_digits.regions import Regions, find_regions
+
+Float32 = NDArray[np.float32]
+Bools = NDArray[np.bool_]
+
+#: Whether the ink is darker or lighter than the paper.
+Ground = Literal["auto", "dark ink", "light ink"]
+
+#: The least difference between ink and paper, of 1, for the picture not to be blank.
+MIN_CONTRAST = 0.04
+#: Longest side of the small picture on which the paper's own brightness is told.
+_PAPER_SIDE = 48
+#: Share of the ink's own strength from which a pixel counts as ink.
+_LEVEL = 0.4
+#: From here on there is no need to look at the picture in another way.
+_CLEAR_MERIT = 0.3
+_GROUNDS: dict[bool, Ground] = {True: "dark ink", False: "light ink"}
+
+
+def find_ink(picture: Float32, ground: Ground = "auto", level: float | None = None) -> Float32:
+    """Tell the ink of the digit from the paper and from everything else on it.
+
+    The paper's brightness is followed across the picture, so that shadows are
+    not ink; edges of the paper, lines of an exercise book, specks and smudges
+    beside the digit are left out.
+
+    Parameters
+    ----------
+    picture : (h, w, 3) float32 in 0..1
+    ground : "auto", "dark ink" or "light ink"
+    level : float in 0..1, optional
+        Share of the ink's own strength from which a pixel counts as ink.
+
+    Returns
+    -------
+    (h, w) float32 in 0..1, paper 0.
+
+    Raises
+    ------
+    DigitsError
+        Where the picture is blank.
+    """
+    kinds = [is_dark for is_dark in (True, False) if ground in ("auto", _GROUNDS[is_dark])]
+    best: _Guess | None = None
+    for paper_of in (_local_paper, _even_paper):
+        for is_dark in kinds:
+            guess = _guess(picture, paper_of(picture, is_dark), is_dark, level or _LEVEL)
+            if guess is not None and (best is None or guess.merit > best.merit):
+                best = guess
+        if best is not None and best.merit > _CLEAR_MERIT:
+            break
+    if best is None:
+        raise DigitsError("the picture is blank: no ink on it; write the digit darker or larger")
+    return best.ink
+
+
+@dataclass(frozen=True, eq=False)
+class _Guess:
+    ink: Float32
+    merit: float
+
+
+def _guess(picture: Float32, paper: Float32, is_dark: bool, level: float) -> _Guess | None:
+    """The ink, if it is the darker (or the lighter) of what is on the picture."""
+    strength = _strength(picture, paper, is_dark)
+    noise = 1.5 * float(np.median(np.abs(np.diff(strength, axis=1))))
+    allowed = np.ones(strength.shape, bool)
+    chosen = None
+    for _ in range(3):
+        top = _ink_strength(strength, allowed, noise)
+        if top < max(MIN_CONTRAST, 3 * noise):
+            return None
+        regions = find_regions((strength > level * top) & allowed)
+        frame = _frame(regions)
+        if frame.any():
+            allowed &= ~_grown(frame, 2 + max(strength.shape) // 150)
+            continue
+        lines = _ruled_lines(regions.mask)
+        if lines.any():
+            regions = find_regions(regions.mask & ~lines)
+        chosen = _digit(regions)
+        break
+    if chosen is None or not chosen.any():
+        return None
+    near = _grown(chosen, 2)
+    ink = np.where(near, np.clip(strength / top, 0.0, 1.0), 0.0).astype(np.float32)
+    ink[ink < 0.5 * level] = 0.0
+    return _Guess(ink, _merit(chosen, regions.mask, strength * allowed, top))
+
+
+def _even_paper(picture: Float32, is_dark: bool) -> Float32:
+    """Paper that is the same everywhere, for a digit that fills the picture."""
+    levels = np.quantile(picture[::2, ::2].reshape(-1, 3), 0.9 if is_dark else 0.1, axis=0)
+    return np.broadcast_to(levels.astype(np.float32), picture.shape)
+
+
+def _local_paper(picture: Float32, is_dark: bool) -> Float32:
+    """What the picture would be with no ink on it: a median over a wide neighbourhood."""
+    h, w = picture.shape[:2]
+    factor = max(1, -(-max(h, w) // _PAPER_SIDE))
+    small_h, small_w = max(1, h // factor), max(1, w // factor)
+    small = _resized(picture, (small_w, small_h), Image.Resampling.BOX)
+    reach = max(2, round(0.28 * max(small_h, small_w)))
+    reach_y, reach_x = min(reach, small_h - 1), min(reach, small_w - 1)
+    padded = np.pad(small, ((reach_y, reach_y), (reach_x, reach_x), (0, 0)), mode="reflect")
+    windows = sliding_window_view(padded, (2 * reach_y + 1, 2 * reach_x + 1), axis=(0, 1))
+    # Every other pixel of a window tells its median well enough.
+    smooth = np.median(windows[..., ::2, ::2].reshape(small_h, small_w, 3, -1), axis=-1)
+    return _resized(smooth.astype(np.float32), (w, h), Image.Resampling.BICUBIC)
+
+
+def _resized(picture: Float32, size: tuple[int, int], how: Image.Resampling) -> Float32:
+    channels = [
+        np.asarray(Image.fromarray(np.ascontiguousarray(picture[..., c])).resize(size, how))
+        for c in range(picture.shape[2])
+    ]
+    return np.stack(channels, axis=2)
+
+
+def _strength(picture: Float32, paper: Float32, is_dark: bool) -> Float32:
+    """How far each pixel is from the paper towards the ink: (h, w), about 0 on paper.
+
+    Ink takes away a share of the light that the paper gives back, so that in a
+    shadow it counts as much as in the light; chalk gives back a share of what
+    the board swallows.
+    """
+    if is_dark:
+        away = (paper - picture) / np.maximum(paper, 0.1)
+    else:
+        away = (picture - paper) / np.maximum(1.0 - paper, 0.1)
+    away = away.astype(np.float32)
+    most = away.max(axis=2)
+    # The colour of the strongest tells in which direction ink differs: other colours, and
+    # noise, count for less.
+    strong = most >= 0.7 * float(np.quantile(most[::2, ::2], 0.995))
+    direction = np.maximum(away[strong].mean(axis=0), 0.0) if strong.any() else np.ones(3)
+    length = float(direction @ direction)
+    if length < 1e-9:
+        return most
+    strength: Float32 = (away @ (direction / length) * np.sqrt(length / 3)).astype(np.float32)
+    return strength
+
+
+def _ink_strength(strength: Float32, allowed: Bools, noise: float) -> float:
+    """What full ink has: the middle of the pixels that stand out."""
+    values = strength[allowed]
+    if not len(values):
+        return 0.0
+    most = float(np.quantile(values, 1 - min(0.01, 40 / len(values))))
+    out = values[values > max(0.5 * most, 2 * noise)]
+    return float(np.median(out)) if len(out) else 0.0
+
+
+def _grown(mask: Bools, by: int) -> Bools:
+    """The mask and what is within some pixels of it."""
+    if by <= 0:
+        return mask
+    picture = Image.fromarray(mask.astype(np.uint8) * 255)
+    return np.asarray(picture.filter(ImageFilter.MaxFilter(2 * by + 1))) > 0
+
+
+def _frame(regions: Regions) -> Bools:
+    """What lies along the sides of the picture: a table about the paper, a border."""
+    h, w = regions.mask.shape
+    none = np.zeros((h, w), bool)
+    if min(h, w) < 40:
+        return none
+    depth = max(1, min(h, w) // 200)
+    at_sides = [regions.labels[:depth], regions.labels[-depth:]]
+    at_sides += [regions.labels[:, :depth].T, regions.labels[:, -depth:].T]
+    wide = {
+        int(region)
+        for side in at_sides
+        for region in np.unique(side[side > 0])
+        if (side == region).any(axis=0).mean() > 0.5 or _hugs(regions, int(region))
+    }
+    margin = round(0.25 * min(h, w))
+    inside = np.bincount(regions.labels[margin:-margin, margin:-margin].ravel(), minlength=1)
+    inside = np.pad(inside, (0, regions.count + 1 - len(inside)))
+    # A digit that fills the picture may lie along a side too, but not along the sides alone.
+    wanted = np.zeros(regions.count + 1, bool)
+    wanted[[k for k in wide if inside[k] < 0.1 * regions.areas[k - 1]]] = True
+    return wanted[regions.labels]
+
+
+def _hugs(regions: Regions, region: int) -> bool:
+    """Whether a region is a strip along a side."""
+    h, w = regions.mask.shape
+    top, left, bottom, right = regions.boxes[region - 1]
+    short, long = sorted((bottom - top, right - left))
+    at_side = top == 0 or left == 0 or bottom == h or right == w
+    return bool(at_side and short < 0.04 * min(h, w) and short < 0.2 * long)
+
+
+def _ruled_lines(mask: Bools) -> Bools:
+    """Long thin lines across the picture, along it or down it."""
+    return _lines_along(mask) | _lines_along(mask.T).T
+
+
+def _lines_along(mask: Bools) -> Bools:
+    """Lines from side to side, perhaps a little turned, that are thinner than the pen."""
+    h, w = mask.shape
+    none = np.zeros((h, w), bool)
+    rows, columns = np.nonzero(mask)
+    if w < 60 or len(rows) < 0.5 * w:
+        return none
+    drop = int(0.06 * w / 2) + 1
+    best: tuple[float, NDArray[np.int64], NDArray[np.int64]] | None = None
+    for slope in np.linspace(-0.06, 0.06, 25):
+        levels = np.rint(rows - slope * (columns - w / 2)).astype(np.int64) + drop
+        counts = np.bincount(levels, minlength=h + 2 * drop)
+        sharpness = float((counts.astype(float) ** 2).sum())
+        if best is None or sharpness > best[0]:
+            best = (sharpness, levels, counts)
+    assert best is not None
+    _, levels, counts = best
+    full = counts > 0.5 * w
+    n_lines = int(np.count_nonzero(np.diff(full.astype(np.int8)) == 1))
+    full[1:] |= full[:-1]
+    full[:-1] |= full[1:]
+    on_line = full[levels]
+    thickness = _run_lengths(mask.T).T[rows, columns]
+    if not on_line.any() or on_line.all():
+        return none
+    usual = float(np.median(thickness[on_line]))
+    # A single line as thick as the pen is the bar of a digit that fills the picture.
+    if usual > 0.03 * h + 2 or (n_lines < 2 and usual > 0.6 * np.median(thickness[~on_line])):
+        return none
+    thin = on_line & (thickness <= usual + 2)
+    none[rows[thin], columns[thin]] = True
+    return none
+
+
+def _run_lengths(mask: Bools) -> NDArray[np.int64]:
+    """Of each pixel, how long the run in its row is that it belongs to."""
+    h, w = mask.shape
+    padded = np.zeros((h, w + 2), np.int8)
+    padded[:, 1:-1] = mask
+    step = np.diff(padded, axis=1)
+    rows, starts = np.nonzero(step == 1)
+    _, ends = np.nonzero(step == -1)
+    lengths = np.zeros((h, w + 1), np.int64)
+    lengths[rows, starts] = ends - starts
+    lengths[rows, ends] -= ends - starts
+    return np.cumsum(lengths, axis=1)[:, :w]
+
+
+def _digit(regions: Regions) -> Bools:
+    """The largest region, and those near it that are too large for specks."""
+    if not regions.count:
+        return regions.mask
+    boxes, areas = regions.boxes, regions.areas
+    sizes = np.hypot(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])
+    main = int(np.argmax(areas * sizes))
+    size, area = sizes[main], areas[main]
+    chosen = {main}
+    box = boxes[main].astype(float)
+    grows = True
+    while grows:
+        grows = False
+        for k in range(regions.count):
+            if k in chosen:
+                continue
+            gap_y = max(boxes[k, 0] - box[2], box[0] - boxes[k, 2], 0)
+            gap_x = max(boxes[k, 1] - box[3], box[1] - boxes[k, 3], 0)
+            gap = np.hypot(gap_y, gap_x)
+            if (areas[k] > 0.08 * area and gap < 0.25 * size) or (
+                areas[k] > 0.01 * area and gap < 0.02 * size + 1
+            ):
+                chosen.add(k)
+                box = np.array(
+                    [
+                        min(box[0], boxes[k, 0]),
+                        min(box[1], boxes[k, 1]),
+                        max(box[2], boxes[k, 2]),
+                        max(box[3], boxes[k, 3]),
+                    ]
+                )
+                grows = True
+    wanted = np.zeros(regions.count + 1, bool)
+    wanted[[k + 1 for k in chosen]] = True
+    digit: Bools = wanted[regions.labels]
+    return digit
+
+
+def _merit(chosen: Bools, mask: Bools, strength: Float32, top: float) -> float:
+    """How much this looks like ink on paper, not like paper between ink: at most 1."""
+    border = np.concatenate([chosen[0], chosen[-1], chosen[:, 0], chosen[:, -1]])
+    left_out = 1 - float(chosen.sum()) / max(int(mask.sum()), 1)
+    rest = float(np.abs(strength[~chosen]).mean()) / top if not chosen.all() else 1.0
+    crowded = max(0.0, float(chosen.mean()) - 0.5)
+    solid = max(0.0, _pen_share(chosen) - 0.24)
+    return (
+        1 - float(border.mean()) - left_out - rest - 2 * crowded - 5 * solid - max(0.0, 0.3 - top)
+    )
+
+
+def _pen_share(chosen: Bools) -> float:
+    """The pen's width in shares of the digit's longer side: a stroke's area by half its edge."""
+    padded = np.pad(chosen, 1)
+    steps = sum(int(np.count_nonzero(np.diff(padded, axis=axis))) for axis in (0, 1))
+    rows, columns = np.flatnonzero(chosen.any(axis=1)), np.flatnonzero(chosen.any(axis=0))
+    longer = max(rows[-1] - rows[0], columns[-1] - columns[0]) + 1
+    # An edge counted in steps is a quarter longer, on average over its directions.
+    return float(2 * chosen.sum() / (0.8 * steps) / longer)

@@ -1,0 +1,234 @@
+"""Ink, regions and pens: what is digit on a picture and what is not."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from PIL import Image, ImageDraw, ImageFilter
+
+from ovr_digits.errors import DigitsError
+from ovr_digits.form import pen_width, to_mnist_form, with_usual_pen
+from ovr_digits.image import read_digit
+from ovr_digits.ink import find_ink
+from ovr_digits.regions import find_regions
+
+
+def naive_regions(mask: np.ndarray) -> list[set[tuple[int, int]]]:
+    left = {(int(y), int(x)) for y, x in np.argwhere(mask)}
+    regions = []
+    while left:
+        region, new = set(), [left.pop()]
+        while new:
+            y, x = new.pop()
+            region.add((y, x))
+            for dy in (-1, 0, 1):
+                for dx in (-1, 0, 1):
+                    if (y + dy, x + dx) in left:
+                        left.remove((y + dy, x + dx))
+                        new.append((y + dy, x + dx))
+        regions.append(region)
+    return regions
+
+
+@given(arrays(bool, st.tuples(st.integers(1, 12), st.integers(1, 12))))
+def test_regions_are_those_of_a_flood(mask):
+    found = find_regions(mask)
+    wanted = naive_regions(mask)
+    assert found.count == len(wanted)
+    np.testing.assert_array_equal(found.labels > 0, mask)
+    for region in wanted:
+        (label,) = {int(found.labels[place]) for place in region}
+        rows, columns = zip(*region, strict=True)
+        assert found.areas[label - 1] == len(region)
+        box = [min(rows), min(columns), max(rows) + 1, max(columns) + 1]
+        assert found.boxes[label - 1].tolist() == box
+
+
+# --- the pen -------------------------------------------------------------------------------
+
+
+def drawn_seven(pen: int, side: int = 200) -> np.ndarray:
+    """A seven (side, side) float32, ink 1, drawn with a round pen."""
+    picture = Image.new("L", (side * 4, side * 4), 0)
+    draw = ImageDraw.Draw(picture)
+    line = [(side * 4 * x, side * 4 * y) for x, y in ((0.25, 0.2), (0.75, 0.2), (0.45, 0.85))]
+    draw.line(line, fill=255, width=4 * pen, joint="curve")
+    for x, y in line:
+        draw.ellipse((x - 2 * pen, y - 2 * pen, x + 2 * pen, y + 2 * pen), fill=255)
+    return np.asarray(picture.reduce(4), np.float32) / 255
+
+
+@pytest.mark.parametrize("pen", [4, 10, 20, 40])
+def test_the_pen_is_measured(pen):
+    assert pen_width(drawn_seven(pen)) == pytest.approx(pen, rel=0.15, abs=1)
+
+
+@pytest.mark.parametrize("pen", [2, 4, 8, 16, 32, 50])
+def test_every_pen_becomes_a_usual_one(pen):
+    form = to_mnist_form(with_usual_pen(drawn_seven(pen))).astype(np.float32)
+    large = np.asarray(Image.fromarray(form).resize((224, 224), Image.Resampling.BICUBIC))
+    assert 1.6 < pen_width(large) / 8 < 4.6
+    rows, columns = np.flatnonzero(form.any(axis=1)), np.flatnonzero(form.any(axis=0))
+    assert max(np.ptp(rows), np.ptp(columns)) + 1 in (19, 20)
+
+
+def test_a_usual_pen_stays():
+    ink = drawn_seven(20)
+    cropped = with_usual_pen(ink)
+    assert cropped.sum() == ink.sum()
+    np.testing.assert_array_equal(to_mnist_form(cropped), to_mnist_form(ink))
+
+
+def test_no_ink_has_no_pen():
+    with pytest.raises(ValueError, match="no ink"):
+        with_usual_pen(np.zeros((20, 20), np.float32))
+
+
+# --- what is on the picture beside the digit ---------------------------------------------------
+
+SIDE = 240
+
+
+def coloured(ink: np.ndarray, pen, paper) -> np.ndarray:
+    """Ink (h, w) as a picture (h, w, 3) of a pen's colour on paper."""
+    paper = np.broadcast_to(np.asarray(paper, np.float32), (*ink.shape, 3))
+    return paper + ink[..., None] * (np.asarray(pen, np.float32) - paper)
+
+
+def page(place: tuple[int, int] = (60, 70), side: int = 110, pen: int = 11) -> np.ndarray:
+    """Ink of a seven somewhere on a page."""
+    ink = np.zeros((SIDE, SIDE), np.float32)
+    ink[place[0] : place[0] + side, place[1] : place[1] + side] = drawn_seven(pen, side)
+    return ink
+
+
+PLAIN = coloured(page(), (0.1, 0.1, 0.1), (1, 1, 1))
+Y, X = np.mgrid[:SIDE, :SIDE].astype(np.float32) / SIDE
+
+
+def lined(picture: np.ndarray, apart: int, colour, tilt: float = 0.01) -> np.ndarray:
+    rows, columns = np.mgrid[:SIDE, :SIDE]
+    on_line = np.rint(rows + tilt * columns).astype(int) % apart < 2
+    return np.where(on_line[..., None] & (picture > 0.5), np.float32(colour), picture)
+
+
+def tabled(picture: np.ndarray) -> np.ndarray:
+    framed = picture.copy()
+    framed[:14] = framed[:, -20:] = (0.35, 0.22, 0.12)
+    return framed
+
+
+def dotted(picture: np.ndarray) -> np.ndarray:
+    dots = picture.copy()
+    for y, x in ((20, 30), (210, 190), (200, 20)):
+        dots[y : y + 4, x : x + 4] = 0.1
+    return dots
+
+
+def noisy(picture: np.ndarray) -> np.ndarray:
+    noise = np.random.default_rng(0).standard_normal(picture.shape)
+    return np.clip(picture + 0.05 * noise, 0, 1).astype(np.float32)
+
+
+def blurred(picture: np.ndarray) -> np.ndarray:
+    image = Image.fromarray(np.rint(picture * 255).astype(np.uint8))
+    return np.asarray(image.filter(ImageFilter.GaussianBlur(1.5)), np.float32) / 255
+
+
+def jpeg(picture: np.ndarray) -> np.ndarray:
+    buffer = io.BytesIO()
+    Image.fromarray(np.rint(picture * 255).astype(np.uint8)).save(buffer, "JPEG", quality=40)
+    return np.asarray(Image.open(buffer), np.float32) / 255
+
+
+@pytest.mark.parametrize(
+    "picture",
+    [
+        pytest.param(coloured(page(), (1, 1, 1), (0.1, 0.2, 0.15)), id="chalk on a board"),
+        pytest.param(coloured(page(), (0.9, 0.5, 0.0), (1, 1, 0.9)), id="orange on cream"),
+        pytest.param(coloured(page(), (0.1, 0.2, 0.8), (0.98, 0.8, 0.85)), id="blue on pink"),
+        pytest.param(coloured(page(), (0.5,) * 3, (0.7,) * 3), id="faint"),
+        pytest.param(PLAIN * (1 - 0.7 * X)[..., None], id="light from one side"),
+        pytest.param(PLAIN * np.where(X + Y > 1, 0.5, 1.0)[..., None], id="a sharp shadow"),
+        pytest.param(lined(PLAIN, 40, (0.6, 0.7, 0.9)), id="lines"),
+        pytest.param(lined(PLAIN, 40, (0.2, 0.2, 0.2)), id="lines as dark as the ink"),
+        pytest.param(
+            lined(
+                lined(PLAIN, 30, (0.5, 0.7, 0.9)).transpose(1, 0, 2), 30, (0.5, 0.7, 0.9)
+            ).transpose(1, 0, 2),
+            id="squares",
+        ),
+        pytest.param(tabled(PLAIN), id="edges of a table"),
+        pytest.param(dotted(PLAIN), id="specks"),
+        pytest.param(noisy(PLAIN), id="noise"),
+        pytest.param(blurred(PLAIN), id="blur"),
+        pytest.param(jpeg(noisy(PLAIN)), id="JPEG"),
+        pytest.param(noisy(tabled(PLAIN) * (1 - 0.5 * Y)[..., None]), id="a photo of all this"),
+    ],
+)
+def test_only_the_digit_is_ink(picture):
+    found = to_mnist_form(find_ink(picture.astype(np.float32))).astype(float)
+    wanted = to_mnist_form(find_ink(PLAIN)).astype(float)
+    alike = (found * wanted).sum() / np.sqrt((found**2).sum() * (wanted**2).sum())
+    assert alike > 0.9
+
+
+@pytest.mark.parametrize("pen", [12, 24, 34])
+def test_a_digit_may_fill_the_picture(pen):
+    ink = drawn_seven(pen)
+    rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
+    cut = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    found = find_ink(coloured(cut, (0, 0, 0), (1, 1, 1)))
+    assert np.abs(found - cut).mean() < 0.03
+
+
+def test_the_ground_may_be_told():
+    ink = page()
+    dark = find_ink(coloured(ink, (0, 0, 0), (1, 1, 1)), "dark ink")
+    assert np.abs(dark - ink).mean() < 0.02
+    light = find_ink(coloured(ink, (1, 1, 1), (0, 0, 0)), "light ink")
+    assert np.abs(light - ink).mean() < 0.02
+
+
+def test_a_threshold_decides_what_is_ink():
+    picture = coloured(page(), (0, 0, 0), (1, 1, 1))
+    picture[100:140, 50:90] = 0.65  # a grey patch beside the digit, a third as strong
+    low, high = (find_ink(picture, level=level) for level in (0.2, 0.7))
+    assert low[110:130, 60:80].min() > 0.2
+    assert high[110:130, 60:80].max() == 0
+
+
+def test_parts_of_a_digit_stay_together():
+    """A five whose bar does not touch."""
+    picture = np.ones((SIDE, SIDE, 3), np.float32)
+    picture[60:70, 100:150] = 0
+    picture[76:160, 96:106] = 0
+    picture[150:160, 96:150] = 0
+    assert (find_ink(picture)[60:70, 105:145] > 0.5).all()
+
+
+@pytest.mark.parametrize("level", [0.0, 0.5, 1.0])
+def test_a_picture_with_nothing_on_it_is_blank(level):
+    with pytest.raises(DigitsError, match="blank"):
+        find_ink(np.full((60, 80, 3), level, np.float32))
+
+
+def test_faint_noise_is_blank():
+    noise = np.random.default_rng(0).standard_normal((200, 200, 3)) * 0.01
+    with pytest.raises(DigitsError, match="blank"):
+        find_ink((0.8 + noise).astype(np.float32))
+
+
+def test_twelve_megapixels_are_read(tmp_path):
+    photo = Image.fromarray(np.rint(noisy(PLAIN) * 255).astype(np.uint8)).resize((4000, 3000))
+    path = tmp_path / "photo.jpg"
+    photo.save(path, quality=80)
+    small = tmp_path / "small.png"
+    photo.resize((400, 300)).save(small)
+    forms = [read_digit(source).astype(float) for source in (path, small)]
+    assert np.abs(forms[0] - forms[1]).mean() < 8
