@@ -38,7 +38,7 @@ def run_speed(settings: Settings, models_path: Path | None) -> None:
     data = settings.data
     X, _ = data.load("test")
     models = load_models(find_models(models_path))
-    n = min(1024, len(X))
+    n = min(256, len(X))  # as many as vote at once
     images = (X[:n].astype(np.float32) / 255).reshape(n, *models.image_shape)
     square = np.random.default_rng(0).random((2000, 2000), np.float32)
     with threadpool_limits(1, user_api="blas"):

@@ -128,7 +128,7 @@ def _distances(inside: Bools) -> Float32:
     columns = np.arange(w, dtype=np.float32)
     apart = (columns[:, None] - columns) ** 2
     # Then the nearest over all columns: the picture is small, and all pairs are few.
-    nearest = np.stack([(row + apart).min(axis=1) for row in along**2])
+    nearest: Float32 = (along[:, None, :] ** 2 + apart).min(axis=2)
     return np.sqrt(nearest)
 
 

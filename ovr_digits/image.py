@@ -24,7 +24,7 @@ MAX_BYTES = 200_000_000
 #: The smallest side in pixels in which a digit can be told.
 MIN_SIDE = 5
 #: Longest side to which a picture is reduced before the ink is looked for.
-WORKING_SIDE = 768
+WORKING_SIDE = 900
 
 
 def read_picture(source: str | os.PathLike[str] | bytes) -> Float32:
@@ -38,7 +38,7 @@ def read_picture(source: str | os.PathLike[str] | bytes) -> Float32:
     Returns
     -------
     (h, w, 3) float32 in 0..1
-        Reduced so that the longer side is at most twice ``WORKING_SIDE``.
+        Reduced so that the longer side is at most ``WORKING_SIDE``.
         Transparency shows white or black paper, whichever the strokes stand out from.
 
     Raises
@@ -91,17 +91,16 @@ def _decode(picture: Image.Image) -> Float32:
     picture.draft("RGB", (WORKING_SIDE, WORKING_SIDE))
     picture.load()
     picture = ImageOps.exif_transpose(picture)
-    factor = max(picture.size) // WORKING_SIDE
     if picture.mode.startswith(("I", "F")):
-        grey = Image.fromarray(_deep_grey(picture))
-        grey = grey.reduce(factor) if factor > 1 else grey
-        return np.repeat(np.asarray(grey, np.float32)[..., None], 3, axis=2)
-    if picture.has_transparency_data:
+        picture = Image.fromarray(_deep_grey(picture))
+    elif picture.has_transparency_data:
         picture = picture.convert("RGBA")
     elif picture.mode != "RGB":
         picture = picture.convert("RGB")
-    if factor > 1:
-        picture = picture.reduce(factor)
+    if max(picture.size) > WORKING_SIDE:
+        picture.thumbnail((WORKING_SIDE, WORKING_SIDE), reducing_gap=2.0)
+    if picture.mode == "F":
+        return np.repeat(np.asarray(picture, np.float32)[..., None], 3, axis=2)
     if picture.mode == "RGBA":
         picture = _on_paper(picture).convert("RGB")
     return np.asarray(picture, np.float32) / np.float32(255)

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
-from PIL import Image, ImageFilter
+from PIL import Image
 
 from ovr_digits.errors import DigitsError
 from ovr_digits.regions import Regions, find_regions
@@ -55,9 +55,11 @@ def find_ink(picture: Float32, ground: Ground = "auto", level: float | None = No
     """
     kinds = [is_dark for is_dark in (True, False) if ground in ("auto", _GROUNDS[is_dark])]
     best: _Guess | None = None
-    for paper_of in (_local_paper, _even_paper):
+    local = _local_paper(picture)
+    for is_even in (False, True):
         for is_dark in kinds:
-            guess = _guess(picture, paper_of(picture, is_dark), is_dark, level or _LEVEL)
+            paper = _even_paper(picture, is_dark) if is_even else local
+            guess = _guess(picture, paper, is_dark, level or _LEVEL)
             if guess is not None and (best is None or guess.merit > best.merit):
                 best = guess
         if best is not None and best.merit > _CLEAR_MERIT:
@@ -76,7 +78,7 @@ class _Guess:
 def _guess(picture: Float32, paper: Float32, is_dark: bool, level: float) -> _Guess | None:
     """The ink, if it is the darker (or the lighter) of what is on the picture."""
     strength = _strength(picture, paper, is_dark)
-    noise = 1.5 * float(np.median(np.abs(np.diff(strength, axis=1))))
+    noise = 1.5 * float(np.median(np.abs(np.diff(strength[::2], axis=1))))
     allowed = np.ones(strength.shape, bool)
     chosen = None
     for _ in range(3):
@@ -107,7 +109,7 @@ def _even_paper(picture: Float32, is_dark: bool) -> Float32:
     return np.broadcast_to(levels.astype(np.float32), picture.shape)
 
 
-def _local_paper(picture: Float32, is_dark: bool) -> Float32:
+def _local_paper(picture: Float32) -> Float32:
     """What the picture would be with no ink on it: a median over a wide neighbourhood."""
     h, w = picture.shape[:2]
     factor = max(1, -(-max(h, w) // _PAPER_SIDE))
@@ -142,7 +144,7 @@ def _strength(picture: Float32, paper: Float32, is_dark: bool) -> Float32:
     else:
         away = (picture - paper) / np.maximum(1.0 - paper, 0.1)
     away = away.astype(np.float32)
-    most = away.max(axis=2)
+    most = np.maximum(np.maximum(away[..., 0], away[..., 1]), away[..., 2])
     # The colour of the strongest tells in which direction ink differs: other colours, and
     # noise, count for less.
     strong = most >= 0.7 * float(np.quantile(most[::2, ::2], 0.995))
@@ -165,11 +167,11 @@ def _ink_strength(strength: Float32, allowed: Bools, noise: float) -> float:
 
 
 def _grown(mask: Bools, by: int) -> Bools:
-    """The mask and what is within some pixels of it."""
-    if by <= 0:
-        return mask
-    picture = Image.fromarray(mask.astype(np.uint8) * 255)
-    return np.asarray(picture.filter(ImageFilter.MaxFilter(2 * by + 1))) > 0
+    """The mask and what is within some pixels of it, along rows and columns."""
+    for _ in range(2):
+        counts = np.cumsum(np.pad(mask, ((by + 1, by), (0, 0))), axis=0, dtype=np.int32)
+        mask = (counts[2 * by + 1 :] > counts[: -2 * by - 1]).T
+    return mask
 
 
 def _frame(regions: Regions) -> Bools:
@@ -268,18 +270,17 @@ def _digit(regions: Regions) -> Bools:
     size, area = sizes[main], areas[main]
     chosen = {main}
     box = boxes[main].astype(float)
+    candidates = np.flatnonzero(areas > 0.01 * area)
     grows = True
     while grows:
         grows = False
-        for k in range(regions.count):
+        for k in candidates.tolist():
             if k in chosen:
                 continue
             gap_y = max(boxes[k, 0] - box[2], box[0] - boxes[k, 2], 0)
             gap_x = max(boxes[k, 1] - box[3], box[1] - boxes[k, 3], 0)
             gap = np.hypot(gap_y, gap_x)
-            if (areas[k] > 0.08 * area and gap < 0.25 * size) or (
-                areas[k] > 0.01 * area and gap < 0.02 * size + 1
-            ):
+            if gap < (0.25 * size if areas[k] > 0.08 * area else 0.02 * size + 1):
                 chosen.add(k)
                 box = np.array(
                     [

@@ -166,7 +166,7 @@ def test_tiny_picture():
 
 
 def test_large_picture_is_reduced():
-    assert max(image.read_picture(encoded(draw_four((1500, 2000)))).shape) <= 2 * image.WORKING_SIDE
+    assert max(image.read_picture(encoded(draw_four((1500, 2000)))).shape) <= image.WORKING_SIDE
 
 
 @pytest.mark.parametrize("limit", ["MAX_PIXELS", "MAX_BYTES"])
