@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -54,24 +55,36 @@ def find_ink(picture: Float32, ground: Ground = "auto", level: float | None = No
         Where the picture is blank.
     """
     kinds = [is_dark for is_dark in (True, False) if ground in ("auto", _GROUNDS[is_dark])]
+    best = _best_guess(picture, kinds, level or _LEVEL)
+    if best is None:
+        raise DigitsError("the picture is blank: no ink on it; write the digit darker or larger")
+    note = _note(best.chosen)
+    if note is not None:
+        inner = _best_guess(picture[note], kinds, level or _LEVEL)
+        if inner is not None and inner.merit > _CLEAR_MERIT:
+            return inner.ink
+    return best.ink
+
+
+def _best_guess(picture: Float32, kinds: Sequence[bool], level: float) -> _Guess | None:
+    """The likeliest way to tell ink from paper: dark or light, on paper that changes or not."""
     best: _Guess | None = None
     local = _local_paper(picture)
     for is_even in (False, True):
         for is_dark in kinds:
             paper = _even_paper(picture, is_dark) if is_even else local
-            guess = _guess(picture, paper, is_dark, level or _LEVEL)
+            guess = _guess(picture, paper, is_dark, level)
             if guess is not None and (best is None or guess.merit > best.merit):
                 best = guess
         if best is not None and best.merit > _CLEAR_MERIT:
             break
-    if best is None:
-        raise DigitsError("the picture is blank: no ink on it; write the digit darker or larger")
-    return best.ink
+    return best
 
 
 @dataclass(frozen=True, eq=False)
 class _Guess:
     ink: Float32
+    chosen: Bools
     merit: float
 
 
@@ -90,6 +103,9 @@ def _guess(picture: Float32, paper: Float32, is_dark: bool, level: float) -> _Gu
         if frame.any():
             allowed &= ~_grown(frame, 2 + max(strength.shape) // 150)
             continue
+        rings = _rings(regions)
+        if rings.any():
+            regions = find_regions(regions.mask & ~rings)
         lines = _ruled_lines(regions.mask)
         if lines.any():
             regions = find_regions(regions.mask & ~lines)
@@ -100,7 +116,7 @@ def _guess(picture: Float32, paper: Float32, is_dark: bool, level: float) -> _Gu
     near = _grown(chosen, 2)
     ink = np.where(near, np.clip(strength / top, 0.0, 1.0), 0.0).astype(np.float32)
     ink[ink < 0.5 * level] = 0.0
-    return _Guess(ink, _merit(chosen, regions.mask, strength * allowed, top))
+    return _Guess(ink, chosen, _merit(chosen, regions.mask, strength * allowed, top))
 
 
 def _even_paper(picture: Float32, is_dark: bool) -> Float32:
@@ -260,6 +276,41 @@ def _run_lengths(mask: Bools) -> NDArray[np.int64]:
     return np.cumsum(lengths, axis=1)[:, :w]
 
 
+def _rings(regions: Regions) -> Bools:
+    """Boxes and circles that are drawn about something of some size."""
+    boxes, areas = regions.boxes, regions.areas
+    sizes = np.hypot(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])
+    wanted = np.zeros(regions.count + 1, bool)
+    large = np.argsort(-sizes)[:8].tolist()
+    for outer in large:
+        for inner in large:
+            top, left, bottom, right = boxes[inner]
+            if sizes[inner] < 0.3 * sizes[outer] or areas[inner] < 0.1 * areas[outer]:
+                continue
+            y, x = (top + bottom) // 2, (left + right) // 2
+            row, column = regions.labels[y] == outer + 1, regions.labels[:, x] == outer + 1
+            around = (row[:left], row[right:], column[:top], column[bottom:])
+            wanted[outer + 1] |= outer != inner and all(side.any() for side in around)
+    rings: Bools = wanted[regions.labels]
+    return rings
+
+
+def _note(chosen: Bools) -> tuple[slice, slice] | None:
+    """Where the inside of a light or dark note is, if what was taken for ink is one."""
+    rows, columns = np.flatnonzero(chosen.any(axis=1)), np.flatnonzero(chosen.any(axis=0))
+    h, w = int(np.ptp(rows)) + 1, int(np.ptp(columns)) + 1
+    cut = chosen[rows[0] : rows[0] + h, columns[0] : columns[0] + w]
+    # From side to side, whatever is within counts too.
+    across = w - cut.argmax(axis=1) - cut[:, ::-1].argmax(axis=1)
+    if min(h, w) < 30 or across.sum() < 0.9 * h * w or chosen.sum() < 0.5 * h * w:
+        return None
+    margin = 2 + round(0.03 * min(h, w))
+    return (
+        slice(rows[0] + margin, rows[0] + h - margin),
+        slice(columns[0] + margin, columns[0] + w - margin),
+    )
+
+
 def _digit(regions: Regions) -> Bools:
     """The largest region, and those near it that are too large for specks."""
     if not regions.count:
@@ -270,7 +321,11 @@ def _digit(regions: Regions) -> Bools:
     size, area = sizes[main], areas[main]
     chosen = {main}
     box = boxes[main].astype(float)
-    candidates = np.flatnonzero(areas > 0.01 * area)
+    height, width = boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]
+    underline = (
+        (width > 6 * height) & (width > 1.15 * width[main]) & (boxes[:, 0] >= boxes[main, 2] - 2)
+    )
+    candidates = np.flatnonzero((areas > 0.01 * area) & ~underline)
     grows = True
     while grows:
         grows = False

@@ -130,6 +130,24 @@ def dotted(picture: np.ndarray) -> np.ndarray:
     return dots
 
 
+def ringed(picture: np.ndarray, shape: str) -> np.ndarray:
+    image = Image.fromarray(np.rint(picture * 255).astype(np.uint8))
+    getattr(ImageDraw.Draw(image), shape)((60, 50, 190, 180), outline=(50, 50, 50), width=3)
+    return np.asarray(image, np.float32) / 255
+
+
+def underlined(picture: np.ndarray) -> np.ndarray:
+    line = picture.copy()
+    line[168:172, 70:180] = 0.1
+    return line
+
+
+def on_a_note(picture: np.ndarray) -> np.ndarray:
+    desk = np.full_like(picture, 0.3)
+    desk[45:185, 55:195] = picture[45:185, 55:195] * np.float32((1, 0.93, 0.4))
+    return desk
+
+
 def noisy(picture: np.ndarray) -> np.ndarray:
     noise = np.random.default_rng(0).standard_normal(picture.shape)
     return np.clip(picture + 0.05 * noise, 0, 1).astype(np.float32)
@@ -165,6 +183,10 @@ def jpeg(picture: np.ndarray) -> np.ndarray:
         ),
         pytest.param(tabled(PLAIN), id="edges of a table"),
         pytest.param(dotted(PLAIN), id="specks"),
+        pytest.param(ringed(PLAIN, "rectangle"), id="a box"),
+        pytest.param(ringed(PLAIN, "ellipse"), id="a circle"),
+        pytest.param(underlined(PLAIN), id="underlined"),
+        pytest.param(on_a_note(PLAIN), id="a yellow note on a desk"),
         pytest.param(noisy(PLAIN), id="noise"),
         pytest.param(blurred(PLAIN), id="blur"),
         pytest.param(jpeg(noisy(PLAIN)), id="JPEG"),
