@@ -28,7 +28,12 @@ WORKING_SIDE = 900
 
 
 def read_picture(source: str | os.PathLike[str] | bytes) -> Float32:
-    """Decode a picture to colours.
+    """The picture of ``read_picture_and_scale`` alone."""
+    return read_picture_and_scale(source)[0]
+
+
+def read_picture_and_scale(source: str | os.PathLike[str] | bytes) -> tuple[Float32, float]:
+    """Decode a picture to colours, upright, and not larger than it takes.
 
     Parameters
     ----------
@@ -37,9 +42,11 @@ def read_picture(source: str | os.PathLike[str] | bytes) -> Float32:
 
     Returns
     -------
-    (h, w, 3) float32 in 0..1
+    picture : (h, w, 3) float32 in 0..1
         Reduced so that the longer side is at most ``WORKING_SIDE``.
         Transparency shows white or black paper, whichever the strokes stand out from.
+    scale : float
+        Its pixels to a pixel of the file.
 
     Raises
     ------
@@ -56,7 +63,9 @@ def read_picture(source: str | os.PathLike[str] | bytes) -> Float32:
             # Pillow only warns of a large picture; the size is checked here instead.
             warnings.simplefilter("ignore")
             with Image.open(io.BytesIO(data)) as picture:
-                return _decode(picture)
+                longer = max(picture.size)
+                decoded = _decode(picture)
+                return decoded, max(decoded.shape) / longer
     except Image.DecompressionBombError:
         raise DigitsError(_too_large("over 178 megapixels")) from None
     except UnidentifiedImageError:

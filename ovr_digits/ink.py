@@ -1,8 +1,8 @@
-"""Finds the ink of one digit on a picture: any pen, any paper, in uneven light."""
+"""Finds the ink of digits on a picture: any pen, any paper, in uneven light."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,6 +19,7 @@ Bools = NDArray[np.bool_]
 
 #: Whether the ink is darker or lighter than the paper.
 Ground = Literal["auto", "dark ink", "light ink"]
+_Chooser = Callable[[Regions], Bools]
 
 #: The least difference between ink and paper, of 1, for the picture not to be blank.
 MIN_CONTRAST = 0.04
@@ -54,26 +55,62 @@ def find_ink(picture: Float32, ground: Ground = "auto", level: float | None = No
     DigitsError
         Where the picture is blank.
     """
+    return _find(picture, ground, level, _digit)[0].ink
+
+
+def find_marks(
+    picture: Float32, ground: Ground = "auto", level: float | None = None
+) -> tuple[Float32, Regions]:
+    """Tell the ink of everything that may be a digit from the rest of the picture.
+
+    Parameters
+    ----------
+    picture, ground, level :
+        See ``find_ink``.
+
+    Returns
+    -------
+    ink : (h, w) float32 in 0..1, paper 0.
+    regions : Regions
+        The marks that were found, (h, w) too.
+
+    Raises
+    ------
+    DigitsError
+        Where the picture is blank.
+    """
+    guess, part = _find(picture, ground, level, _marks)
+    ink, chosen = (np.zeros(picture.shape[:2], kind) for kind in (np.float32, bool))
+    ink[part], chosen[part] = guess.ink, guess.chosen
+    return ink, find_regions(chosen)
+
+
+def _find(
+    picture: Float32, ground: Ground, level: float | None, choose: _Chooser
+) -> tuple[_Guess, tuple[slice, slice]]:
+    """The likeliest guess, and the part of the picture that it is of."""
     kinds = [is_dark for is_dark in (True, False) if ground in ("auto", _GROUNDS[is_dark])]
-    best = _best_guess(picture, kinds, level or _LEVEL)
+    best = _best_guess(picture, kinds, level or _LEVEL, choose)
     if best is None:
         raise DigitsError("the picture is blank: no ink on it; write the digit darker or larger")
     note = _note(best.chosen)
     if note is not None:
-        inner = _best_guess(picture[note], kinds, level or _LEVEL)
+        inner = _best_guess(picture[note], kinds, level or _LEVEL, choose)
         if inner is not None and inner.merit > _CLEAR_MERIT:
-            return inner.ink
-    return best.ink
+            return inner, note
+    return best, (slice(None), slice(None))
 
 
-def _best_guess(picture: Float32, kinds: Sequence[bool], level: float) -> _Guess | None:
+def _best_guess(
+    picture: Float32, kinds: Sequence[bool], level: float, choose: _Chooser
+) -> _Guess | None:
     """The likeliest way to tell ink from paper: dark or light, on paper that changes or not."""
     best: _Guess | None = None
     local = _local_paper(picture)
     for is_even in (False, True):
         for is_dark in kinds:
             paper = _even_paper(picture, is_dark) if is_even else local
-            guess = _guess(picture, paper, is_dark, level)
+            guess = _guess(picture, paper, is_dark, level, choose)
             if guess is not None and (best is None or guess.merit > best.merit):
                 best = guess
         if best is not None and best.merit > _CLEAR_MERIT:
@@ -88,7 +125,9 @@ class _Guess:
     merit: float
 
 
-def _guess(picture: Float32, paper: Float32, is_dark: bool, level: float) -> _Guess | None:
+def _guess(
+    picture: Float32, paper: Float32, is_dark: bool, level: float, choose: _Chooser
+) -> _Guess | None:
     """The ink, if it is the darker (or the lighter) of what is on the picture."""
     strength = _strength(picture, paper, is_dark)
     noise = 1.5 * float(np.median(np.abs(np.diff(strength[::2], axis=1))))
@@ -109,7 +148,7 @@ def _guess(picture: Float32, paper: Float32, is_dark: bool, level: float) -> _Gu
         lines = _ruled_lines(regions.mask)
         if lines.any():
             regions = find_regions(regions.mask & ~lines)
-        chosen = _digit(regions)
+        chosen = choose(regions)
         break
     if chosen is None or not chosen.any():
         return None
@@ -350,6 +389,19 @@ def _digit(regions: Regions) -> Bools:
     wanted[[k + 1 for k in chosen]] = True
     digit: Bools = wanted[regions.labels]
     return digit
+
+
+def _marks(regions: Regions) -> Bools:
+    """Every region that is not far smaller than the large ones."""
+    if not regions.count:
+        return regions.mask
+    sizes = np.hypot(
+        regions.boxes[:, 2] - regions.boxes[:, 0], regions.boxes[:, 3] - regions.boxes[:, 1]
+    )
+    large = sizes >= 0.15 * sizes.max()
+    large &= regions.areas >= 0.02 * regions.areas.max()
+    marks: Bools = np.concatenate([[False], large])[regions.labels]
+    return marks
 
 
 def _merit(chosen: Bools, mask: Bools, strength: Float32, top: float) -> float:

@@ -8,6 +8,7 @@ from ovr_digits import __version__
 from ovr_digits.cli.evaluate import evaluate
 from ovr_digits.cli.options import CONTEXT_SETTINGS
 from ovr_digits.cli.predict import predict
+from ovr_digits.cli.read import read
 from ovr_digits.cli.test import test
 from ovr_digits.cli.train import train
 
@@ -22,11 +23,12 @@ def main() -> None:
 
     \b
     ovr-digits predict photo.png        read the digit on a picture
+    ovr-digits read meter.jpg           read a whole number
     ovr-digits test                     vote on a random MNIST sample
     ovr-digits evaluate                 accuracy on the whole test set
     ovr-digits train                    train your own models.pkl
     """
 
 
-for _command in (train, test, predict, evaluate):
+for _command in (train, test, predict, read, evaluate):
     main.add_command(_command)

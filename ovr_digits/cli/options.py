@@ -46,6 +46,23 @@ save_option = click.option(
     metavar="FILE",
     help="Save the answers as a picture (.png, .svg or .pdf).",
 )
+#: How a picture shows its ink; the command takes ``ground`` and ``level``, see ``ink.find_ink``.
+_GROUNDS = {"auto": "auto", "yes": "light ink", "no": "dark ink"}
+ground_option = click.option(
+    "--invert",
+    "ground",
+    type=click.Choice(list(_GROUNDS)),
+    default="auto",
+    show_default=True,
+    callback=lambda context, option, value: _GROUNDS[value],
+    help="Light ink on dark ground (yes), dark on light (no), or find out.",
+)
+level_option = click.option(
+    "--threshold",
+    "level",
+    type=click.FloatRange(0.05, 0.95),
+    help="Share of the ink's own strength from which it is ink. [default: 0.4]",
+)
 jobs_option = click.option(
     "--jobs",
     type=int,
@@ -71,6 +88,17 @@ def seed_option(default: int | None, text: str) -> Callable[[F], F]:
         show_default=default is not None,
         help=text,
     )
+
+
+def source_of(name: str) -> str | bytes:
+    """A picture by its name on the command line: "-" is standard input, read here."""
+    if name != "-":
+        return name
+    from ovr_digits.image import MAX_BYTES
+
+    if sys.stdin is None:  # closed, which is as good as empty
+        return b""
+    return sys.stdin.buffer.read(MAX_BYTES + 1)
 
 
 def print_json(value: dict[str, Any]) -> None:

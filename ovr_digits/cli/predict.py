@@ -12,35 +12,26 @@ from ovr_digits.cli import terminal
 from ovr_digits.cli.options import (
     CONTEXT_SETTINGS,
     fail,
+    ground_option,
     json_option,
+    level_option,
     models_option,
     print_json,
     printable,
     save_option,
+    source_of,
     tidy_errors,
 )
 
 if TYPE_CHECKING:
     from ovr_digits.ink import Ground
 
-_GROUNDS: dict[str, Ground] = {"auto": "auto", "yes": "light ink", "no": "dark ink"}
-
 
 @click.command(context_settings=CONTEXT_SETTINGS)
 @click.argument("images", metavar="IMAGE...", nargs=-1, required=True)
 @click.option("--brief", is_flag=True, help="One line for each picture.")
-@click.option(
-    "--invert",
-    type=click.Choice(["auto", "yes", "no"]),
-    default="auto",
-    show_default=True,
-    help="Light ink on dark ground (yes), dark on light (no), or find out.",
-)
-@click.option(
-    "--threshold",
-    type=click.FloatRange(0.05, 0.95),
-    help="Share of the ink's own strength from which it is ink. [default: 0.4]",
-)
+@ground_option
+@level_option
 @save_option
 @models_option
 @json_option
@@ -48,8 +39,8 @@ _GROUNDS: dict[str, Ground] = {"auto": "auto", "yes": "light ink", "no": "dark i
 def predict(
     images: tuple[str, ...],
     brief: bool,
-    invert: str,
-    threshold: float | None,
+    ground: Ground,
+    level: float | None,
     save: Path | None,
     models: Path | None,
     as_json: bool,
@@ -71,10 +62,10 @@ def predict(
     from ovr_digits.prediction import answer_pictures
 
     detectors = load_models(models)
-    pictures = ((name, _source(name)) for name in images)
+    pictures = ((name, source_of(name)) for name in images)
     answered = []
     failed = False
-    for answer in answer_pictures(detectors, pictures, _GROUNDS[invert], threshold):
+    for answer in answer_pictures(detectors, pictures, ground, level):
         failed |= answer.vote is None
         if as_json:
             print_json(answer.as_json())
@@ -103,13 +94,3 @@ def predict(
         save_figure(figure, save)
     if failed:
         sys.exit(1)
-
-
-def _source(name: str) -> str | bytes:
-    if name != "-":
-        return name
-    from ovr_digits.image import MAX_BYTES
-
-    if sys.stdin is None:  # closed, which is as good as empty
-        return b""
-    return sys.stdin.buffer.read(MAX_BYTES + 1)

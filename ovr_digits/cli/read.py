@@ -1,0 +1,75 @@
+"""``ovr-digits read``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ovr_digits.cli import terminal
+from ovr_digits.cli.options import (
+    CONTEXT_SETTINGS,
+    fail,
+    ground_option,
+    json_option,
+    level_option,
+    models_option,
+    print_json,
+    printable,
+    source_of,
+    tidy_errors,
+)
+
+if TYPE_CHECKING:
+    from ovr_digits.ink import Ground
+
+
+@click.command(context_settings=CONTEXT_SETTINGS)
+@click.argument("images", metavar="IMAGE...", nargs=-1, required=True)
+@ground_option
+@level_option
+@models_option
+@json_option
+@tidy_errors
+def read(
+    images: tuple[str, ...],
+    ground: Ground,
+    level: float | None,
+    models: Path | None,
+    as_json: bool,
+) -> None:
+    """Read the number on each picture, digit by digit.
+
+    Digits are found wherever they are and put in reading order, line by line.
+    With several pictures every line of output begins with the picture's name.
+
+    \b
+    Examples:
+      ovr-digits read meter.jpg
+      ovr-digits read scans/*.png --json
+    """
+    from ovr_digits.errors import DigitsError
+    from ovr_digits.modelfile import load_models
+    from ovr_digits.number import read_number
+
+    detectors = load_models(models)
+    failed = False
+    for name in images:
+        try:
+            number = read_number(detectors, source_of(name), ground, level)
+        except DigitsError as error:
+            failed = True
+            if as_json:
+                print_json({"path": name, "error": str(error)})
+            else:
+                fail(f"{name}: {error}")
+            continue
+        if as_json:
+            print_json({"path": name, **number.as_json()})
+            continue
+        for line in number.text.split("\n"):
+            terminal.echo(line if len(images) == 1 else f"{printable(name)}: {line}")
+    if failed:
+        sys.exit(1)

@@ -1,0 +1,124 @@
+"""Whole numbers: found digit by digit, in reading order, on the real command line."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ovr_digits import load_models
+from ovr_digits.errors import DigitsError
+from ovr_digits.image import read_picture
+from ovr_digits.ink import find_ink
+from ovr_digits.number import read_number
+
+ROOT = Path(__file__).resolve().parent.parent
+EXAMPLES = ROOT / "examples"
+NAMES = "zero one two three four five six seven eight nine".split()  # noqa: SIM905
+
+
+def digit_picture(digit: int, height: int = 90) -> Image.Image:
+    """One of the examples, dark on white, cut to its ink."""
+    ink = find_ink(read_picture(EXAMPLES / f"{NAMES[digit]}.png"))
+    rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
+    cut = Image.fromarray(np.rint(255 * (1 - ink)).astype(np.uint8)).crop(
+        (int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
+    )
+    return cut.resize((max(8, round(cut.width * height / cut.height)), height))
+
+
+def write_number(path: Path, *lines: str, gap: int = 30, slope: float = 0.0) -> Path:
+    """Lines of digits on a white page."""
+    page = Image.new("L", (140 * max(map(len, lines)) + 160, 190 * len(lines) + 120), 255)
+    for row, line in enumerate(lines):
+        x = 60
+        for digit in line:
+            picture = digit_picture(int(digit))
+            page.paste(picture, (x, 60 + 190 * row + round(slope * x)))
+            x += picture.width + gap
+    page.save(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def models():
+    return load_models(ROOT / "models.pkl")
+
+
+@pytest.mark.parametrize("number", ["7", "42", "4071", "8956230"])
+def test_digits_side_by_side(tmp_path, models, number):
+    assert read_number(models, write_number(tmp_path / "n.png", number)).text == number
+
+
+def test_lines_from_top_to_bottom(tmp_path, models):
+    path = write_number(tmp_path / "n.png", "305", "92", "4786")
+    assert read_number(models, path).text == "305\n92\n4786"
+
+
+@pytest.mark.parametrize("slope", [-0.06, 0.06])
+def test_a_tilted_line_is_one_line(tmp_path, models, slope):
+    path = write_number(tmp_path / "n.png", "30592", slope=slope)
+    assert read_number(models, path).text == "30592"
+
+
+def test_digits_that_touch_are_parted(tmp_path, models):
+    path = write_number(tmp_path / "n.png", "3205", gap=-2)
+    assert read_number(models, path).text == "3205"
+
+
+def test_boxes_are_in_pixels_of_the_picture(tmp_path, models):
+    path = write_number(tmp_path / "n.png", "42")
+    large = tmp_path / "large.png"
+    with Image.open(path) as picture:
+        picture.resize((picture.width * 6, picture.height * 6)).save(large)
+    for source, factor in ((path, 1), (large, 6)):
+        (line,) = read_number(models, source).lines
+        x, y, w, h = line[0].box
+        four = digit_picture(4)
+        wanted = np.array([60, 60, four.width, four.height]) * factor
+        np.testing.assert_allclose([x, y, w, h], wanted, atol=4 * factor)
+        assert line[1].box[0] > x + w
+
+
+def test_a_blank_page_is_an_error(tmp_path, models):
+    Image.new("L", (100, 100), 255).save(tmp_path / "n.png")
+    with pytest.raises(DigitsError, match="blank"):
+        read_number(models, tmp_path / "n.png")
+
+
+def read(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "ovr_digits", "read", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+
+
+def test_the_command(tmp_path):
+    first = write_number(tmp_path / "a.png", "4071")
+    second = write_number(tmp_path / "b.png", "22", "9")
+    assert read(first).stdout == "4071\n"
+    both = read(first, second)
+    assert both.returncode == 0
+    assert both.stdout == f"{first}: 4071\n{second}: 22\n{second}: 9\n"
+
+
+def test_the_command_in_json(tmp_path):
+    path = write_number(tmp_path / "a.png", "407", "1")
+    done = read("--json", path, tmp_path / "absent.png")
+    assert done.returncode == 1
+    answer, failure = map(json.loads, done.stdout.splitlines())
+    assert set(answer) == {"path", "text", "lines", "digits"}
+    assert (answer["text"], answer["lines"]) == ("407\n1", ["407", "1"])
+    assert [d["digit"] for d in answer["digits"]] == [4, 0, 7, 1]
+    for digit in answer["digits"]:
+        assert set(digit) == {"box", "digit", "confidence", "verdict", "votes"}
+    assert failure == {"path": str(tmp_path / "absent.png"), "error": "no such file"}
+
+
+def test_the_command_names_what_fails(tmp_path):
+    done = read(tmp_path / "absent.png")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"ovr-digits: {tmp_path / 'absent.png'}: no such file\n"
