@@ -62,9 +62,21 @@ class FoundDigit:
 
 @dataclass(frozen=True, eq=False)
 class NumberAnswer:
-    """The digits of a picture, line by line, each from left to right."""
+    """The digits of a picture.
+
+    Attributes
+    ----------
+    lines : sequence of sequences of FoundDigit
+        Line by line, each from left to right.
+    picture : (h, w, 3) float32 in 0..1
+        The picture, upright; perhaps reduced.
+    scale : float
+        Its pixels to a pixel of the boxes.
+    """
 
     lines: Sequence[Sequence[FoundDigit]]
+    picture: Float32
+    scale: float
 
     @property
     def text(self) -> str:
@@ -104,7 +116,8 @@ def read_number(
     picture, scale = read_picture_and_scale(source)
     ink, regions = find_marks(picture, ground, level)
     reader = _Reader(models, ink, regions, scale)
-    return NumberAnswer([reader.read_line(line) for line in _lines(regions)])
+    lines = [reader.read_line(line) for line in _lines(regions)]
+    return NumberAnswer(lines, picture, scale)
 
 
 def _lines(regions: Regions) -> list[list[NDArray[np.int64]]]:

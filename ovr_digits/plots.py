@@ -11,12 +11,14 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from ovr_digits import atomic
 from ovr_digits.core.vote import Vote
 from ovr_digits.errors import DigitsError
 from ovr_digits.evaluation import Reliability
+from ovr_digits.number import NumberAnswer
 
 # Okabe and Ito's palette, which all kinds of colour vision can tell apart.
 WINNER, FIRED, QUIET, WRONG = "#0072B2", "#56B4E9", "#BBBBBB", "#D55E00"
@@ -106,6 +108,46 @@ def _draw_bars(axes: Any, vote: Vote, winner: str) -> None:
         )
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
+
+
+def plot_numbers(numbers: Sequence[NumberAnswer], titles: Sequence[str]) -> Figure:
+    """Draw pictures with a box and the answer at every digit that was found.
+
+    Parameters
+    ----------
+    numbers : sequence of NumberAnswer
+    titles : sequence of str
+        One line over each picture.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    width = 8.0
+    shapes = [number.picture.shape for number in numbers]
+    heights = [max(0.6, width * min(h / w, 1.2)) + 0.4 for h, w, _ in shapes]
+    layout = ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1)
+    figure = Figure(figsize=(width, sum(heights)), layout=layout)
+    rows = figure.subplots(len(numbers), 1, squeeze=False, height_ratios=heights)[:, 0]
+    for axes, number, title in zip(rows, numbers, titles, strict=True):
+        h, w = (side / number.scale for side in number.picture.shape[:2])
+        axes.imshow(number.picture, extent=(0, w, h, 0))
+        for found in (found for line in number.lines for found in line):
+            x, y, box_w, box_h = found.box
+            colour = WINNER if found.vote.verdict == "sure" else WRONG
+            axes.add_patch(Rectangle((x, y), box_w, box_h, fill=False, color=colour))
+            axes.annotate(
+                str(found.vote.digit),
+                (x, y),
+                xytext=(0, 2),
+                textcoords="offset points",
+                fontsize=12,
+                color="white",
+                bbox={"facecolor": colour, "edgecolor": "none", "pad": 1.5},
+            )
+        axes.set_axis_off()
+        axes.set_title(title, loc="left", fontsize=10, parse_math=False)
+    return figure
 
 
 def plot_reliability(reliability: Reliability, title: str) -> Figure:

@@ -122,3 +122,12 @@ def test_the_command_names_what_fails(tmp_path):
     done = read(tmp_path / "absent.png")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == f"ovr-digits: {tmp_path / 'absent.png'}: no such file\n"
+
+
+def test_the_command_saves_what_it_found(tmp_path):
+    path = write_number(tmp_path / "a.png", "4071")
+    done = read(path, path, "--save", tmp_path / "found.png")
+    assert done.returncode == 0, done.stderr
+    with Image.open(tmp_path / "found.png") as picture:
+        colours = np.asarray(picture.convert("RGB")).reshape(-1, 3)
+    assert (colours == (0, 0x72, 0xB2)).all(axis=1).sum() > 500

@@ -18,6 +18,7 @@ from ovr_digits.cli.options import (
     models_option,
     print_json,
     printable,
+    save_option,
     source_of,
     tidy_errors,
 )
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 @click.argument("images", metavar="IMAGE...", nargs=-1, required=True)
 @ground_option
 @level_option
+@save_option
 @models_option
 @json_option
 @tidy_errors
@@ -37,6 +39,7 @@ def read(
     images: tuple[str, ...],
     ground: Ground,
     level: float | None,
+    save: Path | None,
     models: Path | None,
     as_json: bool,
 ) -> None:
@@ -49,12 +52,14 @@ def read(
     Examples:
       ovr-digits read meter.jpg
       ovr-digits read scans/*.png --json
+      ovr-digits read page.png --save found.png
     """
     from ovr_digits.errors import DigitsError
     from ovr_digits.modelfile import load_models
     from ovr_digits.number import read_number
 
     detectors = load_models(models)
+    answered = []
     failed = False
     for name in images:
         try:
@@ -66,10 +71,16 @@ def read(
             else:
                 fail(f"{name}: {error}")
             continue
+        answered.append((name, number))
         if as_json:
             print_json({"path": name, **number.as_json()})
             continue
         for line in number.text.split("\n"):
             terminal.echo(line if len(images) == 1 else f"{printable(name)}: {line}")
+    if save is not None and answered:
+        from ovr_digits.plots import plot_numbers, save_figure
+
+        titles = [f"{printable(name)}: {' / '.join(n.text.split())}" for name, n in answered]
+        save_figure(plot_numbers([number for _, number in answered], titles), save)
     if failed:
         sys.exit(1)
