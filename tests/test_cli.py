@@ -339,10 +339,11 @@ def test_help_has_examples_and_imports_little(tmp_path):
 
     heavy = {"sklearn", "scipy", "matplotlib", "rich", "joblib", "pooch", "pandas"}
     assert not loaded("predict", EXAMPLES / "two.png") & heavy
+    assert not loaded("read", EXAMPLES / "two.png") & heavy
     assert not loaded("--help") & (heavy | {"numpy", "PIL"})
 
 
-@pytest.mark.parametrize("command", ["predict", "test", "evaluate", "train"])
+@pytest.mark.parametrize("command", ["predict", "read", "test", "evaluate", "train"])
 def test_help(run, command):
     result = run(command, "--help")
     assert result.returncode == 0
@@ -360,6 +361,16 @@ def test_scripts_take_the_same_options(run, tmp_path):
     said = execute(ROOT / "testing.py", "--dataset", "digits", "--seed", 1, folder=tmp_path)
     assert said.returncode == 0, said.stderr
     assert "of the digits test set" in said.stdout
+
+
+def test_ground_and_threshold_can_be_told(run):
+    told = ["--invert", "no", "--threshold", "0.5", "--json"]
+    for command in ("predict", "read"):
+        (answer,) = objects(run(command, *told, EXAMPLES / "seven.png"))
+        assert answer.get("digit", answer.get("text")) in (7, "7")
+    # Taken for light ink on dark, the paper between the strokes is read.
+    answer = json.loads(run("predict", "--invert", "yes", "--json", EXAMPLES / "seven.png").stdout)
+    assert answer.get("verdict") != "sure"
 
 
 def test_installed_console_script(tmp_path):
@@ -380,6 +391,8 @@ def test_installed_console_script(tmp_path):
     [
         (["predict"], "IMAGE"),
         (["predict", "--nonsense", "a.png"], "--nonsense"),
+        (["predict", "--invert", "maybe", "a.png"], "--invert"),
+        (["read", "--threshold", "3", "a.png"], "--threshold"),
         (["nonsense"], "nonsense"),
         (["test", "--count", "0"], "--count"),
         (["test", "--index", "-1"], "--index"),
