@@ -18,6 +18,7 @@ _HOMES = {
     "count_votes": "ovr_digits.core.vote",
     "load_models": "ovr_digits.modelfile",
     "read_digit": "ovr_digits.image",
+    "read_number": "ovr_digits.number",
     "save_models": "ovr_digits.modelfile",
 }
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from ovr_digits.features import PatchKernelFeatures
     from ovr_digits.image import read_digit
     from ovr_digits.modelfile import load_models, save_models
+    from ovr_digits.number import read_number
 
 __all__ = [
     "DigitDetector",
@@ -38,6 +40,7 @@ __all__ = [
     "count_votes",
     "load_models",
     "read_digit",
+    "read_number",
     "save_models",
 ]
 

@@ -317,8 +317,7 @@ def _run_lengths(mask: Bools) -> NDArray[np.int64]:
 
 def _rings(regions: Regions) -> Bools:
     """Boxes and circles that are drawn about something of some size."""
-    boxes, areas = regions.boxes, regions.areas
-    sizes = np.hypot(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])
+    boxes, areas, sizes = regions.boxes, regions.areas, regions.sizes
     wanted = np.zeros(regions.count + 1, bool)
     large = np.argsort(-sizes)[:8].tolist()
     for outer in large:
@@ -354,13 +353,12 @@ def _digit(regions: Regions) -> Bools:
     """The largest region, and those near it that are too large for specks."""
     if not regions.count:
         return regions.mask
-    boxes, areas = regions.boxes, regions.areas
-    sizes = np.hypot(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])
+    boxes, areas, sizes = regions.boxes, regions.areas, regions.sizes
     main = int(np.argmax(areas * sizes))
     size, area = sizes[main], areas[main]
     chosen = {main}
     box = boxes[main].astype(float)
-    height, width = boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]
+    height, width = regions.heights, regions.widths
     underline = (
         (width > 6 * height) & (width > 1.15 * width[main]) & (boxes[:, 0] >= boxes[main, 2] - 2)
     )
@@ -395,10 +393,7 @@ def _marks(regions: Regions) -> Bools:
     """Every region that is not far smaller than the large ones."""
     if not regions.count:
         return regions.mask
-    sizes = np.hypot(
-        regions.boxes[:, 2] - regions.boxes[:, 0], regions.boxes[:, 3] - regions.boxes[:, 1]
-    )
-    large = sizes >= 0.15 * sizes.max()
+    large = regions.sizes >= 0.15 * regions.sizes.max()
     large &= regions.areas >= 0.02 * regions.areas.max()
     marks: Bools = np.concatenate([[False], large])[regions.labels]
     return marks

@@ -154,7 +154,7 @@ def _box(regions: Regions, group: NDArray[np.int64]) -> Box:
 def _grouped(regions: Regions) -> list[NDArray[np.int64]]:
     """Put the parts of broken digits together, and leave out what is too small for a digit."""
     groups = [np.array([k + 1]) for k in range(regions.count)]
-    usual = _usual_height(regions.boxes[:, 2] - regions.boxes[:, 0])
+    usual = _usual_height(regions.heights)
     joined = True
     while joined:
         joined = False

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 Bools = NDArray[np.bool_]
 Integers = NDArray[np.int64]
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +36,21 @@ class Regions:
     def count(self) -> int:
         """How many regions there are."""
         return len(self.areas)
+
+    @property
+    def heights(self) -> Integers:
+        """Of the boxes."""
+        return self.boxes[:, 2] - self.boxes[:, 0]
+
+    @property
+    def widths(self) -> Integers:
+        """Of the boxes."""
+        return self.boxes[:, 3] - self.boxes[:, 1]
+
+    @property
+    def sizes(self) -> Floats:
+        """Diagonals of the boxes."""
+        return np.hypot(self.heights, self.widths)
 
 
 def find_regions(mask: Bools) -> Regions:
