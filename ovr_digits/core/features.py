@@ -64,7 +64,7 @@ def n_positions(size: int, patch_size: int) -> int:
     return max(size - patch_size, 0) + 1
 
 
-def extract_patches(maps: Floats, patch_size: int) -> Floats:
+def extract_patches(maps: Floats, patch_size: int, spare: int = 0) -> Floats:
     """Cut every patch that lies wholly inside.
 
     An axis that is shorter than the patch is first widened with zeros to its size.
@@ -73,24 +73,26 @@ def extract_patches(maps: Floats, patch_size: int) -> Floats:
     ----------
     maps : (n, h, w, c) float
     patch_size : int, odd
+    spare : int
+        Places left free at the end of every patch.
 
     Returns
     -------
-    (n, n_positions(h, patch_size), n_positions(w, patch_size), patch_size * patch_size * c)
+    (n, n_positions(h, patch_size), n_positions(w, patch_size), patch_size * patch_size * c + spare)
         float, a copy.
     """
     maps = _widened(maps, patch_size)
     n, h, w, c = maps.shape
     rows, columns = n_positions(h, patch_size), n_positions(w, patch_size)
-    patches = np.empty((n, rows, columns, patch_size * patch_size * c), maps.dtype)
+    size = patch_size * patch_size * c
+    patches = np.empty((n, rows, columns, size + spare), maps.dtype)
     if c == 1:  # a pixel at a time: thrice as fast here as patch by patch
         for k, (i, j) in enumerate(np.ndindex(patch_size, patch_size)):
             patches[..., k] = maps[:, i : i + rows, j : j + columns, 0]
     else:
         windows = sliding_window_view(maps, (patch_size, patch_size), axis=(1, 2))
-        patches.reshape(*windows.shape[:3], patch_size, patch_size, c)[:] = windows.transpose(
-            0, 1, 2, 4, 5, 3
-        )
+        of_patches = patches[..., :size].reshape(*windows.shape[:3], patch_size, patch_size, c)
+        of_patches[:] = windows.transpose(0, 1, 2, 4, 5, 3)
     return patches
 
 
@@ -153,18 +155,18 @@ def _responses(maps: Floats, layer: KernelLayer) -> Floats:
         squares = np.maximum(squares - sums * (sums / size), np.float32(1e-6) * squares)
     norms = np.sqrt(squares) + _TINY
     alpha = np.float32(layer.alpha)
-    # One exponential takes the norm in too: exp(alpha (cos - 1) + log ‖x‖).
+    # One exponential takes the norm in too, exp(alpha (cos - 1) + log ‖x‖), and one product
+    # gives all that it is of: the last weight of every anchor is 1, the last of a patch the rest.
+    weights = np.concatenate([anchors, np.ones((len(anchors), 1), anchors.dtype)], axis=1).T
+    rest = np.log(norms) - alpha
     if is_plain:
-        ones = np.ones((len(anchors), 1), anchors.dtype)
-        planes = _scaled_planes(
-            maps[..., 0], layer.patch_size, alpha / norms, np.log(norms) - alpha
-        )
-        exponents = planes.T @ np.concatenate([anchors, ones], axis=1).T
+        planes = _scaled_planes(maps[..., 0], layer.patch_size, alpha / norms, rest)
+        exponents = planes.T @ weights
     else:
-        patches = extract_patches(maps, layer.patch_size)
-        exponents = patches.reshape(norms.size, -1) @ anchors.T
+        patches = extract_patches(maps, layer.patch_size, spare=1)
+        patches[..., -1] = rest * norms / alpha
+        exponents = patches.reshape(norms.size, -1) @ weights
         exponents *= (alpha / norms).reshape(-1, 1)
-        exponents += (np.log(norms) - alpha).reshape(-1, 1)
     responses: Floats = np.exp(exponents, out=exponents).reshape(*norms.shape, -1)
     return responses
 
