@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -28,7 +28,10 @@ _PAPER_SIDE = 48
 #: Share of the ink's own strength from which a pixel counts as ink.
 _LEVEL = 0.4
 #: From here on there is no need to look at the picture in another way.
-_CLEAR_MERIT = 0.3
+_CLEAR_MERIT = 0.75
+#: How far about a pixel its paper is looked for, in shares of the picture's longer side: far
+#: enough for the widest strokes, or, where shadows end sharply, less far.
+_REACHES = (0.28, 0.12)
 _GROUNDS: dict[bool, Ground] = {True: "dark ink", False: "light ink"}
 
 
@@ -96,7 +99,7 @@ def _find(
     note = _note(best.chosen)
     if note is not None:
         inner = _best_guess(picture[note], kinds, level or _LEVEL, choose)
-        if inner is not None and inner.merit > _CLEAR_MERIT:
+        if inner is not None and inner.merit > 0.3:
             return inner, note
     return best, (slice(None), slice(None))
 
@@ -106,11 +109,15 @@ def _best_guess(
 ) -> _Guess | None:
     """The likeliest way to tell ink from paper: dark or light, on paper that changes or not."""
     best: _Guess | None = None
-    local = _local_paper(picture)
-    for is_even in (False, True):
+    for reach in (*_REACHES, None):
+        local = None if reach is None else _local_paper(picture, reach)
         for is_dark in kinds:
-            paper = _even_paper(picture, is_dark) if is_even else local
+            paper = _even_paper(picture, is_dark) if local is None else local
             guess = _guess(picture, paper, is_dark, level, choose)
+            if guess is not None and local is None:
+                # A table about the paper would not be even with it: what seems to frame the
+                # digit here is more likely the paper, and the digit what its strokes enclose.
+                guess = replace(guess, merit=guess.merit - 0.5 * guess.framed)
             if guess is not None and (best is None or guess.merit > best.merit):
                 best = guess
         if best is not None and best.merit > _CLEAR_MERIT:
@@ -122,6 +129,7 @@ def _best_guess(
 class _Guess:
     ink: Float32
     chosen: Bools
+    framed: float  # share of the picture's border that was left out as a frame
     merit: float
 
 
@@ -155,7 +163,8 @@ def _guess(
     near = _grown(chosen, 2)
     ink = np.where(near, np.clip(strength / top, 0.0, 1.0), 0.0).astype(np.float32)
     ink[ink < 0.5 * level] = 0.0
-    return _Guess(ink, chosen, _merit(chosen, regions.mask, strength * allowed, top))
+    framed = 1 - float(_border(allowed).mean())
+    return _Guess(ink, chosen, framed, _merit(chosen, regions.mask, strength * allowed, top))
 
 
 def _even_paper(picture: Float32, is_dark: bool) -> Float32:
@@ -164,13 +173,13 @@ def _even_paper(picture: Float32, is_dark: bool) -> Float32:
     return np.broadcast_to(levels.astype(np.float32), picture.shape)
 
 
-def _local_paper(picture: Float32) -> Float32:
+def _local_paper(picture: Float32, share: float) -> Float32:
     """What the picture would be with no ink on it: a median over a wide neighbourhood."""
     h, w = picture.shape[:2]
     factor = max(1, -(-max(h, w) // _PAPER_SIDE))
     small_h, small_w = max(1, h // factor), max(1, w // factor)
     small = _resized(picture, (small_w, small_h), Image.Resampling.BOX)
-    reach = max(2, round(0.28 * max(small_h, small_w)))
+    reach = max(2, round(share * max(small_h, small_w)))
     reach_y, reach_x = min(reach, small_h - 1), min(reach, small_w - 1)
     padded = np.pad(small, ((reach_y, reach_y), (reach_x, reach_x), (0, 0)), mode="reflect")
     windows = sliding_window_view(padded, (2 * reach_y + 1, 2 * reach_x + 1), axis=(0, 1))
@@ -401,7 +410,7 @@ def _marks(regions: Regions) -> Bools:
 
 def _merit(chosen: Bools, mask: Bools, strength: Float32, top: float) -> float:
     """How much this looks like ink on paper, not like paper between ink: at most 1."""
-    border = np.concatenate([chosen[0], chosen[-1], chosen[:, 0], chosen[:, -1]])
+    border = _border(chosen)
     left_out = 1 - float(chosen.sum()) / max(int(mask.sum()), 1)
     rest = float(np.abs(strength[~chosen]).mean()) / top if not chosen.all() else 1.0
     crowded = max(0.0, float(chosen.mean()) - 0.5)
@@ -409,6 +418,10 @@ def _merit(chosen: Bools, mask: Bools, strength: Float32, top: float) -> float:
     return (
         1 - float(border.mean()) - left_out - rest - 2 * crowded - 5 * solid - max(0.0, 0.3 - top)
     )
+
+
+def _border(mask: Bools) -> Bools:
+    return np.concatenate([mask[0], mask[-1], mask[:, 0], mask[:, -1]])
 
 
 def _pen_share(chosen: Bools) -> float:
