@@ -293,15 +293,11 @@ def _stroke(image: NDArray[np.uint8], scene: Scene) -> Float32:
 
 def _thinned(distance: Float32, amount: float) -> Float32:
     """Strokes less wide by twice the amount, but nowhere broken: they end in their middle line."""
-    from scipy.ndimage import maximum_filter
+    from scipy.ndimage import distance_transform_edt, maximum_filter
 
     ridge = (distance >= maximum_filter(distance, 3) - 0.25) & (distance > 0)
-    from scipy.ndimage import distance_transform_edt
-
     off_ridge = distance_transform_edt(~ridge)
-    half = np.maximum(
-        distance[distance > 0].max() * 0.0 + 2 * distance[distance > 0].mean() - amount, 0.6
-    )
+    half = max(2 * float(distance[distance > 0].mean()) - amount, 0.6)
     along: Float32 = (half - off_ridge).astype(np.float32)
     return np.maximum(distance - amount, along)
 
