@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from ovr_digits.regions import bounding_box
+
 Float32 = NDArray[np.float32]
 Bools = NDArray[np.bool_]
 
@@ -42,7 +44,7 @@ def to_mnist_form(ink: Float32) -> NDArray[np.uint8]:
     ValueError
         Where there is no ink at all.
     """
-    ink = _cropped(ink)
+    ink = ink[bounding_box(ink)]
     small = _resized(ink, _BOX / max(ink.shape))
     small /= max(float(small.max()), 1e-6)
     return np.rint(_centred(small) * 255).astype(np.uint8)
@@ -69,18 +71,11 @@ def with_usual_pen(ink: Float32) -> Float32:
     ValueError
         Where there is no ink at all.
     """
-    ink = _cropped(ink)
+    ink = ink[bounding_box(ink)]
     width = pen_width(_resized(ink, _BOX * _DETAIL / max(ink.shape))) / _DETAIL
     if KEPT_WIDTHS[0] <= width <= KEPT_WIDTHS[1]:
         return ink
     return _with_pen(ink, width, THIN_TO if width < THIN_TO else THICK_TO)
-
-
-def _cropped(ink: Float32) -> Float32:
-    rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
-    if len(rows) == 0:
-        raise ValueError("no ink")
-    return ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
 
 
 def _resized(ink: Float32, scale: float) -> Float32:
@@ -114,7 +109,7 @@ def _with_pen(ink: Float32, width: float, wanted: float) -> Float32:
     inside = np.pad(fine > 0.5 * float(fine.max()), max(0, math.ceil(change)) + 1)
     depth = np.where(inside, _distances(inside), 1 - _distances(~inside))
     changed = np.clip(depth + change, 0.0, 1.0).astype(np.float32)
-    return _cropped(changed) if changed.any() else ink
+    return changed[bounding_box(changed)] if changed.any() else ink
 
 
 def _distances(inside: Bools) -> Float32:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ovr_digits.errors import DigitsError
-from ovr_digits.regions import Regions, find_regions
+from ovr_digits.regions import Regions, bounding_box, find_regions
 
 Float32 = NDArray[np.float32]
 Bools = NDArray[np.bool_]
@@ -29,6 +29,8 @@ _PAPER_SIDE = 48
 _LEVEL = 0.4
 #: From here on there is no need to look at the picture in another way.
 _CLEAR_MERIT = 0.75
+#: From here on what lies on a note is taken for the digit, rather than the note.
+_FAIR_MERIT = 0.3
 #: How far about a pixel its paper is looked for, in shares of the picture's longer side: far
 #: enough for the widest strokes, or, where shadows end sharply, less far.
 _REACHES = (0.28, 0.12)
@@ -99,7 +101,7 @@ def _find(
     note = _note(best.chosen)
     if note is not None:
         inner = _best_guess(picture[note], kinds, level or _LEVEL, choose)
-        if inner is not None and inner.merit > 0.3:
+        if inner is not None and inner.merit > _FAIR_MERIT:
             return inner, note
     return best, (slice(None), slice(None))
 
@@ -344,17 +346,17 @@ def _rings(regions: Regions) -> Bools:
 
 def _note(chosen: Bools) -> tuple[slice, slice] | None:
     """Where the inside of a light or dark note is, if what was taken for ink is one."""
-    rows, columns = np.flatnonzero(chosen.any(axis=1)), np.flatnonzero(chosen.any(axis=0))
-    h, w = int(np.ptp(rows)) + 1, int(np.ptp(columns)) + 1
-    cut = chosen[rows[0] : rows[0] + h, columns[0] : columns[0] + w]
+    rows, columns = bounding_box(chosen)
+    cut = chosen[rows, columns]
+    h, w = cut.shape
     # From side to side, whatever is within counts too.
     across = w - cut.argmax(axis=1) - cut[:, ::-1].argmax(axis=1)
     if min(h, w) < 30 or across.sum() < 0.9 * h * w or chosen.sum() < 0.5 * h * w:
         return None
     margin = 2 + round(0.03 * min(h, w))
     return (
-        slice(rows[0] + margin, rows[0] + h - margin),
-        slice(columns[0] + margin, columns[0] + w - margin),
+        slice(rows.start + margin, rows.stop - margin),
+        slice(columns.start + margin, columns.stop - margin),
     )
 
 
@@ -428,7 +430,6 @@ def _pen_share(chosen: Bools) -> float:
     """The pen's width in shares of the digit's longer side: a stroke's area by half its edge."""
     padded = np.pad(chosen, 1)
     steps = sum(int(np.count_nonzero(np.diff(padded, axis=axis))) for axis in (0, 1))
-    rows, columns = np.flatnonzero(chosen.any(axis=1)), np.flatnonzero(chosen.any(axis=0))
-    longer = max(rows[-1] - rows[0], columns[-1] - columns[0]) + 1
+    longer = max(chosen[bounding_box(chosen)].shape)
     # An edge counted in steps is a quarter longer, on average over its directions.
     return float(2 * chosen.sum() / (0.8 * steps) / longer)

@@ -16,7 +16,7 @@ from ovr_digits.core.vote import Vote, count_votes
 from ovr_digits.form import to_mnist_form, with_usual_pen
 from ovr_digits.image import read_picture_and_scale
 from ovr_digits.ink import Ground, find_marks
-from ovr_digits.regions import Regions, find_regions
+from ovr_digits.regions import Regions, bounding_box, find_regions
 
 Float32 = NDArray[np.float32]
 Bools = NDArray[np.bool_]
@@ -51,13 +51,9 @@ class FoundDigit:
 
     def as_json(self) -> dict[str, Any]:
         """The keys that the command line prints."""
-        return {
-            "box": list(self.box),
-            "digit": self.vote.digit,
-            "confidence": self.vote.as_json()["confidence"],
-            "verdict": self.vote.verdict,
-            "votes": self.vote.as_json()["votes"],
-        }
+        vote = self.vote.as_json()
+        names = ("digit", "confidence", "verdict", "votes")
+        return {"box": list(self.box), **{name: vote[name] for name in names}}
 
 
 @dataclass(frozen=True, eq=False)
@@ -228,11 +224,12 @@ class _Reader:
         return best
 
     def _digit(self, ink: Float32, top: int, left: int) -> FoundDigit:
-        rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
-        box = (left + columns[0], top + rows[0], np.ptp(columns) + 1, np.ptp(rows) + 1)
+        rows, columns = bounding_box(ink)
+        h, w = ink[rows, columns].shape
+        box = (left + columns.start, top + rows.start, w, h)
         image = to_mnist_form(with_usual_pen(ink))
         vote = count_votes(self._models.decision_function(image.reshape(1, -1)))[0]
-        x, y, w, h = (round(float(side) / self._scale) for side in box)
+        x, y, w, h = (round(side / self._scale) for side in box)
         return FoundDigit((x, y, w, h), image, vote)
 
 

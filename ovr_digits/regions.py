@@ -1,8 +1,9 @@
-"""Connected regions of a mask, with their boxes and areas."""
+"""What hangs together in a mask: connected regions, with their boxes and areas."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,21 @@ from numpy.typing import NDArray
 Bools = NDArray[np.bool_]
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]
+
+
+def bounding_box(mask: NDArray[Any]) -> tuple[slice, slice]:
+    """Rows and columns of the smallest box about all of (h, w) that is not 0.
+
+    Raises
+    ------
+    ValueError
+        Where all is 0.
+    """
+    sides = [np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0)]
+    if not len(sides[0]):
+        raise ValueError("no ink")
+    rows, columns = (slice(int(side[0]), int(side[-1]) + 1) for side in sides)
+    return rows, columns
 
 
 @dataclass(frozen=True, eq=False)
