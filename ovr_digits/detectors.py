@@ -70,7 +70,9 @@ class _SGDOnFeatures(ClassifierMixin, ImageInput):
         check_classification_targets(y)
         return X, y
 
-    def _fit_targets(self, X: Array, targets: Bools, progress: Progress | None) -> FittedDetectors:
+    def _fit_targets(
+        self, X: Array, targets: Bools, n_labelled: int, progress: Progress | None
+    ) -> FittedDetectors:
         rng = check_random_state(self.random_state)
         features = PatchKernelFeatures() if self.features is None else clone(self.features)
         features.set_params(**_plain_values(features.get_params()))
@@ -86,7 +88,7 @@ class _SGDOnFeatures(ClassifierMixin, ImageInput):
             whitening_ridge=self.whitening_ridge,
             n_leading=self.n_leading,
             groups=self.groups,
-            n_validation=round(self.validation_fraction * len(X)),
+            n_validation=round(self.validation_fraction * n_labelled),
         )
         return fit_detectors(X, targets, features, options, rng, self.n_jobs, progress)
 
@@ -173,7 +175,7 @@ class DigitDetector(_SGDOnFeatures):
         classes = np.unique(y)
         if len(classes) < 2:
             raise ValueError("a detector needs samples of 2 classes, but y has only one class")
-        fitted = self._fit_targets(X, (y == classes[1])[:, None], None)
+        fitted = self._fit_targets(X, (y == classes[1])[:, None], len(y), None)
         return self._take(fitted, 0, classes, {})
 
     def _take(
@@ -264,8 +266,23 @@ class OneVsRestDigits(_SGDOnFeatures):
     True
     """
 
-    def fit(self, X: Any, y: Any, progress: Progress | None = None) -> Self:
-        """Fit on images (n, h * w) or (n, h, w), grey levels 0-255, and classes (n,).
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        progress: Progress | None = None,
+        negatives: Array | None = None,
+    ) -> Self:
+        """Fit on images and their classes.
+
+        Parameters
+        ----------
+        X : (n, h * w) or (n, h, w)
+            Grey levels 0-255.
+        y : (n,)
+        progress : Progress, optional
+        negatives : (n_negatives, h * w), optional
+            Images of no class, which every detector learns to say no to.
 
         Raises
         ------
@@ -277,7 +294,10 @@ class OneVsRestDigits(_SGDOnFeatures):
         if len(self.classes_) < 2:
             raise ValueError("one-vs-rest needs samples of 2 classes, but y has only one class")
         targets = y[:, None] == self.classes_
-        fitted = self._fit_targets(X, targets, progress)
+        if negatives is not None:  # in front: the last samples are those held out
+            X = np.concatenate([negatives, X])
+            targets = np.pad(targets, ((len(negatives), 0), (0, 0)))
+        fitted = self._fit_targets(X, targets, len(y), progress)
         self.validation_score_ = None
         if fitted.validation_scores is not None:
             winners = self.classes_[fitted.validation_scores.argmax(axis=1)]

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 #: Losses of SGDClassifier that make sense for a detector; the first is the default.
 DETECTOR_LOSSES = ("hinge", "log_loss", "squared_hinge", "modified_huber", "squared_error")
 
+#: Pictures of no digit that are drawn for each training image, unless told otherwise.
+NEGATIVES = 0.125
+
 
 @dataclass(frozen=True)
 class Preset:

@@ -13,14 +13,16 @@ import numpy as np
 import sklearn
 
 from ovr_digits import __version__
+from ovr_digits.core.arrays import Array
 from ovr_digits.data import Dataset, Split, load_split
 from ovr_digits.detectors import OneVsRestDigits
 from ovr_digits.errors import DigitsError
 from ovr_digits.evaluation import evaluate_scores
 from ovr_digits.features import PatchKernelFeatures
 from ovr_digits.modelfile import save_models
+from ovr_digits.negatives import draw_negatives
 from ovr_digits.parallel import collect
-from ovr_digits.presets import PRESETS
+from ovr_digits.presets import NEGATIVES, PRESETS
 from ovr_digits.progress import Progress
 
 #: Share of the training images, the last ones, on which training is checked.
@@ -49,6 +51,9 @@ class TrainingOptions:
         One of ``presets.DETECTOR_LOSSES``.
     limit : int, optional
         Only the first images of the training set.
+    negatives : float
+        Pictures of no digit, which every detector learns to say no to, for each
+        training image; see ``negatives.draw_negatives``.
     n_jobs : int
         Cores; -1 is all.
     """
@@ -61,6 +66,7 @@ class TrainingOptions:
     epochs: int | None = None
     loss: str = "hinge"
     limit: int | None = None
+    negatives: float = NEGATIVES
     n_jobs: int = -1
 
 
@@ -113,6 +119,9 @@ def train(options: TrainingOptions, progress: Progress | None = None) -> Trainin
     X, y = train_split.X[: options.limit], train_split.y[: options.limit]
     _check_samples(y)
 
+    n_negatives = round(options.negatives * len(X))
+    progress.stage("pictures of no digit", n_negatives)
+    negatives = draw_negatives(n_negatives, X[: _n_fit(y)], options.seed, progress.advance)
     preset = PRESETS[options.preset]
     epochs = options.epochs or preset.epochs
     model = OneVsRestDigits(
@@ -126,7 +135,7 @@ def train(options: TrainingOptions, progress: Progress | None = None) -> Trainin
         validation_fraction=VALIDATION_FRACTION,
         n_jobs=options.n_jobs,
         random_state=options.seed,
-    ).fit(X, y, progress)
+    ).fit(X, y, progress, negatives)
 
     progress.stage("voting on the test set", len(test_split))
     scores = collect(
@@ -148,6 +157,7 @@ def train(options: TrainingOptions, progress: Progress | None = None) -> Trainin
             "epochs": epochs,
             "detector_loss": options.loss,
             "limit": options.limit,
+            "negatives": options.negatives,
         },
     )
     provenance = _provenance(result, train_split)
@@ -177,9 +187,9 @@ def _provenance(result: TrainingResult, split: Split) -> dict[str, Any]:
     }
 
 
-def _check_samples(y: np.typing.NDArray[np.uint8]) -> None:
+def _check_samples(y: Array) -> None:
     """Refuse too few images, or a digit that is missing where it is needed."""
-    n_fit = len(y) - round(VALIDATION_FRACTION * len(y))
+    n_fit = _n_fit(y)
     if len(y) < MIN_SAMPLES:
         raise DigitsError(f"{len(y)} training images are too few; give at least {MIN_SAMPLES}")
     missing = sorted(set(range(10)) - set(y[:n_fit].tolist()))
@@ -189,6 +199,11 @@ def _check_samples(y: np.typing.NDArray[np.uint8]) -> None:
             f"the first {n_fit} training images hold no digit {digits}; "
             "a detector cannot learn a digit that does not occur: give more images"
         )
+
+
+def _n_fit(y: Array) -> int:
+    """How many of the images are not held out at first."""
+    return len(y) - round(VALIDATION_FRACTION * len(y))
 
 
 def _check_writable(output: Path) -> None:

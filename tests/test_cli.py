@@ -188,6 +188,7 @@ def test_train_then_evaluate_on_the_bundled_digits(run, trained):
         "epochs": 3,
         "detector_loss": "hinge",
         "limit": 300,
+        "negatives": 0.125,
     }
     assert said["validation_accuracy"] > 0.9
     (found,) = objects(run("evaluate", "--dataset", "digits", "--models", model, "--json"))

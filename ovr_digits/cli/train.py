@@ -17,7 +17,7 @@ from ovr_digits.cli.options import (
     seed_option,
     tidy_errors,
 )
-from ovr_digits.presets import DETECTOR_LOSSES, PRESETS
+from ovr_digits.presets import DETECTOR_LOSSES, NEGATIVES, PRESETS
 
 
 @click.command(context_settings=CONTEXT_SETTINGS)
@@ -56,6 +56,15 @@ from ovr_digits.presets import DETECTOR_LOSSES, PRESETS
     metavar="N",
     help="Train on the first N images only, for a quick try.",
 )
+@click.option(
+    "--negatives",
+    type=click.FloatRange(0, 2),
+    default=NEGATIVES,
+    show_default=True,
+    metavar="SHARE",
+    help="Pictures of no digit (letters, scribbles, textures), drawn for each image, "
+    "which every detector learns to say no to.",
+)
 @jobs_option
 @json_option
 @tidy_errors
@@ -68,6 +77,7 @@ def train(
     epochs: int | None,
     detector_loss: str,
     limit: int | None,
+    negatives: float,
     jobs: int,
     as_json: bool,
 ) -> None:
@@ -93,6 +103,7 @@ def train(
         epochs=epochs,
         loss=detector_loss,
         limit=limit,
+        negatives=negatives,
         n_jobs=jobs,
     )
     with TerminalProgress() as progress:

@@ -1,0 +1,71 @@
+"""Pictures of no digit: how they are drawn, and that detectors learn to say no to them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ovr_digits import OneVsRestDigits, PatchKernelFeatures
+from ovr_digits.data import load_split
+from ovr_digits.negatives import draw_negatives
+
+N = 400
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return load_split("digits", "train")
+
+
+@pytest.fixture(scope="module")
+def drawn(digits):
+    return draw_negatives(N, digits.X, seed=0)
+
+
+def test_negatives_have_the_form_of_mnist(drawn):
+    assert drawn.shape == (N, 784)
+    assert drawn.dtype == np.uint8
+    images = drawn.reshape(N, 28, 28).astype(float)
+    inked = images[images.any(axis=(1, 2))]
+    boxes = [
+        max(np.ptp(np.flatnonzero(image.any(axis=axis))) + 1 for axis in (0, 1)) for image in inked
+    ]
+    assert max(boxes) <= 20
+    mass = inked.sum(axis=(1, 2))
+    middles = [(inked.sum(axis=axis) @ np.arange(28)) / mass for axis in (1, 2)]
+    assert np.median(np.abs(np.array(middles) - 13.5)) < 0.5
+
+
+def test_some_are_blank_and_hardly_any_occurs_twice(drawn):
+    blank = ~drawn.any(axis=1)
+    assert 1 <= blank.sum() <= 0.01 * N
+    assert len(np.unique(drawn[~blank], axis=0)) > 0.98 * (~blank).sum()
+
+
+def test_the_same_seed_draws_the_same(digits, drawn):
+    np.testing.assert_array_equal(draw_negatives(50, digits.X, seed=0), drawn[:50])
+    assert (draw_negatives(50, digits.X, seed=1) != drawn[:50]).any(axis=1).mean() > 0.9
+
+
+def test_none_at_all(digits):
+    assert draw_negatives(0, digits.X, seed=0).shape == (0, 784)
+
+
+def test_detectors_learn_to_say_no(digits):
+    """And still know the digits."""
+
+    def fitted(negatives):
+        features = PatchKernelFeatures(n_anchors=(8, 32), random_state=0)
+        model = OneVsRestDigits(features, epochs=5, validation_fraction=0.2, random_state=0)
+        return model.fit(digits.X[:1000], digits.y[:1000], negatives=negatives)
+
+    def n_fired(model, X):
+        return (model.decision_function(X) > 0).sum(axis=1)
+
+    unseen = draw_negatives(N, digits.X[1000:], seed=1)
+    untaught, taught = fitted(None), fitted(draw_negatives(300, digits.X[:800], seed=0))
+    assert (n_fired(untaught, unseen) == 0).mean() < 0.6
+    assert (n_fired(taught, unseen) == 0).mean() > 0.85
+    assert (n_fired(taught, digits.X[1000:]) == 1).mean() > 0.93
+    assert taught.score(digits.X[1000:], digits.y[1000:]) > 0.96
+    assert taught.validation_score_ > 0.95
