@@ -60,7 +60,7 @@ def find_ink(picture: Float32, ground: Ground = "auto", level: float | None = No
     DigitsError
         Where the picture is blank.
     """
-    return _find(picture, ground, level, _digit)[0].ink
+    return _find(picture, ground, level, _digit).ink
 
 
 def find_marks(
@@ -84,16 +84,12 @@ def find_marks(
     DigitsError
         Where the picture is blank.
     """
-    guess, part = _find(picture, ground, level, _marks)
-    ink, chosen = (np.zeros(picture.shape[:2], kind) for kind in (np.float32, bool))
-    ink[part], chosen[part] = guess.ink, guess.chosen
-    return ink, find_regions(chosen)
+    guess = _find(picture, ground, level, _marks)
+    return guess.ink, find_regions(guess.chosen)
 
 
-def _find(
-    picture: Float32, ground: Ground, level: float | None, choose: _Chooser
-) -> tuple[_Guess, tuple[slice, slice]]:
-    """The likeliest guess, and the part of the picture that it is of."""
+def _find(picture: Float32, ground: Ground, level: float | None, choose: _Chooser) -> _Guess:
+    """The likeliest guess, in its place on the picture."""
     kinds = [is_dark for is_dark in (True, False) if ground in ("auto", _GROUNDS[is_dark])]
     best = _best_guess(picture, kinds, level or _LEVEL, choose)
     if best is None:
@@ -102,8 +98,10 @@ def _find(
     if note is not None:
         inner = _best_guess(picture[note], kinds, level or _LEVEL, choose)
         if inner is not None and inner.merit > _FAIR_MERIT:
-            return inner, note
-    return best, (slice(None), slice(None))
+            ink, chosen = np.zeros_like(best.ink), np.zeros_like(best.chosen)
+            ink[note], chosen[note] = inner.ink, inner.chosen
+            return replace(inner, ink=ink, chosen=chosen)
+    return best
 
 
 def _best_guess(
