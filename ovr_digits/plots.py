@@ -18,13 +18,11 @@ from ovr_digits import atomic
 from ovr_digits.core.vote import Vote
 from ovr_digits.errors import DigitsError
 from ovr_digits.evaluation import Reliability
+from ovr_digits.formats import format_of
 from ovr_digits.number import NumberAnswer
 
 # Okabe and Ito's palette, which all kinds of colour vision can tell apart.
 WINNER, FIRED, QUIET, WRONG = "#0072B2", "#56B4E9", "#BBBBBB", "#D55E00"
-
-#: What a picture can be saved as; of what else matplotlib writes, some needs LaTeX.
-FORMATS = ("png", "svg", "pdf", "jpg", "jpeg", "webp")
 
 _TITLE_LENGTH = 48  # characters that fit over a digit and its bars
 
@@ -185,9 +183,7 @@ def save_figure(figure: Figure, path: Path) -> None:
     DigitsError
         Where the ending is unknown or the place cannot be written.
     """
-    kind = path.suffix.lstrip(".").lower()
-    if kind not in FORMATS:
-        raise DigitsError(f"{path}: no picture format ends so; use .png, .svg or .pdf")
+    kind = format_of(path)
     try:
         with atomic.replacing(path) as temporary, warnings.catch_warnings():
             # A title may hold letters that the font lacks; boxes in their place will do.

@@ -567,17 +567,24 @@ def test_save_writes_a_picture(run, trained, tmp_path):
     assert (tmp_path / "c.svg").read_bytes().startswith(b"<?xml")
 
 
-def test_save_that_cannot_be(run, tmp_path):
-    picture = EXAMPLES / "two.png"
-    for name, word in (
-        ("x.xyz", "no picture format"),
-        ("x.pgf", "no picture format"),
-        ("x", "no picture format"),
-        ("absent/x.png", "cannot be written"),
+@pytest.mark.parametrize("name", ["x.xyz", "x.pgf", "x"])
+def test_a_picture_in_no_format_is_refused_before_anything_is_done(run, tmp_path, name):
+    for command in (
+        ["predict", EXAMPLES / "two.png", "--save"],
+        ["read", EXAMPLES / "two.png", "--save"],
+        ["test", "--dataset", "digits", "--save"],
+        ["evaluate", "--dataset", "digits", "--reliability"],
     ):
-        result = run("predict", "--brief", picture, "--save", name)
-        assert_one_line(result, f"{name}: ", word)
-        assert ": 2 (two)" in result.stdout
+        result = run(*command, name)
+        assert_one_line(result, f"{name}: no picture format")
+        assert (result.stdout, len(result.stderr.splitlines())) == ("", 1)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_place_that_cannot_be_written(run, tmp_path):
+    result = run("predict", "--brief", EXAMPLES / "two.png", "--save", "absent/x.png")
+    assert_one_line(result, "absent/x.png: cannot be written")
+    assert ": 2 (two)" in result.stdout
     assert list(tmp_path.iterdir()) == []
 
 

@@ -11,6 +11,7 @@ from ovr_digits.cli.options import (
     CONTEXT_SETTINGS,
     data_dir_option,
     dataset_option,
+    figure_option,
     jobs_option,
     json_option,
     models_option,
@@ -24,12 +25,7 @@ from ovr_digits.cli.options import (
 @data_dir_option
 @models_option
 @jobs_option
-@click.option(
-    "--reliability",
-    type=click.Path(dir_okay=False, path_type=Path),
-    metavar="FILE",
-    help="Draw how often votes of each height are right, as a picture (.png, .svg or .pdf).",
-)
+@figure_option("--reliability", "Draw how often votes of each height are right, as a picture")
 @json_option
 @tidy_errors
 def evaluate(

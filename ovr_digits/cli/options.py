@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import click
 
 from ovr_digits.errors import DigitsError
+from ovr_digits.formats import format_of
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -40,12 +41,30 @@ dataset_option = click.option(
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object a line and nothing else."
 )
-save_option = click.option(
-    "--save",
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE",
-    help="Save the answers as a picture (.png, .svg or .pdf).",
-)
+
+
+def figure_option(name: str, text: str) -> Callable[[F], F]:
+    """An option that names a picture to draw; what cannot be its format is refused at once."""
+    return click.option(
+        name,
+        type=click.Path(path_type=Path, dir_okay=False),
+        metavar="FILE",
+        callback=lambda context, option, value: _check_format(context, value),
+        help=f"{text} (.png, .svg or .pdf).",
+    )
+
+
+def _check_format(context: click.Context, path: Path | None) -> Path | None:
+    if path is not None:
+        try:
+            format_of(path)
+        except DigitsError as error:
+            fail(str(error))
+            context.exit(1)
+    return path
+
+
+save_option = figure_option("--save", "Save the answers as a picture")
 #: How a picture shows its ink; the command takes ``ground`` and ``level``, see ``ink.find_ink``.
 _GROUNDS = {"auto": "auto", "yes": "light ink", "no": "dark ink"}
 ground_option = click.option(
