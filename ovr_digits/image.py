@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import warnings
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from ovr_digits.errors import DigitsError
 from ovr_digits.form import to_mnist_form, with_usual_pen
 from ovr_digits.ink import Ground, find_ink
 from ovr_digits.reading import read_bytes
+from ovr_digits.regions import bounding_box
 
 Float32 = NDArray[np.float32]
 
@@ -135,10 +137,41 @@ def _on_paper(picture: Image.Image) -> Image.Image:
     return Image.alpha_composite(paper, picture)
 
 
-def read_digit(
+@dataclass(frozen=True, eq=False)
+class DigitPicture:
+    """A picture and the one digit on it.
+
+    Attributes
+    ----------
+    picture : (h, w, 3) float32 in 0..1
+        Upright; perhaps reduced.
+    scale : float
+        Its pixels to a pixel of the file.
+    ink : (h, w) float32 in 0..1
+        What was taken for the digit's ink; elsewhere 0.
+    image : (28, 28) uint8
+        The digit in MNIST form: paper is 0, ink is 255.
+    """
+
+    picture: Float32
+    scale: float
+    ink: Float32
+    image: NDArray[np.uint8]
+
+    @property
+    def box(self) -> tuple[int, int, int, int]:
+        """About the ink (x, y, w, h), in pixels of the picture as it is stored, but upright."""
+        rows, columns = bounding_box(self.ink)
+        corner = (columns.start, rows.start)
+        sides = (columns.stop - columns.start, rows.stop - rows.start)
+        x, y, w, h = (round(length / self.scale) for length in (*corner, *sides))
+        return x, y, w, h
+
+
+def find_digit(
     source: str | os.PathLike[str] | bytes, ground: Ground = "auto", level: float | None = None
-) -> NDArray[np.uint8]:
-    """Bring the one digit on a picture to MNIST form.
+) -> DigitPicture:
+    """Find the one digit on a picture, and bring it to MNIST form.
 
     Parameters
     ----------
@@ -147,14 +180,18 @@ def read_digit(
     ground, level :
         See ``ink.find_ink``.
 
-    Returns
-    -------
-    (28, 28) uint8
-        Paper is 0, ink is 255.
-
     Raises
     ------
     DigitsError
         Where it cannot be read, or holds no ink.
     """
-    return to_mnist_form(with_usual_pen(find_ink(read_picture(source), ground, level)))
+    picture, scale = read_picture_and_scale(source)
+    ink = find_ink(picture, ground, level)
+    return DigitPicture(picture, scale, ink, to_mnist_form(with_usual_pen(ink)))
+
+
+def read_digit(
+    source: str | os.PathLike[str] | bytes, ground: Ground = "auto", level: float | None = None
+) -> NDArray[np.uint8]:
+    """The ``image`` of ``find_digit`` alone: (28, 28) uint8, paper is 0, ink is 255."""
+    return find_digit(source, ground, level).image

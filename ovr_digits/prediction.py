@@ -13,7 +13,7 @@ from ovr_digits.core.arrays import Array
 from ovr_digits.core.detectors import DetectorArrays
 from ovr_digits.core.vote import Vote, count_votes
 from ovr_digits.errors import DigitsError
-from ovr_digits.image import read_digit
+from ovr_digits.image import DigitPicture, find_digit
 from ovr_digits.ink import Ground
 
 
@@ -25,17 +25,22 @@ class PictureAnswer:
     ----------
     path : str
         As it was given; "-" is standard input.
-    image : (28, 28) uint8, or None
-        What the detectors saw: ink is 255, paper is 0.
+    found : DigitPicture or None
+        The picture, and the digit that was found on it.
     vote : Vote or None
     error : str or None
         One line, where the picture could not be read.
     """
 
     path: str
-    image: NDArray[np.uint8] | None = None
+    found: DigitPicture | None = None
     vote: Vote | None = None
     error: str | None = None
+
+    @property
+    def image(self) -> NDArray[np.uint8] | None:
+        """What the detectors saw, (28, 28): ink is 255, paper is 0."""
+        return None if self.found is None else self.found.image
 
     def as_json(self) -> dict[str, Any]:
         """The keys that the command line prints."""
@@ -97,12 +102,12 @@ def answer_pictures(
     """
     for name, source in pictures:
         try:
-            image = read_digit(source, ground, level)
+            found = find_digit(source, ground, level)
         except DigitsError as error:
             yield PictureAnswer(name, error=str(error))
             continue
-        vote = count_votes(models.decision_function(image.reshape(1, -1)))[0]
-        yield PictureAnswer(name, image, vote)
+        vote = count_votes(models.decision_function(found.image.reshape(1, -1)))[0]
+        yield PictureAnswer(name, found, vote)
 
 
 def answer_samples(
