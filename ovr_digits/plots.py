@@ -9,20 +9,28 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Rectangle
+from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
 from ovr_digits import atomic
 from ovr_digits.core.vote import Vote
 from ovr_digits.errors import DigitsError
 from ovr_digits.evaluation import Reliability
+from ovr_digits.explanation import Explanation
 from ovr_digits.formats import format_of
 from ovr_digits.number import NumberAnswer
 
 # Okabe and Ito's palette, which all kinds of colour vision can tell apart.
 WINNER, FIRED, QUIET, WRONG = "#0072B2", "#56B4E9", "#BBBBBB", "#D55E00"
+_OUTLINE = "#CC79A7"  # as no pen and no paper is likely to be
+
+#: Ink that speaks against the answer, that does not matter, and that speaks for it.
+_SPEAKS = LinearSegmentedColormap.from_list("speaks", [WRONG, QUIET, WINNER])
 
 _TITLE_LENGTH = 48  # characters that fit over a digit and its bars
 
@@ -76,8 +84,11 @@ def plot_votes(
 
 def _draw_digit(axes: Any, image: NDArray[np.uint8]) -> None:
     axes.imshow(image, cmap="gray_r", vmin=0, vmax=255, interpolation="nearest")
-    axes.set_xticks([])
-    axes.set_yticks([])
+    _frame(axes)
+
+
+def _frame(axes: Any) -> None:
+    axes.set(xticks=[], yticks=[])
     for spine in axes.spines.values():
         spine.set_color(QUIET)
 
@@ -148,6 +159,60 @@ def plot_numbers(numbers: Sequence[NumberAnswer], titles: Sequence[str]) -> Figu
     return figure
 
 
+def plot_explanations(explanations: Sequence[Explanation], titles: Sequence[str]) -> Figure:
+    """Draw the way from each picture to its answer, in a row of four steps.
+
+    Parameters
+    ----------
+    explanations : sequence of Explanation
+    titles : sequence of str
+        One line over each row.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    n_rows = len(explanations)
+    layout = ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1)
+    figure = Figure(figsize=(12, 3.1 * n_rows), layout=layout)
+    axes = figure.subplots(n_rows, 4, squeeze=False, width_ratios=[1, 1, 1.15, 1.25])
+    for row, explanation, title in zip(axes, explanations, titles, strict=True):
+        picture, image, bars, strokes = row
+        _draw_outlined(picture, explanation)
+        picture.set_title(title, loc="left", fontsize=12, parse_math=False)
+        picture.set_xlabel("the ink that was found", fontsize=9)
+        _draw_digit(image, explanation.image)
+        image.set_xlabel("what the detectors saw", fontsize=9)
+        _draw_bars(bars, explanation.vote, WINNER)
+        _draw_contributions(figure, strokes, explanation)
+    return figure
+
+
+def _draw_outlined(axes: Any, explanation: Explanation) -> None:
+    axes.imshow(explanation.picture)
+    # A margin closes the outline of ink that is cut off by the picture's edge.
+    h, w = explanation.ink.shape
+    ink = np.pad(explanation.ink, 1)
+    outline = axes.contour(range(-1, w + 1), range(-1, h + 1), ink, [0.4], colors=_OUTLINE)
+    outline.set(linewidth=1.2, path_effects=[withStroke(linewidth=2.4, foreground="white")])
+    axes.set(xlim=(-0.5, w - 0.5), ylim=(h - 0.5, -0.5), anchor="N")
+    _frame(axes)
+
+
+def _draw_contributions(figure: Figure, axes: Any, explanation: Explanation) -> None:
+    digit, contributions = explanation.vote.digit, explanation.contributions
+    most = max(float(np.abs(contributions).max()), 1e-6)
+    strengths = explanation.image / 255
+    shown = axes.imshow(contributions, cmap=_SPEAKS, vmin=-most, vmax=most, alpha=strengths)
+    _frame(axes)
+    axes.set_xlabel(f"blue ink speaks for {digit}, orange against", fontsize=9)
+    scale = ScalarMappable(shown.norm, shown.cmap)  # without the ink's own strengths
+    bar = figure.colorbar(scale, ax=axes, shrink=0.9)
+    bar.set_label(f"what it adds to the score of {digit}, log-odds", fontsize=9)
+    bar.ax.tick_params(labelsize=9)
+    bar.outline.set_visible(False)
+
+
 def plot_reliability(reliability: Reliability, title: str) -> Figure:
     """Draw how often votes of each height were right, and below it how many there were.
 
@@ -188,7 +253,10 @@ def save_figure(figure: Figure, path: Path) -> None:
         with atomic.replacing(path) as temporary, warnings.catch_warnings():
             # A title may hold letters that the font lacks; boxes in their place will do.
             warnings.filterwarnings("ignore", message="Glyph .* missing")
-            figure.savefig(temporary, format=kind, dpi=120)
+            # Agg draws no longer side than 65,535 pixels, and a WebP holds 16,383.
+            most = 16_000 if kind == "webp" else 65_000
+            dpi = min(120, most / max(figure.get_size_inches()))
+            figure.savefig(temporary, format=kind, dpi=dpi)
     except OSError as error:
         raise DigitsError(f"{path}: cannot be written ({error.strerror or error})") from None
 

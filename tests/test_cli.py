@@ -571,6 +571,7 @@ def test_save_writes_a_picture(run, trained, tmp_path):
 def test_a_picture_in_no_format_is_refused_before_anything_is_done(run, tmp_path, name):
     for command in (
         ["predict", EXAMPLES / "two.png", "--save"],
+        ["predict", EXAMPLES / "two.png", "--explain"],
         ["read", EXAMPLES / "two.png", "--save"],
         ["test", "--dataset", "digits", "--save"],
         ["evaluate", "--dataset", "digits", "--reliability"],

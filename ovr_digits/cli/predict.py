@@ -12,6 +12,7 @@ from ovr_digits.cli import terminal
 from ovr_digits.cli.options import (
     CONTEXT_SETTINGS,
     fail,
+    figure_option,
     ground_option,
     json_option,
     level_option,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 @ground_option
 @level_option
 @save_option
+@figure_option("--explain", "Draw the way from each picture to its answer")
 @models_option
 @json_option
 @tidy_errors
@@ -42,6 +44,7 @@ def predict(
     ground: Ground,
     level: float | None,
     save: Path | None,
+    explain: Path | None,
     models: Path | None,
     as_json: bool,
 ) -> None:
@@ -56,41 +59,47 @@ def predict(
       ovr-digits predict seven.png
       ovr-digits predict scans/*.jpg --brief
       ovr-digits predict board.jpg --invert yes
+      ovr-digits predict seven.png --explain why.png
       cat seven.png | ovr-digits predict - --json
     """
+    if save is not None and save == explain:
+        raise click.UsageError("--save and --explain need a file each.")
+
     from ovr_digits.modelfile import load_models
     from ovr_digits.prediction import answer_pictures
 
     detectors = load_models(models)
     pictures = ((name, source_of(name)) for name in images)
-    answered = []
+    titles, forms, votes, explanations = [], [], [], []
     failed = False
     for answer in answer_pictures(detectors, pictures, ground, level):
-        failed |= answer.vote is None
         if as_json:
             print_json(answer.as_json())
-        elif answer.vote is None or answer.image is None:
-            fail(f"{answer.path}: {answer.error}")
-        elif brief:
-            terminal.echo(f"{printable(answer.path)}: {terminal.verdict_text(answer.vote)}")
-        else:
-            verdict = terminal.verdict_text(answer.vote)
-            heading = printable(answer.path)
-            terminal.echo(terminal.panel(answer.image, answer.vote, heading, verdict))
-        if answer.vote is not None and save is not None:
-            answered.append(answer)
-    if save is not None and answered:
+        if answer.found is None or answer.vote is None:
+            failed = True
+            if not as_json:
+                fail(f"{answer.path}: {answer.error}")
+            continue
+        image, vote = answer.found.image, answer.vote
+        if brief and not as_json:
+            terminal.echo(f"{printable(answer.path)}: {terminal.verdict_text(vote)}")
+        elif not as_json:
+            verdict = terminal.verdict_text(vote)
+            terminal.echo(terminal.panel(image, vote, printable(answer.path), verdict))
+        titles.append(f"{printable(Path(answer.path).name)}: {vote.digit}, {vote.verdict}")
+        forms.append(image)
+        votes.append(vote)
+        if explain is not None:
+            from ovr_digits.explanation import explain as explain_vote
+
+            explanations.append(explain_vote(detectors, answer.found, vote))
+    if save is not None and votes:
         from ovr_digits.plots import plot_votes, save_figure
 
-        figure = plot_votes(
-            [a.image for a in answered if a.image is not None],
-            [a.vote for a in answered if a.vote is not None],
-            [
-                f"{printable(Path(a.path).name)}: {a.vote.digit}, {a.vote.verdict}"
-                for a in answered
-                if a.vote
-            ],
-        )
-        save_figure(figure, save)
+        save_figure(plot_votes(forms, votes, titles), save)
+    if explain is not None and explanations:
+        from ovr_digits.plots import plot_explanations, save_figure
+
+        save_figure(plot_explanations(explanations, titles), explain)
     if failed:
         sys.exit(1)
