@@ -9,3 +9,7 @@ class DigitsError(Exception):
     program (a file, a download, a picture); programming errors stay
     ``ValueError`` and ``TypeError``.
     """
+
+
+class BlankPictureError(DigitsError):
+    """A picture without any ink."""

@@ -51,7 +51,8 @@ class Explanation:
 
 def explain(models: DetectorArrays, found: DigitPicture, vote: Vote) -> Explanation:
     """Explain the vote of ten detectors on the digit of a picture."""
-    sides = bounding_box(found.ink)
+    inked = found.ink if found.ink.any() else np.ones_like(found.ink)
+    sides = bounding_box(inked)
     margin = round(_MARGIN * max(side.stop - side.start for side in sides))
     part = tuple(slice(max(side.start - margin, 0), side.stop + margin) for side in sides)
     picture = np.rint(255 * found.picture[part]).astype(np.uint8)

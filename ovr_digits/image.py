@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from ovr_digits.errors import DigitsError
-from ovr_digits.form import to_mnist_form, with_usual_pen
+from ovr_digits.errors import BlankPictureError, DigitsError
+from ovr_digits.form import IMAGE_SHAPE, to_mnist_form, with_usual_pen
 from ovr_digits.ink import Ground, find_ink
 from ovr_digits.reading import read_bytes
 from ovr_digits.regions import bounding_box
@@ -150,7 +150,7 @@ class DigitPicture:
     ink : (h, w) float32 in 0..1
         What was taken for the digit's ink; elsewhere 0.
     image : (28, 28) uint8
-        The digit in MNIST form: paper is 0, ink is 255.
+        The digit in MNIST form: paper is 0, ink is 255. All paper where the picture is blank.
     """
 
     picture: Float32
@@ -160,7 +160,12 @@ class DigitPicture:
 
     @property
     def box(self) -> tuple[int, int, int, int]:
-        """About the ink (x, y, w, h), in pixels of the picture as it is stored, but upright."""
+        """About the ink (x, y, w, h), in pixels of the picture as it is stored, but upright.
+
+        Four zeros where there is none.
+        """
+        if not self.ink.any():
+            return 0, 0, 0, 0
         rows, columns = bounding_box(self.ink)
         corner = (columns.start, rows.start)
         sides = (columns.stop - columns.start, rows.stop - rows.start)
@@ -183,10 +188,16 @@ def find_digit(
     Raises
     ------
     DigitsError
-        Where it cannot be read, or holds no ink.
+        Where it cannot be read.
     """
     picture, scale = read_picture_and_scale(source)
-    ink = find_ink(picture, ground, level)
+    try:
+        ink = find_ink(picture, ground, level)
+    except BlankPictureError:
+        h, w = picture.shape[:2]
+        return DigitPicture(
+            picture, scale, np.zeros((h, w), np.float32), np.zeros(IMAGE_SHAPE, np.uint8)
+        )
     return DigitPicture(picture, scale, ink, to_mnist_form(with_usual_pen(ink)))
 
 

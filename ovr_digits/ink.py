@@ -11,7 +11,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from PIL import Image
 
-from ovr_digits.errors import DigitsError
+from ovr_digits.errors import BlankPictureError
 from ovr_digits.regions import Regions, bounding_box, find_regions
 
 Float32 = NDArray[np.float32]
@@ -57,8 +57,8 @@ def find_ink(picture: Float32, ground: Ground = "auto", level: float | None = No
 
     Raises
     ------
-    DigitsError
-        Where the picture is blank.
+    BlankPictureError
+        Where there is no ink.
     """
     return _find(picture, ground, level, _digit).ink
 
@@ -81,8 +81,8 @@ def find_marks(
 
     Raises
     ------
-    DigitsError
-        Where the picture is blank.
+    BlankPictureError
+        Where there is no ink.
     """
     guess = _find(picture, ground, level, _marks)
     return guess.ink, find_regions(guess.chosen)
@@ -93,7 +93,9 @@ def _find(picture: Float32, ground: Ground, level: float | None, choose: _Choose
     kinds = [is_dark for is_dark in (True, False) if ground in ("auto", _GROUNDS[is_dark])]
     best = _best_guess(picture, kinds, level or _LEVEL, choose)
     if best is None:
-        raise DigitsError("the picture is blank: no ink on it; write the digit darker or larger")
+        raise BlankPictureError(
+            "the picture is blank: no ink on it; write the digit darker or larger"
+        )
     note = _note(best.chosen)
     if note is not None:
         inner = _best_guess(picture[note], kinds, level or _LEVEL, choose)

@@ -193,8 +193,9 @@ def _draw_outlined(axes: Any, explanation: Explanation) -> None:
     # A margin closes the outline of ink that is cut off by the picture's edge.
     h, w = explanation.ink.shape
     ink = np.pad(explanation.ink, 1)
-    outline = axes.contour(range(-1, w + 1), range(-1, h + 1), ink, [0.4], colors=_OUTLINE)
-    outline.set(linewidth=1.2, path_effects=[withStroke(linewidth=2.4, foreground="white")])
+    if ink.any():
+        outline = axes.contour(range(-1, w + 1), range(-1, h + 1), ink, [0.4], colors=_OUTLINE)
+        outline.set(linewidth=1.2, path_effects=[withStroke(linewidth=2.4, foreground="white")])
     axes.set(xlim=(-0.5, w - 0.5), ylim=(h - 0.5, -0.5), anchor="N")
     _frame(axes)
 

@@ -428,8 +428,6 @@ BAD_PICTURES: dict[str, tuple[Callable[[], bytes], str]] = {
     "text.png": (lambda: b"This is no picture.\n", "not a picture"),
     "cut.png": (lambda: (EXAMPLES / "two.png").read_bytes()[:2000], "damaged"),
     "dot.png": (lambda: png(Image.new("L", (1, 1))), "too small"),
-    "white.png": (lambda: png(Image.new("L", (64, 64), 255)), "blank"),
-    "nothing.png": (lambda: png(Image.new("RGBA", (64, 64))), "blank"),
     "huge.png": (lambda: png(Image.new("1", (20_000, 6_000))), "120 megapixels"),
 }
 
@@ -441,6 +439,18 @@ def test_bad_picture(run, tmp_path, name):
     result = run("predict", name)
     assert_one_line(result, f"ovr-digits: {name}: ", word)
     assert result.stdout == ""
+
+
+@pytest.mark.parametrize("blank", [("L", 255), ("L", 90), ("RGBA", 0)])
+def test_a_blank_picture_is_no_digit(run, tmp_path, blank):
+    mode, level = blank
+    (tmp_path / "blank.png").write_bytes(png(Image.new(mode, (64, 64), level)))
+    (answer,) = objects(run("predict", "blank.png", "--json"))
+    assert (answer["verdict"], answer["fired"]) == ("none", [])
+    result = run("predict", "blank.png", "--brief", "--explain", "why.png")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout == "blank.png: no ink on it, and so no digit\n"
+    assert (tmp_path / "why.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_no_such_file_and_a_folder(run, tmp_path):

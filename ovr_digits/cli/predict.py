@@ -81,10 +81,10 @@ def predict(
                 fail(f"{answer.path}: {answer.error}")
             continue
         image, vote = answer.found.image, answer.vote
+        verdict = terminal.verdict_text(vote) if image.any() else terminal.BLANK
         if brief and not as_json:
-            terminal.echo(f"{printable(answer.path)}: {terminal.verdict_text(vote)}")
+            terminal.echo(f"{printable(answer.path)}: {verdict}")
         elif not as_json:
-            verdict = terminal.verdict_text(vote)
             terminal.echo(terminal.panel(image, vote, printable(answer.path), verdict))
         titles.append(f"{printable(Path(answer.path).name)}: {vote.digit}, {vote.verdict}")
         forms.append(image)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ovr_digits.evaluation import Evaluation
 
 NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+BLANK = "no ink on it, and so no digit"
 DATASET_NAMES = {"mnist": "MNIST", "digits": "digits"}
 
 _BAR_WIDTH = 24

@@ -38,6 +38,8 @@ def ink_contributions(models: DetectorArrays, image: Array, digit: int) -> Float
         In log-odds: positive where the ink speaks for the digit, negative where
         it speaks against it, 0 where there is none.
     """
+    if not image.any():
+        return np.zeros(image.shape)
     rows, columns = np.indices(image.shape)
     inked = np.argwhere(image > _LEAST_INK * image.max())
     centres = _STEP * np.unique(inked // _STEP, axis=0) + (_STEP - 1) / 2
