@@ -10,7 +10,7 @@ from ovr_digits.core.detectors import DetectorArrays
 #: Standard deviation in pixels of the soft window under which ink is taken away. Narrower ones
 #: nick a stroke rather than take it away, wider ones blur a short stroke with its neighbours.
 _WINDOW = 1.5
-#: Pixels between windows: one everywhere gives the same map (correlation 0.995), thrice as slowly.
+#: Pixels between windows: one everywhere gives the same map (correlation 0.99), thrice as slowly.
 _STEP = 2
 #: Share of the darkest ink from which a pixel has a window over it.
 _LEAST_INK = 0.25
