@@ -238,7 +238,20 @@ def draw(image: NDArray[np.uint8], style: str, rng: Random) -> bytes:
     stroke = _stroke(image, scene)
     if scene.size == (0, 0):
         scene.size = (stroke.shape[0], stroke.shape[1])
-    ink = _placed(stroke, scene)
+    return _painted(_placed(stroke, scene), scene, rng)
+
+
+def draw_ink(ink: Float32, style: str, rng: Random) -> bytes:
+    """A picture file of any ink (h, w) in 0..1, as large as a digit would be in a style."""
+    scene = STYLES[style](rng)
+    scale = scene.digit / max(ink.shape)
+    height, width = (max(1, round(side * scale)) for side in ink.shape)
+    stroke = Image.fromarray(ink).resize((width, height), Image.Resampling.BOX)
+    return _painted(_placed(np.asarray(stroke, np.float32), scene), scene, rng)
+
+
+def _painted(ink: Float32, scene: Scene, rng: Random) -> bytes:
+    """Ink on its paper as a picture file."""
     for _ in range(scene.dots):
         ink = np.maximum(ink, _dot(scene, rng))
     picture = _coloured(ink, scene, rng)
