@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import math
 import os
 import warnings
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,35 +29,126 @@ MAX_BYTES = 200_000_000
 MIN_SIDE = 5
 #: Longest side to which a picture is reduced before the ink is looked for.
 WORKING_SIDE = 900
+#: Digits smaller than this many pixels on the reduced picture are looked at more closely, ...
+_SMALL = 60
+#: ... so that they are about as large as this, ...
+_CLOSE = 100
+#: ... in a picture whose longer side is at most this.
+_CLOSE_SIDE = 1600
+#: How much about what is looked at closely is seen on each side, in sizes of a digit.
+_MARGIN = 1.0
 
 
-def read_picture(source: str | os.PathLike[str] | bytes) -> Float32:
-    """The picture of ``read_picture_and_scale`` alone."""
-    return read_picture_and_scale(source)[0]
+@dataclass(frozen=True, eq=False)
+class View:
+    """A picture or a part of it, upright.
+
+    Attributes
+    ----------
+    picture : (h, w, 3) float32 in 0..1
+        Transparency shows white or black paper, whichever the strokes stand out from.
+    scale : float
+        Its pixels to a pixel of the file.
+    corner : (x, y)
+        Where its top left corner lies, in pixels of the file.
+    """
+
+    picture: Float32
+    scale: float
+    corner: tuple[float, float]
+
+    def box_in_file(self, box: tuple[slice, slice]) -> tuple[int, int, int, int]:
+        """A box of rows and columns of the view as (x, y, w, h) in pixels of the file."""
+        rows, columns = box
+        x, y = self.corner
+        return (
+            round(x + columns.start / self.scale),
+            round(y + rows.start / self.scale),
+            round((columns.stop - columns.start) / self.scale),
+            round((rows.stop - rows.start) / self.scale),
+        )
 
 
-def read_picture_and_scale(source: str | os.PathLike[str] | bytes) -> tuple[Float32, float]:
-    """Decode a picture to colours, upright, and not larger than it takes.
+class Photo:
+    """A picture file, seen as a whole and, where that is too coarse, more closely.
 
     Parameters
     ----------
     source : path or bytes
         The file, or its content.
 
-    Returns
-    -------
-    picture : (h, w, 3) float32 in 0..1
+    Attributes
+    ----------
+    whole : View
         Reduced so that the longer side is at most ``WORKING_SIDE``.
-        Transparency shows white or black paper, whichever the strokes stand out from.
-    scale : float
-        Its pixels to a pixel of the file.
 
     Raises
     ------
     DigitsError
         Where there is no such file or it is no picture that can be read.
     """
-    data = source if isinstance(source, bytes) else read_bytes(source, MAX_BYTES)
+
+    def __init__(self, source: str | os.PathLike[str] | bytes) -> None:
+        self._data = source if isinstance(source, bytes) else read_bytes(source, MAX_BYTES)
+        self._decoded, self._fineness = _decode(self._data, 0.0)
+        shrink = min(1.0, WORKING_SIDE / max(self._decoded.size))
+        self.whole = self._view(self._decoded, self._fineness * shrink, (0, 0))
+
+    def closer(self, mask: NDArray[Any], size: float) -> View | None:
+        """Look more closely at what is small on the whole picture.
+
+        Parameters
+        ----------
+        mask : (h, w)
+            What is not 0 on the whole picture is to be seen.
+        size : float
+            How large the digits are in it, in pixels.
+
+        Returns
+        -------
+        View or None
+            None where the digits are large enough, or the file shows no more of them.
+        """
+        coarse = self.whole.scale
+        rows, columns = bounding_box(mask)
+        margin = _MARGIN * size
+        longer = max(rows.stop - rows.start, columns.stop - columns.start) + 2 * margin
+        scale = min(1.0, coarse * min(_CLOSE / size, _CLOSE_SIDE / longer))
+        if size >= _SMALL or scale < 1.25 * coarse:
+            return None
+        if self._fineness < scale:
+            self._decoded, self._fineness = _decode(self._data, scale)
+        zoom = self._fineness / coarse
+        width, height = self._decoded.size
+        box = (
+            max(0, round(zoom * (columns.start - margin))),
+            max(0, round(zoom * (rows.start - margin))),
+            min(width, round(zoom * (columns.stop + margin))),
+            min(height, round(zoom * (rows.stop + margin))),
+        )
+        return self._view(self._decoded.crop(box), scale, box[:2])
+
+    def _view(self, part: Image.Image, scale: float, corner: tuple[int, int]) -> View:
+        """Part of the decoded picture, whose corner (x, y) is in pixels of that."""
+        shrink = scale / self._fineness
+        if shrink < 1:
+            width, height = (max(1, round(side * shrink)) for side in part.size)
+            part = part.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=2.0)
+        if part.mode == "F":
+            picture = np.repeat(np.asarray(part, np.float32)[..., None], 3, axis=2)
+        else:
+            coloured = _on_paper(part).convert("RGB") if part.mode == "RGBA" else part
+            picture = np.asarray(coloured, np.float32) / np.float32(255)
+        x, y = (place / self._fineness for place in corner)
+        return View(picture, scale, (x, y))
+
+
+def _decode(data: bytes, scale: float) -> tuple[Image.Image, float]:
+    """The picture in a file's content: F in 0..1, RGB or RGBA, upright.
+
+    Where its format can do so it is decoded at a reduced scale, yet not below the
+    one that is given, nor below ``WORKING_SIDE``. The scale comes with it.
+    """
     if not data:
         raise DigitsError("the file is empty")
     if len(data) > MAX_BYTES:
@@ -66,8 +159,8 @@ def read_picture_and_scale(source: str | os.PathLike[str] | bytes) -> tuple[Floa
             warnings.simplefilter("ignore")
             with Image.open(io.BytesIO(data)) as picture:
                 longer = max(picture.size)
-                decoded = _decode(picture)
-                return decoded, max(decoded.shape) / longer
+                decoded = _upright(picture, max(WORKING_SIDE, math.ceil(longer * scale)))
+                return decoded, max(decoded.size) / longer
     except Image.DecompressionBombError:
         raise DigitsError(_too_large("over 178 megapixels")) from None
     except UnidentifiedImageError:
@@ -88,7 +181,7 @@ def _too_large(size: str) -> str:
     return f"the picture is too large ({size}, at most {MAX_PIXELS // 1_000_000}); shrink it"
 
 
-def _decode(picture: Image.Image) -> Float32:
+def _upright(picture: Image.Image, side: int) -> Image.Image:
     if picture.format == "EPS":
         raise DigitsError("EPS is a program, not a picture, and is not run; save it as PNG")
     width, height = picture.size
@@ -99,33 +192,27 @@ def _decode(picture: Image.Image) -> Float32:
             f"the picture is too small ({width}×{height} pixels); "
             f"it takes at least {MIN_SIDE}×{MIN_SIDE}"
         )
-    picture.draft("RGB", (WORKING_SIDE, WORKING_SIDE))
+    picture.draft("RGB", (side, side))
     picture.load()
-    picture = ImageOps.exif_transpose(picture)
+    ImageOps.exif_transpose(picture, in_place=True)
     if picture.mode.startswith(("I", "F")):
-        picture = Image.fromarray(_deep_grey(picture))
-    elif picture.has_transparency_data:
-        picture = picture.convert("RGBA")
-    elif picture.mode != "RGB":
-        picture = picture.convert("RGB")
-    if max(picture.size) > WORKING_SIDE:
-        picture.thumbnail((WORKING_SIDE, WORKING_SIDE), reducing_gap=2.0)
-    if picture.mode == "F":
-        return np.repeat(np.asarray(picture, np.float32)[..., None], 3, axis=2)
-    if picture.mode == "RGBA":
-        picture = _on_paper(picture).convert("RGB")
-    return np.asarray(picture, np.float32) / np.float32(255)
+        return Image.fromarray(_deep_grey(picture))
+    return picture.convert("RGBA" if picture.has_transparency_data else "RGB")
 
 
 def _deep_grey(picture: Image.Image) -> Float32:
     """16-bit, 32-bit and floating grey: the range that is there becomes 0..1."""
-    values = np.asarray(picture, np.float64)
-    if not np.isfinite(values).all():
+    values = np.asarray(picture)
+    least, most = float(values.min()), float(values.max())
+    if not math.isfinite(least) or not math.isfinite(most):
         raise DigitsError("the picture is damaged (levels that are no numbers); save it again")
-    top = 1.0 if values.max() <= 1.0 and values.min() >= 0.0 else 255.0
-    if values.max() > top:
-        top = 65535.0 if values.max() <= 65535 else float(values.max())
-    return np.clip(values / top, 0.0, 1.0).astype(np.float32)
+    top = 1.0 if most <= 1.0 and least >= 0.0 else 255.0
+    if most > top:
+        top = 65535.0 if most <= 65535 else most
+    # There may be many of them: nothing of their number is kept beside them and the result.
+    levels = values.astype(np.float32)
+    levels /= np.float32(top)
+    return np.clip(levels, 0.0, 1.0, out=levels)
 
 
 def _on_paper(picture: Image.Image) -> Image.Image:
@@ -143,18 +230,15 @@ class DigitPicture:
 
     Attributes
     ----------
-    picture : (h, w, 3) float32 in 0..1
-        Upright; perhaps reduced.
-    scale : float
-        Its pixels to a pixel of the file.
+    view : View
+        What the digit was found on: the picture, or the part about a small digit.
     ink : (h, w) float32 in 0..1
-        What was taken for the digit's ink; elsewhere 0.
+        What was taken for the digit's ink, in the view; elsewhere 0.
     image : (28, 28) uint8
         The digit in MNIST form: paper is 0, ink is 255. All paper where the picture is blank.
     """
 
-    picture: Float32
-    scale: float
+    view: View
     ink: Float32
     image: NDArray[np.uint8]
 
@@ -164,13 +248,7 @@ class DigitPicture:
 
         Four zeros where there is none.
         """
-        if not self.ink.any():
-            return 0, 0, 0, 0
-        rows, columns = bounding_box(self.ink)
-        corner = (columns.start, rows.start)
-        sides = (columns.stop - columns.start, rows.stop - rows.start)
-        x, y, w, h = (round(length / self.scale) for length in (*corner, *sides))
-        return x, y, w, h
+        return self.view.box_in_file(bounding_box(self.ink)) if self.ink.any() else (0, 0, 0, 0)
 
 
 def find_digit(
@@ -190,15 +268,17 @@ def find_digit(
     DigitsError
         Where it cannot be read.
     """
-    picture, scale = read_picture_and_scale(source)
+    photo = Photo(source)
+    view = photo.whole
     try:
-        ink = find_ink(picture, ground, level)
+        ink = find_ink(view.picture, ground, level)
+        closer = photo.closer(ink, max(ink[bounding_box(ink)].shape))
+        if closer is not None:
+            ink, view = find_ink(closer.picture, ground, level), closer
     except BlankPictureError:
-        h, w = picture.shape[:2]
-        return DigitPicture(
-            picture, scale, np.zeros((h, w), np.float32), np.zeros(IMAGE_SHAPE, np.uint8)
-        )
-    return DigitPicture(picture, scale, ink, to_mnist_form(with_usual_pen(ink)))
+        ink = np.zeros(view.picture.shape[:2], np.float32)
+    image = to_mnist_form(with_usual_pen(ink)) if ink.any() else np.zeros(IMAGE_SHAPE, np.uint8)
+    return DigitPicture(view, ink, image)
 
 
 def read_digit(

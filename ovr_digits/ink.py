@@ -227,7 +227,7 @@ def _ink_strength(strength: Float32, allowed: Bools, noise: float) -> float:
     values = strength[allowed]
     if not len(values):
         return 0.0
-    most = float(np.quantile(values, 1 - min(0.01, 40 / len(values))))
+    most = float(np.quantile(values, 1 - min(0.01, 12 / len(values))))
     out = values[values > max(0.5 * most, 2 * noise)]
     return float(np.median(out)) if len(out) else 0.0
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ovr_digits.core.detectors import DetectorArrays
 from ovr_digits.core.vote import Vote, count_votes
 from ovr_digits.form import to_mnist_form, with_usual_pen
-from ovr_digits.image import read_picture_and_scale
+from ovr_digits.image import Photo, View
 from ovr_digits.ink import Ground, find_marks
 from ovr_digits.regions import Regions, bounding_box, find_regions
 
@@ -28,6 +28,8 @@ _WIDE = 0.8
 #: What a part's score must be above that of the whole for each height that a mark is less
 #: wide than 1.3.
 _DOUBT = 10.0
+#: The most marks that are looked at more closely.
+_MOST_MARKS = 100
 #: The most digits that one mark is taken for.
 _MOST_TOUCHING = 4
 
@@ -109,11 +111,17 @@ def read_number(
     DigitsError
         Where it cannot be read, or holds no ink.
     """
-    picture, scale = read_picture_and_scale(source)
-    ink, regions = find_marks(picture, ground, level)
-    reader = _Reader(models, ink, regions, scale)
+    photo = Photo(source)
+    view = photo.whole
+    ink, regions = find_marks(view.picture, ground, level)
+    closer = photo.closer(regions.mask, _usual_height(regions.heights))
+    # Marks without end are what is left of ruled lines, and would be no digits more closely.
+    if closer is not None and regions.count <= _MOST_MARKS:
+        view = closer
+        ink, regions = find_marks(view.picture, ground, level)
+    reader = _Reader(models, ink, regions, view)
     lines = [reader.read_line(line) for line in _lines(regions)]
-    return NumberAnswer(lines, picture, scale)
+    return NumberAnswer(lines, photo.whole.picture, photo.whole.scale)
 
 
 def _lines(regions: Regions) -> list[list[NDArray[np.int64]]]:
@@ -188,10 +196,8 @@ def _belong_together(one: Box, other: Box, usual: float) -> bool:
 class _Reader:
     """Votes on the digits of one picture."""
 
-    def __init__(
-        self, models: DetectorArrays, ink: Float32, regions: Regions, scale: float
-    ) -> None:
-        self._models, self._ink, self._regions, self._scale = models, ink, regions, scale
+    def __init__(self, models: DetectorArrays, ink: Float32, regions: Regions, view: View) -> None:
+        self._models, self._ink, self._regions, self._view = models, ink, regions, view
 
     def read_line(self, groups: Sequence[NDArray[np.int64]]) -> list[FoundDigit]:
         """Read groups of regions, and digits that touch in each."""
@@ -225,12 +231,13 @@ class _Reader:
 
     def _digit(self, ink: Float32, top: int, left: int) -> FoundDigit:
         rows, columns = bounding_box(ink)
-        h, w = ink[rows, columns].shape
-        box = (left + columns.start, top + rows.start, w, h)
         image = to_mnist_form(with_usual_pen(ink))
         vote = count_votes(self._models.decision_function(image.reshape(1, -1)))[0]
-        x, y, w, h = (round(side / self._scale) for side in box)
-        return FoundDigit((x, y, w, h), image, vote)
+        on_picture = (
+            slice(top + rows.start, top + rows.stop),
+            slice(left + columns.start, left + columns.stop),
+        )
+        return FoundDigit(self._view.box_in_file(on_picture), image, vote)
 
 
 def _pieces(ink: Float32, n: int) -> Iterator[tuple[int, Float32]]:

@@ -105,7 +105,7 @@ def test_the_box_is_in_pixels_of_the_file(tmp_path, scale):
     wanted = write_seven(tmp_path / "seven.png", scale)
     found = find_digit(tmp_path / "seven.png")
     np.testing.assert_allclose(found.box, wanted, atol=4 * scale)
-    assert found.ink.shape == found.picture.shape[:2]
+    assert found.ink.shape == found.view.picture.shape[:2]
 
 
 def explained(models: DetectorArrays, path: Path) -> Explanation:

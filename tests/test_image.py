@@ -17,7 +17,7 @@ from PIL import Image, ImageDraw, ImageOps
 from ovr_digits import image
 from ovr_digits.errors import DigitsError
 from ovr_digits.form import to_mnist_form
-from ovr_digits.image import find_digit, read_digit
+from ovr_digits.image import Photo, find_digit, read_digit
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
@@ -166,7 +166,7 @@ def test_tiny_picture():
 
 
 def test_large_picture_is_reduced():
-    assert max(image.read_picture(encoded(draw_four((1500, 2000)))).shape) <= image.WORKING_SIDE
+    assert max(Photo(encoded(draw_four((1500, 2000)))).whole.picture.shape) <= image.WORKING_SIDE
 
 
 @pytest.mark.parametrize("limit", ["MAX_PIXELS", "MAX_BYTES"])

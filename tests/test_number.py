@@ -19,7 +19,7 @@ from PIL import Image
 from ovr_digits import load_models
 from ovr_digits.core.detectors import DetectorArrays
 from ovr_digits.errors import DigitsError
-from ovr_digits.image import read_picture
+from ovr_digits.image import Photo
 from ovr_digits.ink import find_ink
 from ovr_digits.number import read_number
 
@@ -30,7 +30,7 @@ NAMES = "zero one two three four five six seven eight nine".split()  # noqa: SIM
 
 def digit_picture(digit: int, height: int = 90) -> Image.Image:
     """One of the examples, dark on white, cut to its ink."""
-    ink = find_ink(read_picture(EXAMPLES / f"{NAMES[digit]}.png"))
+    ink = find_ink(Photo(EXAMPLES / f"{NAMES[digit]}.png").whole.picture)
     rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
     cut = Image.fromarray(np.rint(255 * (1 - ink)).astype(np.uint8)).crop(
         (int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
