@@ -1,0 +1,343 @@
+"""Every kind of picture that people make is read rightly by the shipped models."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw, ImageFilter, ImageOps
+
+from ovr_digits import load_models
+from ovr_digits.image import WORKING_SIDE, Photo
+from ovr_digits.ink import find_ink
+from ovr_digits.number import read_number
+from ovr_digits.prediction import answer_pictures
+from ovr_digits.regions import bounding_box
+
+ROOT = Path(__file__).resolve().parent.parent
+NAMES = "zero one two three four five six seven eight nine".split()  # noqa: SIM905
+Picture = Image.Image
+
+
+@pytest.fixture(scope="module")
+def models():
+    return load_models(ROOT / "models.pkl")
+
+
+@cache
+def stroke(digit: int, height: int) -> Picture:
+    """One of the examples as a mask (L, ink 255), cut to its ink."""
+    ink = find_ink(Photo(ROOT / "examples" / f"{NAMES[digit]}.png").whole.picture)
+    cut = Image.fromarray(np.rint(255 * ink[bounding_box(ink)]).astype(np.uint8))
+    width = max(1, round(cut.width * height / cut.height))
+    return cut.resize((width, height), Image.Resampling.BOX if height < 40 else None)
+
+
+def mask(
+    digit: int,
+    size: tuple[int, int] = (320, 240),
+    height: int = 120,
+    place: tuple[float, float] = (0.5, 0.5),
+) -> Picture:
+    """A digit in a picture; its place is in shares of what room there is."""
+    ink = stroke(digit, height)
+    sheet = Image.new("L", size)
+    sheet.paste(
+        ink, tuple(round(p * (s - i)) for p, s, i in zip(place, size, ink.size, strict=True))
+    )
+    return sheet
+
+
+def inked(ink: Picture, pen: str = "#202020", paper: str = "white") -> Picture:
+    return Image.composite(Image.new("RGB", ink.size, pen), Image.new("RGB", ink.size, paper), ink)
+
+
+def lit(picture: Picture, light: Callable[[Any, Any], Any]) -> Picture:
+    """In light that is a function of the place (x, y), each 0..1."""
+    y, x = np.mgrid[: picture.height, : picture.width].astype(np.float32)
+    levels = np.asarray(picture) * light(x / picture.width, y / picture.height)[..., None]
+    return Image.fromarray(np.clip(levels, 0, 255).astype(np.uint8))
+
+
+def noisy(picture: Picture, sigma: float) -> Picture:
+    noise = np.random.default_rng(0).normal(0, sigma, (picture.height, picture.width, 3))
+    return Image.fromarray(np.clip(np.asarray(picture) + noise, 0, 255).astype(np.uint8))
+
+
+def ruled(picture: Picture, step: int, across: bool, colour: str = "#9ab4dc") -> Picture:
+    draw = ImageDraw.Draw(picture)
+    for y in range(step // 2, picture.height, step):
+        draw.line((0, y, picture.width, y), colour, 1)
+    for x in range(step // 2, picture.width if across else 0, step):
+        draw.line((x, 0, x, picture.height), colour, 1)
+    return picture
+
+
+def written_on_rules(digit: int, step: int, across: bool) -> Picture:
+    sheet = ruled(Image.new("RGB", (320, 240), "#fafaf5"), step, across)
+    sheet.paste("#102060", mask=mask(digit))
+    return sheet
+
+
+def with_dots(picture: Picture, *dots: tuple[int, int, int]) -> Picture:
+    draw = ImageDraw.Draw(picture)
+    for x, y, radius in dots:
+        draw.ellipse((x - radius, y - radius, x + radius, y + radius), "#202020")
+    return picture
+
+
+def on_a_table(digit: int) -> Picture:
+    table = Image.new("RGB", (400, 300), "#5a3a20")
+    table.paste(
+        inked(mask(digit, (330, 260)), paper="#f4f0e6").rotate(2, fillcolor="#5a3a20"), (40, 25)
+    )
+    return table
+
+
+def bordered(digit: int) -> Picture:
+    return ImageOps.expand(inked(mask(digit)), 6, "black")
+
+
+def cut_tight(digit: int) -> Picture:
+    return inked(stroke(digit, 90))
+
+
+def pen(digit: int, size: int) -> Picture:
+    """With strokes that much wider, or where it is negative thinner, in pixels of 200."""
+    large = mask(digit, (320, 280), 200)
+    kernel = ImageFilter.MaxFilter if size > 0 else ImageFilter.MinFilter
+    return inked(large.filter(kernel(abs(size))))
+
+
+def turned(digit: int, degrees: float) -> Picture:
+    return inked(mask(digit).rotate(degrees, Image.Resampling.BICUBIC))
+
+
+def clear(digit: int, colour: str) -> Picture:
+    picture = Image.new("RGBA", (320, 240), colour)
+    picture.putalpha(mask(digit))
+    return picture
+
+
+KINDS: dict[str, Callable[[int], Picture]] = {
+    "dark on light": lambda d: inked(mask(d)),
+    "light on dark": lambda d: inked(mask(d), "white", "black"),
+    "chalk": lambda d: noisy(inked(mask(d), "#dcdcd2", "#1e3a2a"), 8),
+    "red ink": lambda d: inked(mask(d), "#c81e1e"),
+    "blue ink on yellow": lambda d: inked(mask(d), "#1e32b4", "#fff5b4"),
+    "green ink on pink": lambda d: inked(mask(d), "#0a7828", "#fad2dc"),
+    "pencil on grey": lambda d: inked(mask(d), "#8c8c8c", "#c8c8c8"),
+    "light from the left": lambda d: lit(inked(mask(d)), lambda x, y: 1 - 0.7 * x),
+    "a lamp": lambda d: lit(inked(mask(d)), lambda x, y: 1.1 * np.exp(-2 * (x**2 + y**2))),
+    "a soft shadow": lambda d: lit(
+        inked(mask(d)), lambda x, y: 1 - 0.5 / (1 + np.exp(-30 * (x - y)))
+    ),
+    "a sharp shadow": lambda d: lit(inked(mask(d)), lambda x, y: np.where(y > 0.6, 0.5, 1.0)),
+    "a slanting shadow": lambda d: lit(inked(mask(d)), lambda x, y: np.where(x + y > 1, 0.75, 1)),
+    "noise": lambda d: noisy(inked(mask(d)), 25),
+    "blur": lambda d: inked(mask(d)).filter(ImageFilter.GaussianBlur(2)),
+    "table edges": on_a_table,
+    "a border": bordered,
+    "turned left": lambda d: turned(d, 8),
+    "turned right": lambda d: turned(d, -8),
+    "lined paper": lambda d: written_on_rules(d, 45, across=False),
+    "squared paper": lambda d: written_on_rules(d, 24, across=True),
+    "small": lambda d: inked(mask(d, (640, 480), 36)),
+    "off-centre": lambda d: inked(mask(d, (640, 480), 80, (0.93, 0.08))),
+    "cut tight": cut_tight,
+    "touching the left edge": lambda d: inked(mask(d, place=(0, 0.5))),
+    "touching the bottom edge": lambda d: inked(mask(d, place=(0.5, 1))),
+    "a thin pen": lambda d: pen(d, -7),
+    "a thick pen": lambda d: pen(d, 7),
+    "stray dots": lambda d: with_dots(inked(mask(d)), (30, 40, 4), (290, 200, 3), (40, 220, 2)),
+    "a smudge": lambda d: with_dots(inked(mask(d)), (40, 60, 1), (45, 62, 7)).filter(
+        ImageFilter.GaussianBlur(1)
+    ),
+    "12 pixels": lambda d: inked(mask(d, (12, 12), 10)),
+    "24 pixels": lambda d: inked(mask(d, (24, 24), 18)),
+    "dark on a clear ground": lambda d: clear(d, "black"),
+    "light on a clear ground": lambda d: clear(d, "white"),
+    "two megapixels": lambda d: inked(mask(d, (1600, 1200), 700)),
+}
+
+
+def encoded(picture: Picture, kind: str = "PNG", **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def answers(models, files: list[bytes], **options: Any) -> list[Any]:
+    named = [(str(n), content) for n, content in enumerate(files)]
+    found = answer_pictures(models, named, **options)
+    return [answer.error or answer.vote.digit for answer in found]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_kinds_of_pictures(models, kind):
+    digits = [0, 1, 4, 7, 8]
+    assert answers(models, [encoded(KINDS[kind](digit)) for digit in digits]) == digits
+
+
+@pytest.mark.parametrize("quality", [10, 40])
+def test_jpeg_artefacts(models, quality):
+    digits = [2, 3, 5, 6, 9]
+    files = [encoded(inked(mask(d)), "JPEG", quality=quality) for d in digits]
+    assert answers(models, files) == digits
+
+
+FRAMES = {"save_all": True, "append_images": [inked(mask(8)), Image.new("RGB", (320, 240), "red")]}
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        pytest.param("GIF", {"duration": 100, **FRAMES}, id="animated GIF"),
+        pytest.param("PNG", {"duration": 100, **FRAMES}, id="animated PNG"),
+        pytest.param("WEBP", {"duration": 100, **FRAMES}, id="animated WebP"),
+        pytest.param("TIFF", FRAMES, id="TIFF of several pages"),
+        pytest.param("JPEG", {"progressive": True}, id="progressive JPEG"),
+    ],
+)
+def test_the_first_frame_counts(models, kind, options):
+    files = [encoded(inked(mask(d)), kind, **options) for d in (2, 3, 5, 7)]
+    assert answers(models, files) == [2, 3, 5, 7]
+
+
+def converted(mode: str) -> Callable[[Picture], Picture]:
+    return lambda picture: picture.convert(mode)
+
+
+@pytest.mark.parametrize(
+    ("convert", "kind"),
+    [
+        pytest.param(converted("1"), "PNG", id="1-bit PNG"),
+        pytest.param(converted("L"), "PNG", id="grey PNG"),
+        pytest.param(converted("P"), "BMP", id="palette BMP"),
+        pytest.param(lambda picture: picture.quantize(4), "TIFF", id="palette TIFF"),
+        pytest.param(converted("CMYK"), "TIFF", id="CMYK TIFF"),
+        pytest.param(converted("CMYK"), "JPEG", id="CMYK JPEG"),
+        pytest.param(converted("I;16"), "PNG", id="16-bit PNG of 8-bit levels"),
+        pytest.param(converted("F"), "TIFF", id="floating TIFF"),
+        pytest.param(converted("LA"), "PNG", id="grey and alpha PNG"),
+    ],
+)
+@pytest.mark.parametrize("colours", [("#202020", "white"), ("white", "#203028")])
+def test_modes(models, convert, kind, colours):
+    files = [encoded(convert(inked(mask(d).convert("L"), *colours)), kind) for d in (0, 4, 6, 9)]
+    assert answers(models, files) == [0, 4, 6, 9]
+
+
+# --- what the person says of the picture --------------------------------------------------------
+
+
+def predict(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "ovr_digits", "predict", "--json", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+
+
+def test_invert_can_be_told(tmp_path):
+    """A white seven and a black four: what is asked for is read."""
+    sheet = Image.new("RGB", (440, 240), "#808080")
+    sheet.paste("white", (0, 0), mask(7, (220, 240)))
+    sheet.paste("black", (220, 0), mask(4, (220, 240)))
+    sheet.save(tmp_path / "both.png")
+    for told, wanted in (("yes", {7}), ("no", {4}), ("auto", {4, 7})):
+        done = predict("--invert", told, tmp_path / "both.png")
+        assert json.loads(done.stdout)["digit"] in wanted, told
+
+
+def test_a_threshold_can_be_told(tmp_path):
+    """A large faint nought beside a small dark seven is ink or not."""
+    sheet = inked(mask(0, (480, 240), 160, (0.1, 0.5)), "#b4b4b4")
+    sheet.paste("black", (0, 0), mask(7, (480, 240), 60, (0.9, 0.5)))
+    sheet.save(tmp_path / "faint.png")
+    for level, wanted in ((0.15, 0), (0.6, 7)):
+        done = predict("--threshold", level, tmp_path / "faint.png")
+        assert json.loads(done.stdout)["digit"] == wanted, level
+
+
+# --- large pictures -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
+@pytest.mark.parametrize("paper", ["white", "#e8e2d0"])
+def test_small_digits_in_large_photos(models, kind, paper):
+    """Forty pixels of 4000: a stroke is thinner than a pixel once the photo is reduced."""
+    photos = [inked(mask(d, (4000, 3000), 40, (0.3, 0.7)), paper=paper) for d in (3, 4, 5, 8)]
+    assert answers(models, [encoded(p, kind, compress_level=1) for p in photos]) == [3, 4, 5, 8]
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_small_numbers_in_large_photos(models, kind, orientation):
+    sheet = Image.new("L", (4000, 3000))
+    for n, digit in enumerate((4, 0, 7, 3)):
+        sheet.paste(stroke(digit, 48), (900 + 60 * n, 2000))
+    stored = {1: sheet, 6: sheet.transpose(Image.Transpose.ROTATE_90)}[orientation]
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    number = read_number(models, encoded(inked(stored), kind, exif=exif, compress_level=1))
+    assert number.text == "4073"
+    for n, found in enumerate(number.lines[0]):
+        x, y, w, h = found.box
+        wanted = (900 + 60 * n, 2000, stroke((4, 0, 7, 3)[n], 48).width, 48)
+        np.testing.assert_allclose((x, y, w, h), wanted, atol=4)
+
+
+def test_a_closer_view_shows_the_same_place():
+    """Also of a JPEG, which is decoded anew, and of one that is turned."""
+    sheet = inked(mask(2, (2000, 1500), 60, (0.8, 0.2)))
+    for kind in ("PNG", "JPEG"):
+        photo = Photo(encoded(sheet, kind))
+        ink = find_ink(photo.whole.picture)
+        view = photo.closer(ink, max(ink[bounding_box(ink)].shape))
+        assert view is not None
+        assert view.scale == 1
+        x, y = map(round, view.corner)
+        h, w = view.picture.shape[:2]
+        cut = np.asarray(sheet.crop((x, y, x + w, y + h)), np.float32) / 255
+        assert np.abs(view.picture - cut).mean() < 0.02
+        assert max(photo.whole.picture.shape) <= WORKING_SIDE
+
+
+def test_no_closer_view_where_there_is_no_more_to_see():
+    for picture in (inked(mask(2, (640, 480), 40)), inked(mask(2, (4000, 3000), 900))):
+        photo = Photo(encoded(picture, compress_level=1))
+        ink = find_ink(photo.whole.picture)
+        assert photo.closer(ink, max(ink[bounding_box(ink)].shape)) is None
+
+
+STATUS = Path("/proc/self/status")
+PEAK = """
+import sys
+from ovr_digits.image import read_digit
+read_digit(sys.argv[1])
+print(open("/proc/self/status").read().partition("VmHWM:")[2].split()[0])
+"""
+
+
+@pytest.mark.skipif(not STATUS.exists(), reason="Linux tells a process's own peak memory there")
+@pytest.mark.parametrize(
+    ("mode", "ending"),
+    [("RGB", "png"), ("RGB", "jpg"), ("L", "png"), ("I;16", "png"), ("RGBA", "png")],
+)
+def test_forty_megapixels_in_bounded_memory(tmp_path, mode, ending):
+    path = tmp_path / f"large.{ending}"
+    picture = ImageOps.invert(mask(5, (7300, 5480), 200, (0.4, 0.6))).convert(mode)
+    picture.save(path, compress_level=1)
+    del picture
+    done = subprocess.run(
+        [sys.executable, "-c", PEAK, path], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    # Four bytes for each pixel, as the decoder gives them, twice, and 150 MB for all else.
+    assert int(done.stdout) < 500_000
