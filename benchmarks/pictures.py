@@ -1,4 +1,7 @@
-"""How many drawn pictures are read, style by style: python -m benchmarks.pictures."""
+"""How many drawn pictures are read, style by style: python -m benchmarks.pictures.
+
+Where TensorFlow is installed, a convolutional network reads them too, in two more columns.
+"""
 
 from __future__ import annotations
 
@@ -9,24 +12,37 @@ from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
+from PIL import Image
 from threadpoolctl import threadpool_limits
 
 from benchmarks import machine
 from benchmarks.data import Data
 from benchmarks.drawing import STYLES, draw
+from benchmarks.peers import PEERS
 from benchmarks.report import conditions_text, markdown_table
-from benchmarks.store import write_json, write_text
+from benchmarks.store import Record, result_of, write_json, write_text
 
 if TYPE_CHECKING:
+    from benchmarks.peers.base import Peer
     from ovr_digits.core.detectors import DetectorArrays
 
 _RESULTS = Path(__file__).resolve().with_name("results")
 _COLUMNS = ["style", "pictures", "read rightly", "*sure*", "wrong but *sure*", "blank"]
+_CNN_COLUMNS = ["CNN, fed as apps do", "CNN, inverted as needed"]
+_CNN_NOTE = """\
+*CNN*: pictures that the Keras network of the contest reads rightly. *fed as apps do*: the whole
+picture in grey, resized to 28×28, inverted, divided by 255. *inverted as needed*: the same, but
+inverted only where the picture is light on average. It was trained on {samples:,} training digits
+of {dataset}.
+"""
 
 
 @dataclass(frozen=True)
 class StyleResult:
-    """What became of the pictures of one style; counts of pictures."""
+    """What became of the pictures of one style; counts of pictures.
+
+    The last two are those that the CNN read rightly, always inverted and inverted as needed.
+    """
 
     style: str
     pictures: int
@@ -34,16 +50,66 @@ class StyleResult:
     sure: int
     wrong_but_sure: int
     blank: int
+    cnn_right: int | None = None
+    cnn_auto_right: int | None = None
 
     def row(self) -> list[str]:
         """Cells of the table."""
-        shares = (self.right, self.sure, self.wrong_but_sure)
-        cells = [f"{100 * count / self.pictures:.1f} %" for count in shares]
-        return [self.style, f"{self.pictures:,}", *cells, str(self.blank)]
+        ours = [self._share(n) for n in (self.right, self.sure, self.wrong_but_sure)]
+        cnn = [self._share(n) for n in (self.cnn_right, self.cnn_auto_right) if n is not None]
+        return [self.style, f"{self.pictures:,}", *ours, str(self.blank), *cnn]
+
+    def _share(self, count: int) -> str:
+        return f"{100 * count / self.pictures:.1f} %"
+
+
+def fed_as_apps_do(content: bytes, auto: bool) -> Any:
+    """A picture file as (784,) uint8: all of it in grey, resized and inverted.
+
+    Parameters
+    ----------
+    content : bytes
+    auto : bool
+        Invert only where it is light on average.
+    """
+    with Image.open(io.BytesIO(content)) as picture:
+        levels = np.asarray(picture.convert("L").resize((28, 28))).ravel()
+    return levels if auto and levels.mean() < 127.5 else 255 - levels
+
+
+def trained_cnn(data: Data, output: Path, fresh: bool) -> tuple[Peer, Record]:
+    """The CNN and what its training took; one trained before on the same digits is used again."""
+    entry = PEERS["cnn"]
+    stem = f"pictures-cnn-{data.dataset}" + ("-quick" if data.quick else "")
+    folder = output / "runs" / stem
+    peer = entry.load()(quick=data.quick)
+
+    def train() -> Record:
+        cost = peer.train(data, machine.count_cores())
+        folder.mkdir(parents=True, exist_ok=True)
+        peer.save(folder)
+        return {"samples": len(data.load("train")[1]), "train_wall_seconds": cost.wall}
+
+    conditions = {
+        "dataset": data.dataset,
+        "quick": data.quick,
+        "versions": machine.installed_versions(entry.packages),
+        "code": machine.code_digest([entry.source()]),
+    }
+    record, is_new = result_of(folder / "record.json", conditions, fresh, train)
+    if not is_new:
+        peer.load(folder)
+    return peer, record
 
 
 def read_style(
-    models: DetectorArrays, X: Any, y: Any, style: str, count: int, seed: int
+    models: DetectorArrays,
+    X: Any,
+    y: Any,
+    style: str,
+    count: int,
+    seed: int,
+    cnn: Peer | None = None,
 ) -> tuple[StyleResult, list[bytes]]:
     """Draw pictures of random digits X (n, 784) with labels y (n,) in a style, and read them."""
     from ovr_digits.core.vote import count_votes
@@ -65,13 +131,17 @@ def read_style(
         right += is_right
         sure += is_sure
         wrong_but_sure += is_sure and not is_right
-    return StyleResult(style, count, right, sure, wrong_but_sure, blank), files
+    by_cnn: list[int] = []
+    if cnn is not None:
+        for auto in (False, True):
+            fed = np.stack([fed_as_apps_do(content, auto) for content in files])
+            by_cnn.append(int((cnn.predict(fed) == y[chosen]).sum()))
+    return StyleResult(style, count, right, sure, wrong_but_sure, blank, *by_cnn), files
 
 
 def save_sheet(path: Path, files: dict[str, list[bytes]]) -> None:
     """A picture with some pictures of each style."""
     from matplotlib.figure import Figure
-    from PIL import Image
 
     from ovr_digits.plots import save_figure
 
@@ -106,6 +176,8 @@ def save_sheet(path: Path, files: dict[str, list[bytes]]) -> None:
 @click.option(
     "--models", "models_path", type=click.Path(exists=True, dir_okay=False, path_type=Path)
 )
+@click.option("--quick", is_flag=True, help="Few digits, to see that all works.")
+@click.option("--fresh", is_flag=True, help="Train the CNN again.")
 @click.option(
     "--output",
     type=click.Path(file_okay=False, resolve_path=True, path_type=Path),
@@ -119,39 +191,54 @@ def main(
     dataset: str,
     data_dir: str | None,
     models_path: Path | None,
+    quick: bool,
+    fresh: bool,
     output: Path,
 ) -> None:
-    """Draw pictures of digits in many styles, and read them with a models.pkl."""
+    """Draw pictures of digits in many styles, and read them with a models.pkl.
+
+    Where TensorFlow is installed, the CNN of the contest is trained once, kept in the output's
+    runs/, and given the same pictures.
+    """
     from ovr_digits import load_models
     from ovr_digits.modelfile import find_models
 
-    data = Data(dataset, data_dir, quick=False)
+    data = Data(dataset, data_dir, quick)
     X, y = data.load(split)
     models = load_models(find_models(models_path))
+    cnn, columns, notes = None, _COLUMNS, []
+    if (reason := PEERS["cnn"].missing()) is not None:
+        click.echo(f"no columns for the CNN: {reason}", err=True)
+    else:
+        cnn, record = trained_cnn(data, output, fresh)
+        columns = _COLUMNS + _CNN_COLUMNS
+        notes = [_CNN_NOTE.format(samples=record["samples"], dataset=dataset)]
     results, files = [], {}
     for style in STYLES:
         with threadpool_limits(1):  # one picture at a time, as a person asks
-            result, files[style] = read_style(models, X, y, style, count, seed)
+            result, files[style] = read_style(models, X, y, style, count, seed, cnn)
         results.append(result)
         click.echo(f"{style}: {100 * result.right / count:.1f} %", err=True)
-    names = ("pictures", "right", "sure", "wrong_but_sure", "blank")
-    together = StyleResult("**all**", *(sum(getattr(r, n) for r in results) for n in names))
-    table = markdown_table(_COLUMNS, [result.row() for result in (*results, together)])
+    counts = [list(vars(result).values())[1:] for result in results]
+    sums = (None if None in column else sum(column) for column in zip(*counts, strict=True))
+    together = StyleResult("**all**", *sums)
+    table = markdown_table(columns, [result.row() for result in (*results, together)])
     about = {
         **machine.describe_machine(),
-        "versions": machine.installed_versions(),
+        "versions": machine.installed_versions(PEERS["cnn"].packages if cnn else ()),
         "date": machine.utc_now(),
         "dataset": dataset,
         "split": split,
         "seed": seed,
-        "quick": False,
+        "quick": quick,
         "options": models.provenance.get("options"),
     }
     output.mkdir(parents=True, exist_ok=True)
     stem = "pictures" if (dataset, split) == ("mnist", "test") else f"pictures-{dataset}-{split}"
+    stem += "-quick" if quick else ""
     write_json(output / f"{stem}.json", {"conditions": about, "styles": [vars(r) for r in results]})
     title = f"# Pictures drawn from {dataset}'s {split} digits\n"
-    write_text(output / f"{stem}.md", "\n".join([title, conditions_text(about), table]))
+    write_text(output / f"{stem}.md", "\n".join([title, conditions_text(about), *notes, table]))
     if dataset == "digits":  # MNIST's own digits are not passed on
         save_sheet(output / f"{stem}.png", files)
     click.echo(table, nl=False)

@@ -7,7 +7,6 @@ process that is warm) and ``answer`` (one picture, as quickly as can be). The re
 
 from __future__ import annotations
 
-import importlib
 import json
 import sys
 import time
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.data import Data
-from benchmarks.peers import PEERS, Entry
+from benchmarks.peers import PEERS
 
 #: Images answered before the clock starts.
 _WARM_UP = 100
@@ -58,7 +57,7 @@ def look(folder: Path, data: Data) -> dict[str, Any]:
 def train(folder: Path, data: Data, settings: dict[str, Any]) -> dict[str, Any]:
     """Train and save; or say what is missing."""
     entry = PEERS[settings["name"]]
-    if (reason := _missing(entry)) is not None:
+    if (reason := entry.missing()) is not None:
         return {"skipped": reason}
     peer = entry.load()(quick=data.quick)
     cost = peer.train(data, settings["cores"])
@@ -96,16 +95,6 @@ def answer(folder: Path, settings: dict[str, Any]) -> None:
     peer.load(folder / "model")
     with Image.open(folder.parent / "digit.png") as picture:
         print(peer.predict(np.asarray(picture).reshape(1, 784))[0])
-
-
-def _missing(entry: Entry) -> str | None:
-    if entry.needs is None:
-        return None
-    try:
-        importlib.import_module(entry.needs)
-    except Exception as error:  # a broken installation can raise anything
-        return f"{entry.needs} cannot be imported ({error}); pip install '.[bench]'"
-    return None
 
 
 if __name__ == "__main__":

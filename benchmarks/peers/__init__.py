@@ -32,6 +32,16 @@ class Entry:
     needs: str | None = None
     packages: tuple[str, ...] = ()
 
+    def missing(self) -> str | None:
+        """Why it cannot run here; None where it can."""
+        if self.needs is None:
+            return None
+        try:
+            import_module(self.needs)
+        except Exception as error:  # a broken installation can raise anything
+            return f"{self.needs} cannot be imported ({error}); pip install '.[bench]'"
+        return None
+
     def load(self) -> type[Peer]:
         """Import the class."""
         module, _, name = self.home.partition(":")
