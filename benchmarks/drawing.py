@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -230,6 +231,8 @@ STYLES: dict[str, Callable[[Random], Scene]] = {
     "turned": _turned,
     "transparent": _clear,
 }
+#: Those of numbers too; the others are about the place or the size of one digit.
+NUMBER_STYLES = [style for style in STYLES if style not in ("in a corner", "cut tight", "tiny")]
 
 
 def draw(image: NDArray[np.uint8], style: str, rng: Random) -> bytes:
@@ -248,6 +251,77 @@ def draw_ink(ink: Float32, style: str, rng: Random) -> bytes:
     height, width = (max(1, round(side * scale)) for side in ink.shape)
     stroke = Image.fromarray(ink).resize((width, height), Image.Resampling.BOX)
     return _painted(_placed(np.asarray(stroke, np.float32), scene), scene, rng)
+
+
+def draw_number(lines: Sequence[NDArray[np.uint8]], n_touching: int, rng: Random) -> bytes:
+    """Lines of MNIST digits, each (n, 28, 28), as one picture file, written with one pen.
+
+    Of the neighbours in a line ``n_touching`` pairs touch, but at most all that nearly do.
+    """
+    scene = STYLES[NUMBER_STYLES[rng.integers(len(NUMBER_STYLES))]](rng)
+    if scene.width is None:
+        scene.width = _uniform(rng, 0.07, 0.14)
+    scene.digit = int(rng.integers(45, 110))
+    scene.width = max(scene.width, 2 / scene.digit)  # a thinner pen is lost between pixels
+    written = [_written(line, scene, rng) for line in lines]
+    ways = {
+        (row, k): _way_to_meet(*pair, scene.digit)
+        for row, line in enumerate(written)
+        for k, pair in enumerate(pairwise(line))
+    }
+    # Digits whose ink is further apart than that do not meet in handwriting either.
+    near = [pair for pair in ways if ways[pair] <= 0.12 * scene.digit]
+    near = near or [min(ways, key=lambda pair: ways[pair])]
+    gaps = {pair: int(scene.digit * _uniform(rng, 0.1, 0.4)) for pair in ways}
+    for i in rng.permutation(len(near))[:n_touching]:
+        gaps[near[i]] = -ways[near[i]] - int(scene.digit * _uniform(rng, 0.0, 0.03))
+    rows = [
+        _line(line, [gaps[row, k] for k in range(len(line) - 1)])
+        for row, line in enumerate(written)
+    ]
+    apart = int(scene.digit * _uniform(rng, 0.4, 0.9))
+    width = max(row.shape[1] for row in rows)
+    spread = [np.zeros((0, width), np.float32)]
+    for row in rows:
+        left = int(rng.integers(0, width - row.shape[1] + 1))
+        spread.append(np.pad(row, ((apart, 0), (left, width - row.shape[1] - left))))
+    block = np.concatenate(spread)[apart:]
+    scene.size = tuple(side + int(scene.digit * _uniform(rng, 1.0, 2.4)) for side in block.shape)
+    scene.place = (_uniform(rng, 0.47, 0.53), _uniform(rng, 0.47, 0.53))
+    return _painted(_placed(block, scene), scene, rng)
+
+
+def _written(images: NDArray[np.uint8], scene: Scene, rng: Random) -> list[tuple[int, Float32]]:
+    """The strokes of digits in a line, each with its top: not quite even, perhaps uphill."""
+    slope = _uniform(rng, -0.06, 0.06)
+    written = []
+    for k, image in enumerate(images):
+        size, turn = int(scene.digit * _uniform(rng, 0.9, 1.1)), _uniform(rng, -6, 6)
+        stroke = _stroke(image, replace(scene, digit=size, turn=turn))
+        middle = scene.digit * (1.5 + slope * k + _uniform(rng, -0.08, 0.08))
+        written.append((int(middle - len(stroke) / 2), stroke))
+    return written
+
+
+def _way_to_meet(one: tuple[int, Float32], other: tuple[int, Float32], far: int) -> int:
+    """How far one stroke's box must go into that of the other for their ink to meet."""
+    ways = np.full((2, 4 * far), far)  # from a box's side to its ink, row by row
+    for way, (top, stroke), step in zip(ways, (one, other), (-1, 1), strict=True):
+        ink = stroke[:, ::step] > 0.5
+        way[top : top + len(ink)] = np.where(ink.any(axis=1), ink.argmax(axis=1), far)
+    return int(ways.sum(axis=0).min()) + 1
+
+
+def _line(written: Sequence[tuple[int, Float32]], gaps: Sequence[int]) -> Float32:
+    """Strokes side by side with gaps between their boxes, cut to their ink."""
+    lefts = np.cumsum([0, *(s.shape[1] + gap for (_, s), gap in zip(written, gaps, strict=False))])
+    bottom = max(top + len(stroke) for top, stroke in written)
+    right = max(x + s.shape[1] for x, (_, s) in zip(lefts, written, strict=True))
+    page = np.zeros((bottom, right), np.float32)
+    for x, (top, stroke) in zip(lefts, written, strict=True):
+        part = page[top : top + len(stroke), x : x + stroke.shape[1]]
+        np.maximum(part, stroke, out=part)
+    return page[min(top for top, _ in written) :]
 
 
 def _painted(ink: Float32, scene: Scene, rng: Random) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import combinations, pairwise
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -13,25 +13,30 @@ from numpy.typing import NDArray
 
 from ovr_digits.core.detectors import DetectorArrays
 from ovr_digits.core.vote import Vote, count_votes
+from ovr_digits.cutting import find_cuts
 from ovr_digits.form import to_mnist_form, with_usual_pen
 from ovr_digits.image import Photo, View
 from ovr_digits.ink import Ground, find_marks
+from ovr_digits.layout import Box, box_of, find_lines, usual_height
 from ovr_digits.regions import Regions, bounding_box, find_regions
 
 Float32 = NDArray[np.float32]
-Bools = NDArray[np.bool_]
-#: Top, left, bottom, right; the last two are one beyond.
-Box = tuple[int, int, int, int]
-
-#: From this width on, in heights of the usual digit, a mark may be digits that touch.
-_WIDE = 0.8
-#: What a part's score must be above that of the whole for each height that a mark is less
-#: wide than 1.3.
-_DOUBT = 10.0
+#: A mark that is less wide, in heights of the usual digit, is one digit.
+_NARROW = 0.4
+#: From this width on a mark may be digits that touch, however sure the vote on it is,
+_WIDE = 0.85
+#: and below it where the winner's score is less than that.
+_SURE = 2.5
 #: The most marks that are looked at more closely.
 _MOST_MARKS = 100
-#: The most digits that one mark is taken for.
-_MOST_TOUCHING = 4
+#: How many cuts are tried to a height of a mark's width.
+_CUTS = 9
+#: Where a score is as likely that of a digit as that of a piece that is none, and how soon it
+#: changes about that; found, as all these, on drawn numbers.
+_DOUBT, _SCALE = 8.0, 0.35
+#: What is taken away from a piece's worth: for every piece, for each height of ink that its
+#: cuts cross, for being wider than a digit, and for being lower.
+_FAULTS = np.array([0.15, 1.7, 5.0, 14.0])
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,149 +119,167 @@ def read_number(
     photo = Photo(source)
     view = photo.whole
     ink, regions = find_marks(view.picture, ground, level)
-    closer = photo.closer(regions.mask, _usual_height(regions.heights))
+    closer = photo.closer(regions.mask, usual_height(regions.boxes))
     # Marks without end are what is left of ruled lines, and would be no digits more closely.
     if closer is not None and regions.count <= _MOST_MARKS:
         view = closer
         ink, regions = find_marks(view.picture, ground, level)
-    reader = _Reader(models, ink, regions, view)
-    lines = [reader.read_line(line) for line in _lines(regions)]
-    return NumberAnswer(lines, photo.whole.picture, photo.whole.scale)
+    lines = [
+        [mark for group in line for mark in [_mark(ink, regions, group, height)]]
+        for line in find_lines(regions)
+        for height in [usual_height([box_of(regions, group) for group in line])]
+    ]
+    parts = _read_marks(models, [mark for line in lines for mark in line])
+    found = [
+        [_found(piece, vote, view) for _ in line for piece, vote in next(parts)] for line in lines
+    ]
+    return NumberAnswer(found, photo.whole.picture, photo.whole.scale)
 
 
-def _lines(regions: Regions) -> list[list[NDArray[np.int64]]]:
-    """Regions that make a digit each, as arrays of their numbers, in reading order."""
-    groups = _grouped(regions)
-    boxes = [_box(regions, group) for group in groups]
-    usual = _usual_height(np.array([b - t for t, _, b, _ in boxes]))
-    lines: list[list[int]] = []
-    for k in sorted(range(len(groups)), key=lambda k: boxes[k][0] + boxes[k][2]):
-        middle = (boxes[k][0] + boxes[k][2]) / 2
-        for line in lines:
-            # A tilted line drifts: what counts is the neighbour in it.
-            near = min(line, key=lambda other: abs(boxes[other][1] - boxes[k][1]))
-            if abs((boxes[near][0] + boxes[near][2]) / 2 - middle) < 0.6 * usual:
-                line.append(k)
-                break
-        else:
-            lines.append([k])
-    return [[groups[k] for k in sorted(line, key=lambda k: boxes[k][1])] for line in lines]
+@dataclass(frozen=True, eq=False)
+class _Mark:
+    """Ink that is a digit, or digits that touch.
+
+    Attributes
+    ----------
+    ink : (h, w) float32 in 0..1
+    corner : (top, left)
+        Of the ink, in pixels of the picture.
+    height : float
+        Of a usual digit, in pixels.
+    """
+
+    ink: Float32
+    corner: tuple[int, int]
+    height: float
 
 
-def _usual_height(heights: NDArray[Any]) -> float:
-    """Height of the digits, whatever small marks there are beside them."""
-    return float(np.median(heights[heights >= 0.5 * heights.max()]))
+@dataclass(frozen=True, eq=False)
+class _Piece:
+    """A part of a mark that may be a digit.
+
+    Attributes
+    ----------
+    start, end : int
+        Where it is cut off, as numbers of the mark's edges from left to right.
+    box : (top, left, bottom, right)
+        In pixels of the picture.
+    image : (28, 28) uint8
+    faults : float
+        What its shape and its cuts take away from its worth.
+    """
+
+    start: int
+    end: int
+    box: Box
+    image: NDArray[np.uint8]
+    faults: float
+
+    def worth(self, scores: Sequence[float]) -> float:
+        """How much it looks like one digit, by its scores: a log-likelihood, at most 0."""
+        *_, second, first = sorted(scores)
+        return -float(np.logaddexp(0, _SCALE * (_DOUBT - first))) - 2 * max(second, 0) - self.faults
 
 
-def _box(regions: Regions, group: NDArray[np.int64]) -> Box:
-    boxes = regions.boxes[group - 1]
-    top, left = boxes[:, :2].min(axis=0)
-    bottom, right = boxes[:, 2:].max(axis=0)
-    return int(top), int(left), int(bottom), int(right)
+def _mark(ink: Float32, regions: Regions, group: NDArray[np.int64], usual: float) -> _Mark:
+    top, left, bottom, right = box_of(regions, group)
+    part = (slice(top, bottom), slice(left, right))
+    own = np.where(np.isin(regions.labels[part], group), ink[part], 0).astype(np.float32)
+    return _Mark(own, (top, left), min(usual, bottom - top))
 
 
-def _grouped(regions: Regions) -> list[NDArray[np.int64]]:
-    """Put the parts of broken digits together, and leave out what is too small for a digit."""
-    groups = [np.array([k + 1]) for k in range(regions.count)]
-    usual = _usual_height(regions.heights)
-    joined = True
-    while joined:
-        joined = False
-        for i, j in combinations(range(len(groups)), 2):
-            if _belong_together(_box(regions, groups[i]), _box(regions, groups[j]), usual):
-                groups[i] = np.concatenate([groups[i], groups[j]])
-                del groups[j]
-                joined = True
-                break
-    sizes = np.array([_size(_box(regions, group)) for group in groups])
-    pens = np.array([regions.areas[group - 1].sum() for group in groups]) / sizes
-    # What is left of ruled lines is as long as a digit, but far thinner.
-    kept = (sizes >= 0.45 * usual) & (pens >= 0.25 * np.median(pens[sizes >= 0.45 * usual]))
-    return [group for group, keep in zip(groups, kept, strict=True) if keep]
+def _read_marks(
+    models: DetectorArrays, marks: Sequence[_Mark]
+) -> Iterator[list[tuple[_Piece, Vote]]]:
+    """Of each mark, the digits that it holds: the votes of a page are counted together."""
+    wholes = [_piece(mark, mark.ink, (0, -1), 0.0) for mark in marks]
+    whole_votes = _votes(models, wholes)
+    parted = [
+        _parts(mark) if _may_touch(mark, vote) else []
+        for mark, vote in zip(marks, whole_votes, strict=True)
+    ]
+    votes = iter(_votes(models, [piece for pieces in parted for piece in pieces]))
+    for whole, whole_vote, pieces in zip(wholes, whole_votes, parted, strict=True):
+        voted = [(piece, next(votes)) for piece in pieces]
+        best = _best_path(voted)
+        worth = sum(piece.worth(vote.scores) for piece, vote in best)
+        if not best or whole.worth(whole_vote.scores) >= worth:
+            best = [(whole, whole_vote)]
+        yield best
 
 
-def _size(box: Box) -> int:
-    top, left, bottom, right = box
-    return max(bottom - top, right - left)
+def _votes(models: DetectorArrays, pieces: Sequence[_Piece]) -> list[Vote]:
+    if not pieces:
+        return []
+    images = np.array([piece.image.ravel() for piece in pieces])
+    return count_votes(models.decision_function(images))
 
 
-def _belong_together(one: Box, other: Box, usual: float) -> bool:
-    """Whether two marks are parts of one digit: one over the other, or a part close by."""
-    shared = min(one[3], other[3]) - max(one[1], other[1])
-    narrow = min(one[3] - one[1], other[3] - other[1])
-    gap_y = max(one[0] - other[2], other[0] - one[2], 0)
-    together = max(one[2], other[2]) - min(one[0], other[0])
-    if shared > 0.5 * narrow and gap_y < 0.35 * usual and together < 1.4 * usual:
-        return True
-    smaller = min(_size(one), _size(other))
-    gap = np.hypot(gap_y, max(-shared, 0))
-    return bool(smaller < 0.5 * usual and gap < 0.08 * usual and together < 1.4 * usual)
+def _may_touch(mark: _Mark, vote: Vote) -> bool:
+    """Whether a mark may be several digits."""
+    width = mark.ink.shape[1] / mark.height
+    return (
+        width > _WIDE
+        or (width > _NARROW and vote.verdict != "sure")
+        or (width > _NARROW and vote.scores[vote.digit] < _SURE)
+    )
 
 
-class _Reader:
-    """Votes on the digits of one picture."""
-
-    def __init__(self, models: DetectorArrays, ink: Float32, regions: Regions, view: View) -> None:
-        self._models, self._ink, self._regions, self._view = models, ink, regions, view
-
-    def read_line(self, groups: Sequence[NDArray[np.int64]]) -> list[FoundDigit]:
-        """Read groups of regions, and digits that touch in each."""
-        boxes = [_box(self._regions, group) for group in groups]
-        usual = _usual_height(np.array([b - t for t, _, b, _ in boxes]))
-        return [
-            found
-            for group, box in zip(groups, boxes, strict=True)
-            for found in self._read(group, box, usual)
-        ]
-
-    def _read(self, group: NDArray[np.int64], box: Box, usual: float) -> list[FoundDigit]:
-        top, left, bottom, right = box
-        cut = (slice(top, bottom), slice(left, right))
-        mask = np.isin(self._regions.labels[cut], group)
-        ink = np.where(mask, self._ink[cut], 0).astype(np.float32)
-        alone = self._digit(ink, top, left)
-        width = (right - left) / min(usual, bottom - top)
-        if width < _WIDE:
-            return [alone]
-        # Some digits are wide: the nearer to a usual width, the more the parts must be worth.
-        best = [alone]
-        worth = max(alone.vote.scores) + _DOUBT * max(0.0, 1.3 - width)
-        for n in range(2, _MOST_TOUCHING + 1):
-            if width < 0.45 * n:
-                break
-            pieces = [self._digit(piece, top, left + x) for x, piece in _pieces(ink, n)]
-            if len(pieces) == n and min(max(p.vote.scores) for p in pieces) > worth:
-                best, worth = pieces, min(max(p.vote.scores) for p in pieces)
-        return best
-
-    def _digit(self, ink: Float32, top: int, left: int) -> FoundDigit:
-        rows, columns = bounding_box(ink)
-        image = to_mnist_form(with_usual_pen(ink))
-        vote = count_votes(self._models.decision_function(image.reshape(1, -1)))[0]
-        on_picture = (
-            slice(top + rows.start, top + rows.stop),
-            slice(left + columns.start, left + columns.stop),
-        )
-        return FoundDigit(self._view.box_in_file(on_picture), image, vote)
+def _parts(mark: _Mark) -> list[_Piece]:
+    """All parts between two cuts that may be digits."""
+    h, w = mark.ink.shape
+    cuts, crossed = find_cuts(mark.ink, mark.height, round(_CUTS * w / mark.height))
+    edges = np.concatenate([np.zeros((1, h), np.int64), cuts, np.full((1, h), w)])
+    costs = [0.0, *crossed.tolist(), 0.0]
+    columns = np.arange(w)
+    parts = []
+    for i, j in combinations(range(len(edges)), 2):
+        if (i, j) == (0, len(edges) - 1):
+            continue
+        inside = (columns >= edges[i][:, None]) & (columns < edges[j][:, None])
+        ink = _without_crumbs(np.where(inside, mark.ink, 0).astype(np.float32))
+        if not ink.any():
+            continue
+        rows, sides = bounding_box(ink)
+        size = max(rows.stop - rows.start, sides.stop - sides.start) / mark.height
+        if size > 0.45 and sides.stop - sides.start < 1.5 * mark.height:
+            last = j if j < len(edges) - 1 else -1
+            parts.append(_piece(mark, ink, (i, last), costs[i] + costs[j]))
+    return parts
 
 
-def _pieces(ink: Float32, n: int) -> Iterator[tuple[int, Float32]]:
-    """Ink cut in n at the columns with the least of it, near where even parts would end."""
-    w = ink.shape[1]
-    profile = np.convolve(ink.sum(axis=0), np.ones(3) / 3, mode="same")
-    cuts = [0]
-    for k in range(1, n):
-        low, high = round(w * (k - 0.3) / n), round(w * (k + 0.3) / n)
-        low = max(low, cuts[-1] + 2)
-        if high <= low:
-            return
-        cuts.append(low + int(np.argmin(profile[low:high])))
-    cuts.append(w)
-    for start, end in pairwise(cuts):
-        piece = ink[:, start:end]
-        regions = find_regions(piece > 0)
-        if not regions.count:
-            return
-        # Crumbs of the neighbour are left out.
-        kept = np.concatenate([[False], regions.areas >= 0.15 * regions.areas.max()])
-        yield start, np.where(kept[regions.labels], piece, 0).astype(np.float32)
+def _without_crumbs(ink: Float32) -> Float32:
+    """Ink without what a cut has left of a neighbour."""
+    regions = find_regions(ink > 0)
+    if regions.count < 2:
+        return ink
+    kept = np.concatenate([[False], regions.areas >= 0.15 * regions.areas.max()])
+    return np.where(kept[regions.labels], ink, 0).astype(np.float32)
+
+
+def _piece(mark: _Mark, ink: Float32, ends: tuple[int, int], crossed: float) -> _Piece:
+    rows, columns = bounding_box(ink)
+    top, left = mark.corner
+    box = (top + rows.start, left + columns.start, top + rows.stop, left + columns.stop)
+    height, width = (side / mark.height for side in (box[2] - box[0], box[3] - box[1]))
+    faults = _FAULTS @ (1, crossed, max(width - 0.95, 0), max(0.72 - height, 0))
+    return _Piece(*ends, box, to_mnist_form(with_usual_pen(ink)), float(faults))
+
+
+def _best_path(voted: Sequence[tuple[_Piece, Vote]]) -> list[tuple[_Piece, Vote]]:
+    """Pieces from the first edge to the last, -1, with the most worth in all."""
+    paths: dict[int, tuple[float, list[tuple[_Piece, Vote]]]] = {0: (0.0, [])}
+    for piece, vote in sorted(voted, key=lambda item: (item[0].start, item[0].end)):
+        if piece.start not in paths:
+            continue
+        worth, path = paths[piece.start]
+        worth += piece.worth(vote.scores)
+        if piece.end not in paths or worth > paths[piece.end][0]:
+            paths[piece.end] = (worth, [*path, (piece, vote)])
+    return paths[-1][1] if -1 in paths else []
+
+
+def _found(piece: _Piece, vote: Vote, view: View) -> FoundDigit:
+    top, left, bottom, right = piece.box
+    box = view.box_in_file((slice(top, bottom), slice(left, right)))
+    return FoundDigit(box, piece.image, vote)
