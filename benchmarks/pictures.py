@@ -19,14 +19,14 @@ from benchmarks import machine
 from benchmarks.data import Data
 from benchmarks.drawing import STYLES, draw
 from benchmarks.peers import PEERS
-from benchmarks.report import conditions_text, markdown_table
-from benchmarks.store import Record, result_of, write_json, write_text
+from benchmarks.report import markdown_table
+from benchmarks.setting import Setting, common_options
+from benchmarks.store import Record, result_of
 
 if TYPE_CHECKING:
     from benchmarks.peers.base import Peer
     from ovr_digits.core.detectors import DetectorArrays
 
-_RESULTS = Path(__file__).resolve().with_name("results")
 _COLUMNS = ["style", "pictures", "read rightly", "*sure*", "wrong but *sure*", "blank"]
 _CNN_COLUMNS = ["CNN, fed as apps do", "CNN, inverted as needed"]
 _CNN_NOTE = """\
@@ -163,84 +163,36 @@ def save_sheet(path: Path, files: dict[str, list[bytes]]) -> None:
 
 
 @click.command()
-@click.option("--count", type=click.IntRange(min=1), default=125, help="Pictures of each style.")
-@click.option("--seed", type=int, default=0)
-@click.option(
-    "--split",
-    type=click.Choice(["test", "train"]),
-    default="test",
-    help="Digits to draw; develop on those of train.",
-)
-@click.option("--dataset", type=click.Choice(["mnist", "digits"]), default="mnist")
-@click.option("--data-dir", type=click.Path(exists=True, file_okay=False, resolve_path=True))
-@click.option(
-    "--models", "models_path", type=click.Path(exists=True, dir_okay=False, path_type=Path)
-)
-@click.option("--quick", is_flag=True, help="Few digits, to see that all works.")
 @click.option("--fresh", is_flag=True, help="Train the CNN again.")
-@click.option(
-    "--output",
-    type=click.Path(file_okay=False, resolve_path=True, path_type=Path),
-    default=_RESULTS,
-    help="Folder for the results. [default: benchmarks/results]",
-)
-def main(
-    count: int,
-    seed: int,
-    split: str,
-    dataset: str,
-    data_dir: str | None,
-    models_path: Path | None,
-    quick: bool,
-    fresh: bool,
-    output: Path,
-) -> None:
+@common_options(125, "Pictures of each style.")
+def main(setting: Setting, count: int, fresh: bool) -> None:
     """Draw pictures of digits in many styles, and read them with a models.pkl.
 
     Where TensorFlow is installed, the CNN of the contest is trained once, kept in the output's
     runs/, and given the same pictures.
     """
-    from ovr_digits import load_models
-    from ovr_digits.modelfile import find_models
-
-    data = Data(dataset, data_dir, quick)
-    X, y = data.load(split)
-    models = load_models(find_models(models_path))
-    cnn, columns, notes = None, _COLUMNS, []
+    cnn, columns, notes, packages = None, _COLUMNS, [], ()
     if (reason := PEERS["cnn"].missing()) is not None:
         click.echo(f"no columns for the CNN: {reason}", err=True)
     else:
-        cnn, record = trained_cnn(data, output, fresh)
-        columns = _COLUMNS + _CNN_COLUMNS
-        notes = [_CNN_NOTE.format(samples=record["samples"], dataset=dataset)]
+        cnn, record = trained_cnn(setting.data, setting.output, fresh)
+        columns, packages = _COLUMNS + _CNN_COLUMNS, PEERS["cnn"].packages
+        notes = [_CNN_NOTE.format(samples=record["samples"], dataset=setting.data.dataset)]
     results, files = [], {}
     for style in STYLES:
         with threadpool_limits(1):  # one picture at a time, as a person asks
-            result, files[style] = read_style(models, X, y, style, count, seed, cnn)
+            result, files[style] = read_style(
+                setting.models, setting.X, setting.y, style, count, setting.seed, cnn
+            )
         results.append(result)
         click.echo(f"{style}: {100 * result.right / count:.1f} %", err=True)
     counts = [list(vars(result).values())[1:] for result in results]
     sums = (None if None in column else sum(column) for column in zip(*counts, strict=True))
     together = StyleResult("**all**", *sums)
     table = markdown_table(columns, [result.row() for result in (*results, together)])
-    about = {
-        **machine.describe_machine(),
-        "versions": machine.installed_versions(PEERS["cnn"].packages if cnn else ()),
-        "date": machine.utc_now(),
-        "dataset": dataset,
-        "split": split,
-        "seed": seed,
-        "quick": quick,
-        "options": models.provenance.get("options"),
-    }
-    output.mkdir(parents=True, exist_ok=True)
-    stem = "pictures" if (dataset, split) == ("mnist", "test") else f"pictures-{dataset}-{split}"
-    stem += "-quick" if quick else ""
-    write_json(output / f"{stem}.json", {"conditions": about, "styles": [vars(r) for r in results]})
-    title = f"# Pictures drawn from {dataset}'s {split} digits\n"
-    write_text(output / f"{stem}.md", "\n".join([title, conditions_text(about), *notes, table]))
-    if dataset == "digits":  # MNIST's own digits are not passed on
-        save_sheet(output / f"{stem}.png", files)
+    stem = setting.store("pictures", {"styles": [vars(r) for r in results]}, table, notes, packages)
+    if setting.data.dataset == "digits":  # MNIST's own digits are not passed on
+        save_sheet(stem.with_suffix(".png"), files)
     click.echo(table, nl=False)
 
 

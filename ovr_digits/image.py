@@ -15,9 +15,9 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from ovr_digits.errors import BlankPictureError, DigitsError
 from ovr_digits.form import IMAGE_SHAPE, to_mnist_form, with_usual_pen
-from ovr_digits.ink import Ground, find_ink
+from ovr_digits.ink import Ground, find_ink, find_ink_and_marks
 from ovr_digits.reading import read_bytes
-from ovr_digits.regions import bounding_box
+from ovr_digits.regions import Regions, bounding_box, find_regions
 
 Float32 = NDArray[np.float32]
 
@@ -236,11 +236,14 @@ class DigitPicture:
         What was taken for the digit's ink, in the view; elsewhere 0.
     image : (28, 28) uint8
         The digit in MNIST form: paper is 0, ink is 255. All paper where the picture is blank.
+    marks : Regions
+        All that may be digits on the whole picture.
     """
 
     view: View
     ink: Float32
     image: NDArray[np.uint8]
+    marks: Regions
 
     @property
     def box(self) -> tuple[int, int, int, int]:
@@ -271,14 +274,15 @@ def find_digit(
     photo = Photo(source)
     view = photo.whole
     try:
-        ink = find_ink(view.picture, ground, level)
+        ink, marks = find_ink_and_marks(view.picture, ground, level)
         closer = photo.closer(ink, max(ink[bounding_box(ink)].shape))
         if closer is not None:
             ink, view = find_ink(closer.picture, ground, level), closer
     except BlankPictureError:
         ink = np.zeros(view.picture.shape[:2], np.float32)
+        marks = find_regions(ink > 0)
     image = to_mnist_form(with_usual_pen(ink)) if ink.any() else np.zeros(IMAGE_SHAPE, np.uint8)
-    return DigitPicture(view, ink, image)
+    return DigitPicture(view, ink, image, marks)
 
 
 def read_digit(

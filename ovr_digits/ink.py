@@ -60,7 +60,15 @@ def find_ink(picture: Float32, ground: Ground = "auto", level: float | None = No
     BlankPictureError
         Where there is no ink.
     """
-    return _find(picture, ground, level, _digit).ink
+    return find_ink_and_marks(picture, ground, level)[0]
+
+
+def find_ink_and_marks(
+    picture: Float32, ground: Ground = "auto", level: float | None = None
+) -> tuple[Float32, Regions]:
+    """The ink of ``find_ink``, and all marks that may be digits, among which it was chosen."""
+    guess = _find(picture, ground, level, _digit)
+    return guess.ink, find_regions(_marks(guess.regions))
 
 
 def find_marks(
@@ -131,6 +139,7 @@ def _best_guess(
 class _Guess:
     ink: Float32
     chosen: Bools
+    regions: Regions  # among which they were chosen
     framed: float  # share of the picture's border that was left out as a frame
     merit: float
 
@@ -166,7 +175,9 @@ def _guess(
     ink = np.where(near, np.clip(strength / top, 0.0, 1.0), 0.0).astype(np.float32)
     ink[ink < 0.5 * level] = 0.0
     framed = 1 - float(_border(allowed).mean())
-    return _Guess(ink, chosen, framed, _merit(chosen, regions.mask, strength * allowed, top))
+    return _Guess(
+        ink, chosen, regions, framed, _merit(chosen, regions.mask, strength * allowed, top)
+    )
 
 
 def _even_paper(picture: Float32, is_dark: bool) -> Float32:

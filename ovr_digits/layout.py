@@ -51,6 +51,17 @@ def find_lines(regions: Regions) -> list[list[Integers]]:
     ]
 
 
+def count_digits(regions: Regions) -> int:
+    """How many digits the marks seem to be; 1 where there are none."""
+    if not regions.count:
+        return 1
+    boxes = [box_of(regions, group) for line in find_lines(regions) for group in line]
+    usual = usual_height(boxes)
+    widths = [(right - left) / usual for _, left, _, right in boxes]
+    # Wider than any digit is what touches.
+    return sum(round(width / 0.8) if width > 1.7 else 1 for width in widths)
+
+
 def usual_height(boxes: Sequence[Box] | Integers) -> float:
     """Height of the digits, whatever small marks there are beside them."""
     heights = np.array([bottom - top for top, _, bottom, _ in boxes])
@@ -66,10 +77,13 @@ def box_of(regions: Regions, group: NDArray[Any]) -> Box:
 
 
 def _grouped(regions: Regions) -> list[Integers]:
-    """Put the parts of broken digits together, and leave out what is too small for a digit."""
+    """Put the parts of broken digits together, and leave out what is too small for a digit.
+
+    What is too close to be told apart is put together as if it touched.
+    """
     groups = [np.array([k + 1]) for k in range(regions.count)]
     usual = usual_height([box_of(regions, group) for group in groups])
-    for belong in (_are_parts, _is_stray_part):
+    for belong in (_are_parts, _is_stray_part, _are_close):
         joined = True
         while joined:
             joined = False
@@ -128,3 +142,9 @@ def _is_stray_part(one: Box, other: Box, usual: float) -> bool:
     beside = other[0] + other[2] < one[0] + one[2] and one[1] < other[1]
     close = np.hypot(max(apart_y, 0), max(apart_x, 0)) < 0.2 * usual
     return _fit(one, other, usual) and low and beside and bool(close)
+
+
+def _are_close(one: Box, other: Box, usual: float) -> bool:
+    """Whether marks are parts of a broken digit, or digits with hardly a gap between them."""
+    # Halves of one digit may be all there is: then the usual height is half of its own.
+    return _fit(one, other, 1.4 * usual) and max(_apart(one, other)) < 0.06 * usual

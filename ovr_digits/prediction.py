@@ -15,6 +15,7 @@ from ovr_digits.core.vote import Vote, count_votes
 from ovr_digits.errors import DigitsError
 from ovr_digits.image import DigitPicture, find_digit
 from ovr_digits.ink import Ground
+from ovr_digits.layout import count_digits
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,12 +31,15 @@ class PictureAnswer:
     vote : Vote or None
     error : str or None
         One line, where the picture could not be read.
+    n_digits : int
+        How many digits the picture seems to hold.
     """
 
     path: str
     found: DigitPicture | None = None
     vote: Vote | None = None
     error: str | None = None
+    n_digits: int = 1
 
     @property
     def image(self) -> NDArray[np.uint8] | None:
@@ -107,7 +111,7 @@ def answer_pictures(
             yield PictureAnswer(name, error=str(error))
             continue
         vote = count_votes(models.decision_function(found.image.reshape(1, -1)))[0]
-        yield PictureAnswer(name, found, vote)
+        yield PictureAnswer(name, found, vote, n_digits=count_digits(found.marks))
 
 
 def answer_samples(

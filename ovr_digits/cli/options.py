@@ -130,9 +130,14 @@ def print_json(value: dict[str, Any]) -> None:
     click.echo(text)
 
 
+def note(message: str) -> None:
+    """One line on stderr."""
+    click.echo(f"ovr-digits: {printable(message)}", err=True)
+
+
 def fail(message: str) -> None:
     """One line on stderr that names a failure."""
-    click.echo(f"ovr-digits: {printable(message)}", err=True)
+    note(message)
 
 
 def printable(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from ovr_digits.cli.options import (
     json_option,
     level_option,
     models_option,
+    note,
     print_json,
     printable,
     save_option,
@@ -86,6 +88,11 @@ def predict(
             terminal.echo(f"{printable(answer.path)}: {verdict}")
         elif not as_json:
             terminal.echo(terminal.panel(image, vote, printable(answer.path), verdict))
+        if answer.n_digits > 1 and not as_json:
+            note(
+                f"this picture seems to hold {answer.n_digits} digits: "
+                f"ovr-digits read {shlex.quote(printable(answer.path))}"
+            )
         titles.append(f"{printable(Path(answer.path).name)}: {vote.digit}, {vote.verdict}")
         forms.append(image)
         votes.append(vote)
