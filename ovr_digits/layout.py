@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import permutations
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,11 @@ from ovr_digits.regions import Regions
 Integers = NDArray[np.int64]
 #: Top, left, bottom, right; the last two are one beyond.
 Box = tuple[int, int, int, int]
+#: Whether one mark belongs to another, by their boxes and the height of the usual digit.
+_Test = Callable[[Box, Box, float], bool]
+
+#: Of more marks than these only the largest are looked at: others are a texture, not writing.
+_MOST_MARKS = 200
 
 
 def find_lines(regions: Regions) -> list[list[Integers]]:
@@ -81,25 +85,46 @@ def _grouped(regions: Regions) -> list[Integers]:
 
     What is too close to be told apart is put together as if it touched.
     """
-    groups = [np.array([k + 1]) for k in range(regions.count)]
-    usual = usual_height([box_of(regions, group) for group in groups])
-    for belong in (_are_parts, _is_stray_part, _are_close):
-        joined = True
-        while joined:
-            joined = False
-            for i, j in permutations(range(len(groups)), 2):
-                if belong(box_of(regions, groups[i]), box_of(regions, groups[j]), usual):
-                    groups[i] = np.concatenate([groups[i], groups[j]])
-                    del groups[j]
-                    joined = True
-                    break
+    largest = np.sort(np.argsort(-regions.areas, kind="stable")[:_MOST_MARKS])
+    groups = [np.array([k + 1]) for k in largest]
     boxes = [box_of(regions, group) for group in groups]
+    usual = usual_height(boxes)
+    for belong in (_are_parts, _is_stray_part, _are_close):
+        _join(groups, boxes, belong, usual)
     edges = _edges(regions)
     pens = np.array([regions.areas[group - 1].sum() / edges[group].sum() for group in groups])
     # What is left of ruled lines is as long as a digit, but far thinner.
     large = np.array([bottom - top >= 0.45 * usual for top, _, bottom, _ in boxes])
     kept = large & (pens >= 0.5 * np.median(pens[large]))
     return [group for group, keep in zip(groups, kept, strict=True) if keep]
+
+
+def _join(groups: list[Integers], boxes: list[Box], belong: _Test, usual: float) -> None:
+    """Put groups together, in place, until none belongs to another."""
+    joined = True
+    while joined:  # what did not belong to either may belong to both
+        joined = False
+        i = 0
+        while i < len(groups):
+            j = i + 1
+            while j < len(groups):
+                one, other = boxes[i], boxes[j]
+                if belong(one, other, usual) or belong(other, one, usual):
+                    groups[i] = np.concatenate([groups[i], groups.pop(j)])
+                    boxes[i] = _around(one, boxes.pop(j))
+                    joined = True
+                else:
+                    j += 1
+            i += 1
+
+
+def _around(one: Box, other: Box) -> Box:
+    return (
+        min(one[0], other[0]),
+        min(one[1], other[1]),
+        max(one[2], other[2]),
+        max(one[3], other[3]),
+    )
 
 
 def _edges(regions: Regions) -> Integers:
