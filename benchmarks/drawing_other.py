@@ -284,7 +284,9 @@ _INKS: dict[str, Callable[[Random], Float32]] = {
     "pictograms": lambda rng: _printed(
         rng, "♔♕♖♗♘♙♛♜♝♞♟♈♉♋♌♍♎♐♒♓⚀⚁⚂⚃⚄⚅☢☣☯⚓⚔⚖⚙", "DejaVuSans"
     ),
-    "words": lambda rng: _printed(rng, _WORDS, "DejaVuSerif-Italic", "cmti10", "DejaVuSans"),
+    "words": lambda rng: _printed(
+        rng, _WORDS, "DejaVuSerif-Italic", "STIXGeneralItalic", "DejaVuSans"
+    ),
     "characters": _character,
     "knots": _knot,
     "cursive": _cursive,

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from benchmarks import machine
-from benchmarks.data import Data
 from benchmarks.drawing_other import KINDS, draw_other
-from benchmarks.report import conditions_text, markdown_table
-from benchmarks.store import write_json, write_text
+from benchmarks.report import markdown_table
+from benchmarks.setting import Setting, common_options
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -23,7 +20,7 @@ if TYPE_CHECKING:
     from ovr_digits.core.detectors import DetectorArrays
 
 Floats = NDArray[np.float64]
-_RESULTS = Path(__file__).resolve().with_name("results")
+_NOTE = "Pictures of no digit, of kinds that no detector was taught, and below them true digits.\n"
 _COLUMNS = ["kind", "pictures", "turned down", "*none*", "*conflict*"]
 #: Votes at which the curve is marked; a detector says True above the first.
 _MARKS = (0.5, 0.05, 0.9, 0.99)
@@ -98,62 +95,26 @@ def plot_trade_off(of_digits: Floats, of_others: Floats) -> Figure:
 
 
 @click.command()
-@click.option("--count", type=click.IntRange(min=1), default=50, help="Pictures of each kind.")
-@click.option("--seed", type=int, default=0)
-@click.option("--dataset", type=click.Choice(["mnist", "digits"]), default="mnist")
-@click.option("--data-dir", type=click.Path(exists=True, file_okay=False, resolve_path=True))
-@click.option(
-    "--models", "models_path", type=click.Path(exists=True, dir_okay=False, path_type=Path)
-)
-@click.option(
-    "--output",
-    type=click.Path(file_okay=False, resolve_path=True, path_type=Path),
-    default=_RESULTS,
-    help="Folder for the results. [default: benchmarks/results]",
-)
-def main(
-    count: int,
-    seed: int,
-    dataset: str,
-    data_dir: str | None,
-    models_path: Path | None,
-    output: Path,
-) -> None:
+@common_options(50, "Pictures of each kind.")
+def main(setting: Setting, count: int) -> None:
     """Draw pictures of no digit, of kinds not trained on, and count how many are turned down."""
-    from ovr_digits import load_models
-    from ovr_digits.modelfile import find_models
     from ovr_digits.parallel import collect
     from ovr_digits.plots import save_figure
 
-    models = load_models(find_models(models_path))
     scores = {}
     for kind in KINDS:
         with threadpool_limits(1):
-            scores[kind] = score_kind(models, kind, count, seed)
+            scores[kind] = score_kind(setting.models, kind, count, setting.seed)
         click.echo(" ".join(count_kind(kind, scores[kind]).row()), err=True)
-    X, _ = Data(dataset, data_dir, quick=False).load("test")
-    of_digits = collect(models.decision_function, X, -1)
+    of_digits = collect(setting.models.decision_function, setting.X, -1)
     of_others = np.concatenate(list(scores.values()))
     results = [count_kind(kind, of_kind) for kind, of_kind in scores.items()]
-    digits = count_kind(f"true digits of the {dataset} test set", of_digits)
+    digits = count_kind(f"true digits: {setting.data.dataset}, {setting.split}", of_digits)
     rows = [*results, count_kind("**all of these**", of_others), digits]
     table = markdown_table(_COLUMNS, [result.row() for result in rows])
-    about: dict[str, Any] = {
-        **machine.describe_machine(),
-        "versions": machine.installed_versions(),
-        "date": machine.utc_now(),
-        "dataset": dataset,
-        "seed": seed,
-        "quick": False,
-        "options": models.provenance.get("options"),
-    }
-    output.mkdir(parents=True, exist_ok=True)
-    stem = "rejection" if dataset == "mnist" else f"rejection-{dataset}"
     kinds = [vars(result) for result in (*results, digits)]
-    write_json(output / f"{stem}.json", {"conditions": about, "kinds": kinds})
-    title = "# Pictures of no digit, of kinds that no detector was taught\n"
-    write_text(output / f"{stem}.md", "\n".join([title, conditions_text(about), table]))
-    save_figure(plot_trade_off(of_digits, of_others), output / f"{stem}.png")
+    stem = setting.store("rejection", {"kinds": kinds}, table, [_NOTE])
+    save_figure(plot_trade_off(of_digits, of_others), stem.with_suffix(".png"))
     click.echo(table, nl=False)
 
 

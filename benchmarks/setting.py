@@ -71,14 +71,14 @@ class Setting:
         name_of_digits = "" if is_main else f"-{self.data.dataset}-{self.split}"
         stem = self.output / f"{name}{name_of_digits}{'-quick' if self.data.quick else ''}"
         write_json(stem.with_suffix(".json"), {"conditions": about, **results})
-        title = f"# {name.capitalize()} drawn from {self.data.dataset}'s {self.split} digits\n"
+        title = f"# {name.capitalize()}: {self.data.dataset}, {self.split} digits\n"
         page = "\n".join([title, conditions_text(about), *notes, table])
         write_text(stem.with_suffix(".md"), page)
         return stem
 
 
 def common_options(count: int, text: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """The options of both programs; the command takes a ``setting`` and a ``count``."""
+    """The options of these programs; the command takes a ``setting`` and a ``count``."""
     options = [
         click.option("--count", type=click.IntRange(min=1), default=count, help=text),
         click.option("--seed", type=int, default=0),

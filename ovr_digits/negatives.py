@@ -84,12 +84,14 @@ def _drawn(draw: _Draw, rng: Random, digits: Grey) -> Grey:
             return to_mnist_form(grey.astype(np.float32) / np.float32(255))
 
 
-@lru_cache(maxsize=64)
-def _font(name: str) -> ImageFont.FreeTypeFont:
+@lru_cache(maxsize=2)
+def _fonts(names: Sequence[str]) -> list[ImageFont.FreeTypeFont]:
+    """Those of matplotlib's fonts that are there: older versions lack some."""
     import matplotlib
 
-    path = Path(matplotlib.get_data_path(), "fonts", "ttf", f"{name}.ttf")
-    return ImageFont.truetype(path, 48)
+    folder = Path(matplotlib.get_data_path(), "fonts", "ttf")
+    paths = [folder / f"{name}.ttf" for name in names]
+    return [ImageFont.truetype(path, 48) for path in paths if path.exists()]
 
 
 def _letter(rng: Random, digits: Grey) -> Grey:
@@ -103,7 +105,8 @@ def _sign(rng: Random, digits: Grey) -> Grey:
 def _glyph(rng: Random, alphabets: Sequence[str], fonts: Sequence[str]) -> Grey:
     character = _choice(rng, _choice(rng, alphabets))
     page = Image.new("L", (2 * _SIDE, 2 * _SIDE))
-    font = _font(_choice(rng, fonts))
+    at_hand = _fonts(fonts)
+    font = at_hand[int(rng.integers(len(at_hand)))]
     ImageDraw.Draw(page).text((_SIDE, _SIDE), character, fill=255, font=font, anchor="mm")
     box = page.getbbox() or (0, 0, _SIDE, _SIDE)
     return _warped(np.pad(np.asarray(page.crop(box)), 14), rng)

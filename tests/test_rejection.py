@@ -57,9 +57,9 @@ def test_the_table_and_the_curve(tmp_path):
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "| words | 1 |" in done.stdout
-    assert "| true digits of the digits test set | 297 |" in done.stdout
+    assert "| true digits: digits, test | 297 |" in done.stdout
     assert {path.name for path in tmp_path.iterdir()} == {
-        f"rejection-digits.{kind}" for kind in ("md", "json", "png")
+        f"rejection-digits-test.{kind}" for kind in ("md", "json", "png")
     }
 
 
