@@ -9,6 +9,8 @@ import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
+from ovr_digits.errors import DigitsError
+
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
@@ -48,6 +50,28 @@ def write_bytes(path: Path, data: bytes) -> None:
     """
     with replacing(path) as temporary:
         temporary.write_bytes(data)
+
+
+def check_writable(path: Path) -> None:
+    """Find out before the work, not after it, that its result has no place to go.
+
+    Raises
+    ------
+    DigitsError
+    """
+    folder = path.resolve().parent
+    if path.is_dir():
+        raise DigitsError(f"{path}: this is a folder; name a file in it")
+    if path.exists() and not path.is_file():
+        raise DigitsError(f"{path}: not a regular file; name another")
+    if not folder.is_dir():
+        raise DigitsError(f"{path}: the folder {folder} does not exist; make it first")
+    probe = folder / f".{path.name}.writable"
+    try:
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise DigitsError(f"{path}: cannot be written ({error.strerror})") from None
 
 
 def _sync_folder(folder: Path) -> None:

@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_dat
 from ovr_digits.core.arrays import Array, Bools, Float64
 from ovr_digits.core.detectors import DetectorArrays, detector_scores
 from ovr_digits.core.vote import probabilities
+from ovr_digits.curves import OnEpoch
 from ovr_digits.features import ImageInput, PatchKernelFeatures
 from ovr_digits.fitting import DetectorOptions, FittedDetectors, fit_detectors
 from ovr_digits.parallel import collect
@@ -23,6 +24,8 @@ from ovr_digits.progress import Progress
 
 class _SGDOnFeatures(ClassifierMixin, ImageInput):
     """The options that one detector and ten share, and the fit that both use."""
+
+    patience: int | None = None  # of detectors in a models.pkl from before there was patience
 
     def __init__(
         self,
@@ -37,6 +40,7 @@ class _SGDOnFeatures(ClassifierMixin, ImageInput):
         n_leading: int = 0,
         groups: Sequence[Sequence[str]] | None = None,
         validation_fraction: float = 0.0,
+        patience: int | None = None,
         n_jobs: int | None = None,
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
@@ -51,6 +55,7 @@ class _SGDOnFeatures(ClassifierMixin, ImageInput):
         self.n_leading = n_leading
         self.groups = groups
         self.validation_fraction = validation_fraction
+        self.patience = patience
         self.n_jobs = n_jobs
         self.random_state = random_state
 
@@ -71,7 +76,12 @@ class _SGDOnFeatures(ClassifierMixin, ImageInput):
         return X, y
 
     def _fit_targets(
-        self, X: Array, targets: Bools, n_labelled: int, progress: Progress | None
+        self,
+        X: Array,
+        targets: Bools,
+        n_labelled: int,
+        progress: Progress | None = None,
+        on_epoch: OnEpoch | None = None,
     ) -> FittedDetectors:
         rng = check_random_state(self.random_state)
         features = PatchKernelFeatures() if self.features is None else clone(self.features)
@@ -89,8 +99,9 @@ class _SGDOnFeatures(ClassifierMixin, ImageInput):
             n_leading=self.n_leading,
             groups=self.groups,
             n_validation=round(self.validation_fraction * n_labelled),
+            patience=self.patience,
         )
-        return fit_detectors(X, targets, features, options, rng, self.n_jobs, progress)
+        return fit_detectors(X, targets, features, options, rng, self.n_jobs, progress, on_epoch)
 
 
 class DigitDetector(_SGDOnFeatures):
@@ -131,6 +142,11 @@ class DigitDetector(_SGDOnFeatures):
         Share of the samples, the last ones, held out to calibrate the
         probabilities before the final fit takes them in too; with 0 the
         scores stay as SGD made them.
+    patience : int, optional
+        Stop once the loss on the held-out part has not fallen for so many
+        epochs, and keep the weights of the epoch where it was lowest; copies
+        that do not fit into memory together are taken in turn, each window of
+        them until it brings nothing more. ``epochs`` is the most of a window.
     n_jobs : int, optional
         Threads; -1 is one for each core.
     random_state : int, RandomState instance or None, default=None
@@ -164,7 +180,7 @@ class DigitDetector(_SGDOnFeatures):
         Raises
         ------
         ValueError
-            Where there are not two classes.
+            Where there are not two classes, or patience without a validation part.
         """
         X, y = self._check_images_and_targets(X, y)
         kind = type_of_target(y, input_name="y", raise_unknown=True)
@@ -175,7 +191,7 @@ class DigitDetector(_SGDOnFeatures):
         classes = np.unique(y)
         if len(classes) < 2:
             raise ValueError("a detector needs samples of 2 classes, but y has only one class")
-        fitted = self._fit_targets(X, (y == classes[1])[:, None], len(y), None)
+        fitted = self._fit_targets(X, (y == classes[1])[:, None], len(y))
         return self._take(fitted, 0, classes, {})
 
     def _take(
@@ -253,6 +269,8 @@ class OneVsRestDigits(_SGDOnFeatures):
     validation_score_ : float or None
         Accuracy of the vote on the held-out part, by detectors that had not
         seen it; ``None`` with ``validation_fraction=0``.
+    kept_epoch_ : int
+        The epoch whose weights these are: the last, but for ``patience``.
     n_features_in_ : int
         Pixels of an image.
 
@@ -272,6 +290,7 @@ class OneVsRestDigits(_SGDOnFeatures):
         y: Any,
         progress: Progress | None = None,
         negatives: Array | None = None,
+        on_epoch: OnEpoch | None = None,
     ) -> Self:
         """Fit on images and their classes.
 
@@ -283,11 +302,14 @@ class OneVsRestDigits(_SGDOnFeatures):
         progress : Progress, optional
         negatives : (n_negatives, h * w), optional
             Images of no class, which every detector learns to say no to.
+        on_epoch : callable, optional
+            Told a ``curves.EpochResult`` after each epoch; nothing is measured
+            where neither this nor ``patience`` is given.
 
         Raises
         ------
         ValueError
-            Where there is only one class.
+            Where there is only one class, or patience without a validation part.
         """
         X, y = self._check_images_and_targets(X, y)
         self.classes_ = np.unique(y)
@@ -297,7 +319,8 @@ class OneVsRestDigits(_SGDOnFeatures):
         if negatives is not None:  # in front: the last samples are those held out
             X = np.concatenate([negatives, X])
             targets = np.pad(targets, ((len(negatives), 0), (0, 0)))
-        fitted = self._fit_targets(X, targets, len(y), progress)
+        fitted = self._fit_targets(X, targets, len(y), progress, on_epoch)
+        self.kept_epoch_ = fitted.kept_epoch
         self.validation_score_ = None
         if fitted.validation_scores is not None:
             winners = self.classes_[fitted.validation_scores.argmax(axis=1)]

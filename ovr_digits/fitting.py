@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,14 +13,18 @@ from threadpoolctl import threadpool_limits
 from ovr_digits.coordinates import CoordinateSpace, Inputs, TrainingImages
 from ovr_digits.core.arrays import Array, Bools, Float32, Float64, Floats
 from ovr_digits.core.distortion import MEDIUM, DistortionStrength
+from ovr_digits.curves import EpochResult, Measures, OnEpoch, measure
 from ovr_digits.features import PatchKernelFeatures
-from ovr_digits.parallel import resolve_jobs
+from ovr_digits.parallel import collect, resolve_jobs
 from ovr_digits.progress import Progress
 from ovr_digits.sgd import AveragedSGD, SGDOptions, pass_over
 
 #: Bytes of coordinates that are held at once, of the images and of as many copies as fit;
 #: at least one copy is. SGD goes over these for all epochs, then they make place for others.
 WINDOW_BYTES = 2_000_000_000
+
+#: Samples that were learnt from on which curves are measured, spread evenly over them all.
+CURVE_SAMPLES = 10_000
 
 #: Imagined counter-examples of either class, see ``_calibrate``.
 _PSEUDO_COUNT = 0.1
@@ -55,6 +60,9 @@ class DetectorOptions:
     n_validation : int
         The last samples, held out to calibrate the detectors that learn from
         all; 0 leaves the scores as SGD made them.
+    patience : int, optional
+        Epochs to wait for a lower loss on the held-out samples, see
+        ``detectors.DigitDetector``.
     """
 
     loss: str = "hinge"
@@ -68,6 +76,7 @@ class DetectorOptions:
     n_leading: int = 0
     groups: Sequence[Sequence[str]] | None = None
     n_validation: int = 0
+    patience: int | None = None
 
 
 @dataclass(frozen=True)
@@ -84,6 +93,8 @@ class FittedDetectors:
         Samples that each detector passed over.
     validation_scores : (n_validation, n_targets) float64 or None
         Scores of held-out samples by detectors that had not seen them.
+    kept_epoch : int
+        The epoch, from 1 on, whose weights these are.
     """
 
     features: PatchKernelFeatures
@@ -91,6 +102,7 @@ class FittedDetectors:
     intercept: Float64
     n_updates: int
     validation_scores: Float64 | None
+    kept_epoch: int
 
 
 def fit_detectors(
@@ -101,6 +113,7 @@ def fit_detectors(
     rng: np.random.RandomState,
     n_jobs: int | None = None,
     progress: Progress | None = None,
+    on_epoch: OnEpoch | None = None,
 ) -> FittedDetectors:
     """Learn features without labels, then one SGD detector for each target, folded.
 
@@ -116,6 +129,8 @@ def fit_detectors(
     rng : RandomState
     n_jobs : int, optional
     progress : Progress, optional
+    on_epoch : callable, optional
+        Told a ``curves.EpochResult`` after each epoch.
 
     Returns
     -------
@@ -124,7 +139,8 @@ def fit_detectors(
     Raises
     ------
     ValueError
-        Where the groups of views are not made of the views of the features.
+        Where the groups of views are not made of the views of the features,
+        or where there is patience but no sample is held out.
     """
     progress = progress or Progress()
     n_jobs = resolve_jobs(n_jobs)
@@ -132,6 +148,11 @@ def fit_detectors(
     groups = options.groups or [tuple(features.views)]
     if {view for group in groups for view in group} != set(features.views):
         raise ValueError("the groups of views must name every view of the features, and no other")
+    if options.patience is not None and (options.patience < 1 or not options.n_validation):
+        raise ValueError(
+            f"patience={options.patience} needs to be 1 or more, and held-out samples to measure "
+            "the loss on: give a validation_fraction"
+        )
     with threadpool_limits(1, user_api="blas"):  # the cores are shared out by parallel
         progress.stage("learning the patches", 1)
         features.set_params(n_jobs=n_jobs).fit(X[:n_fit]).set_params(n_jobs=None)
@@ -145,20 +166,24 @@ def fit_detectors(
         inputs = [space.inputs(group) for group in groups]
         sizes = [n_fit, len(X)] if options.n_validation else [len(X)]
         committees = [_Committee(inputs, targets[:size], options, rng) for size in sizes]
-        _learn(committees, images, space, originals, options, rng, n_jobs, progress)
-        coef, intercept = committees[-1].weights(space.n_inputs)
+        watch = _Watch(committees, space, originals, targets, options, n_jobs, on_epoch)
+        _learn(committees, images, space, originals, options, rng, n_jobs, progress, watch)
+        kept = watch.kept
+        coef, intercept = kept.weights[-1]
         validation_scores = None
         if options.n_validation:
-            validation_scores = space.score(
-                originals[n_fit:], *committees[0].weights(space.n_inputs)
-            )
+            validation_scores = space.score(originals[n_fit:], *kept.weights[0])
             slope, offset = _calibrate(validation_scores, targets[n_fit:])
             validation_scores = validation_scores * slope + offset
             coef, intercept = coef * slope[:, None], intercept * slope + offset
     coef, intercept = space.fold(coef, intercept)
-    n_updates = committees[-1].learners[0].n_samples
     return FittedDetectors(
-        features, coef.astype(np.float32), intercept, n_updates, validation_scores
+        features,
+        coef.astype(np.float32),
+        intercept,
+        kept.n_updates,
+        validation_scores,
+        kept.epoch,
     )
 
 
@@ -185,6 +210,78 @@ class _Committee:
         return coef, intercept
 
 
+@dataclass(frozen=True)
+class _State:
+    """The committees after an epoch."""
+
+    epoch: int
+    weights: Sequence[tuple[Float64, Float64]]
+    n_updates: int
+
+
+class _Watch:
+    """Keeps what the committees were after the best epoch, or the last where none is the best.
+
+    The committee that has not seen what is held out is measured, and where
+    there is one, another that learns from all follows it: the same epoch of
+    both is kept. Nothing is measured where nobody wants to know.
+
+    Attributes
+    ----------
+    kept : _State
+        Once there was an epoch.
+    """
+
+    def __init__(
+        self,
+        committees: Sequence[_Committee],
+        space: CoordinateSpace,
+        originals: Floats,
+        targets: Bools,
+        options: DetectorOptions,
+        n_jobs: int,
+        on_epoch: OnEpoch | None,
+    ) -> None:
+        self._committees, self._space, self._originals = committees, space, originals
+        self._targets, self._options, self._n_jobs = targets, options, n_jobs
+        self._on_epoch = on_epoch
+        self._n_epochs, self._lowest = 0, math.inf
+
+    def end_epoch(self, n_copies: int) -> bool:
+        """Whether the committees as they are now, after so many copies, are those to keep."""
+        self._n_epochs += 1
+        weights = [committee.weights(self._space.n_inputs) for committee in self._committees]
+        if self._on_epoch is not None or self._options.patience is not None:
+            result = self._examine(*weights[0], n_copies)
+            if self._on_epoch is not None:
+                self._on_epoch(result)
+            if self._options.patience is not None and result.validation is not None:
+                if result.validation.loss >= self._lowest:
+                    return False
+                self._lowest = result.validation.loss
+        n_updates = self._committees[-1].learners[0].n_samples
+        self.kept = _State(self._n_epochs, weights, n_updates)
+        return True
+
+    def _examine(self, coef: Float64, intercept: Float64, n_copies: int) -> EpochResult:
+        def measured(rows: Array) -> Measures:
+            scores = collect(
+                lambda part: self._space.score(self._originals[part], coef, intercept),
+                rows,
+                self._n_jobs,
+            )
+            return measure(scores, self._targets[rows], self._options.loss)
+
+        n = len(self._targets)
+        n_fit = n - self._options.n_validation
+        return EpochResult(
+            self._n_epochs,
+            n_copies,
+            train=measured(np.linspace(0, n_fit - 1, min(n_fit, CURVE_SAMPLES)).astype(np.intp)),
+            validation=measured(np.arange(n_fit, n)) if n_fit < n else None,
+        )
+
+
 def _learn(
     committees: Sequence[_Committee],
     images: TrainingImages,
@@ -194,6 +291,7 @@ def _learn(
     rng: np.random.RandomState,
     n_jobs: int,
     progress: Progress,
+    watch: _Watch,
 ) -> None:
     """Pass over the images and their copies, a window of copies at a time."""
     learners = [learner for committee in committees for learner in committee.learners]
@@ -206,10 +304,14 @@ def _learn(
             window.append(images.coordinates(space, stage, distorted=True))
         said = f", copies up to {last}" if last else ""
         progress.stage(f"detectors{said}", options.epochs * len(window))
+        n_worse = 0
         for _ in range(options.epochs):
             for Z in window:
                 pass_over(learners, Z, rng, n_jobs)
                 progress.advance(1)
+            n_worse = 0 if watch.end_epoch(last) else n_worse + 1
+            if n_worse == options.patience:
+                break
 
 
 def _calibrate(scores: Float64, targets: Bools) -> tuple[Float64, Float64]:

@@ -13,7 +13,9 @@ import numpy as np
 import sklearn
 
 from ovr_digits import __version__
+from ovr_digits.atomic import check_writable
 from ovr_digits.core.arrays import Array
+from ovr_digits.curves import OnEpoch
 from ovr_digits.data import Dataset, Split, load_split
 from ovr_digits.detectors import OneVsRestDigits
 from ovr_digits.errors import DigitsError
@@ -29,6 +31,8 @@ from ovr_digits.progress import Progress
 VALIDATION_FRACTION = 1 / 6
 #: Fewer images than this leave too little to hold out.
 MIN_SAMPLES = 60
+#: Passes of SGD over a window of copies that patience may wait for, unless told otherwise.
+MAX_EPOCHS = 50
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,10 @@ class TrainingOptions:
         A key of ``presets.PRESETS``.
     seed : int
     epochs : int, optional
-        Passes of SGD over the images and their copies; default: the preset's.
+        Passes of SGD over the images and their copies; default: the preset's, or
+        ``MAX_EPOCHS`` with ``patience``.
+    patience : int, optional
+        See ``detectors.DigitDetector``.
     loss : str
         One of ``presets.DETECTOR_LOSSES``.
     limit : int, optional
@@ -64,6 +71,7 @@ class TrainingOptions:
     preset: str = "default"
     seed: int = 0
     epochs: int | None = None
+    patience: int | None = None
     loss: str = "hinge"
     limit: int | None = None
     negatives: float = NEGATIVES
@@ -72,7 +80,10 @@ class TrainingOptions:
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """What a training run found; accuracies are shares in 0..1."""
+    """What a training run found; accuracies are shares in 0..1.
+
+    ``kept_epoch`` is the one whose weights were kept, see ``curves.EpochResult``.
+    """
 
     output: Path
     dataset: str
@@ -82,6 +93,7 @@ class TrainingResult:
     seconds: float
     validation_accuracy: float
     test_accuracy: float
+    kept_epoch: int
     options: dict[str, Any]
 
     def as_json(self) -> dict[str, Any]:
@@ -97,13 +109,18 @@ class TrainingResult:
         }
 
 
-def train(options: TrainingOptions, progress: Progress | None = None) -> TrainingResult:
+def train(
+    options: TrainingOptions,
+    progress: Progress | None = None,
+    on_epoch: OnEpoch | None = None,
+) -> TrainingResult:
     """Train ten detectors, check them, and write models.pkl.
 
     The features are learnt, and the detectors first fitted, without the
     validation part; it gives the validation accuracy and the calibration.
     The final detectors are fitted on all images. The test set is read once,
-    at the end.
+    at the end. Where ``on_epoch`` is given, the detectors are measured after
+    each epoch, and it is told.
 
     Raises
     ------
@@ -112,7 +129,7 @@ def train(options: TrainingOptions, progress: Progress | None = None) -> Trainin
         written; an output that was there before is untouched then.
     """
     progress = progress or Progress()
-    _check_writable(options.output)
+    check_writable(options.output)
     started = time.perf_counter()
     train_split = load_split(options.dataset, "train", options.data_dir, progress)
     test_split = load_split(options.dataset, "test", options.data_dir, progress)
@@ -123,7 +140,7 @@ def train(options: TrainingOptions, progress: Progress | None = None) -> Trainin
     progress.stage("pictures of no digit", n_negatives)
     negatives = draw_negatives(n_negatives, X[: _n_fit(y)], options.seed, progress.advance)
     preset = PRESETS[options.preset]
-    epochs = options.epochs or preset.epochs
+    epochs = options.epochs or (MAX_EPOCHS if options.patience else preset.epochs)
     model = OneVsRestDigits(
         PatchKernelFeatures(preset.views, n_channels=preset.n_channels),
         loss=options.loss,
@@ -133,9 +150,10 @@ def train(options: TrainingOptions, progress: Progress | None = None) -> Trainin
         n_leading=preset.n_leading,
         groups=preset.groups,
         validation_fraction=VALIDATION_FRACTION,
+        patience=options.patience,
         n_jobs=options.n_jobs,
         random_state=options.seed,
-    ).fit(X, y, progress, negatives)
+    ).fit(X, y, progress, negatives, on_epoch)
 
     progress.stage("voting on the test set", len(test_split))
     scores = collect(
@@ -151,10 +169,13 @@ def train(options: TrainingOptions, progress: Progress | None = None) -> Trainin
         seconds=time.perf_counter() - started,
         validation_accuracy=model.validation_score_,
         test_accuracy=evaluate_scores(scores, test_split.y).accuracy,
+        kept_epoch=model.kept_epoch_,
         options={
             "preset": options.preset,
             "seed": options.seed,
             "epochs": epochs,
+            "patience": options.patience,
+            "kept_epoch": model.kept_epoch_,
             "detector_loss": options.loss,
             "limit": options.limit,
             "negatives": options.negatives,
@@ -204,20 +225,3 @@ def _check_samples(y: Array) -> None:
 def _n_fit(y: Array) -> int:
     """How many of the images are not held out at first."""
     return len(y) - round(VALIDATION_FRACTION * len(y))
-
-
-def _check_writable(output: Path) -> None:
-    """Find out before the work, not after it, that its result has no place to go."""
-    folder = output.resolve().parent
-    if output.is_dir():
-        raise DigitsError(f"{output}: this is a folder; name a file in it")
-    if output.exists() and not output.is_file():
-        raise DigitsError(f"{output}: not a regular file; name another")
-    if not folder.is_dir():
-        raise DigitsError(f"{output}: the folder {folder} does not exist; make it first")
-    probe = folder / f".{output.name}.writable"
-    try:
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise DigitsError(f"{output}: cannot be written ({error.strerror})") from None
