@@ -27,7 +27,7 @@ class Measures:
     accuracy : float in 0..1
         Of the vote, on the images that are of a class; NaN where none is.
     detector_loss : tuple of float
-        The loss that each detector's SGD minimises, without its L2 penalty.
+        What each detector's SGD minimises, without its L2 penalty.
     detector_accuracy : tuple of float in 0..1
         How often each detector's yes or no was right, images of no class counted.
     """
@@ -47,7 +47,10 @@ class Measures:
 
 @dataclass(frozen=True)
 class EpochResult:
-    """What the detectors are after an epoch, by their scores before calibration.
+    """What the detectors would be if an epoch were the last.
+
+    Losses are those of SGD's own scores; accuracies are those of the votes
+    that would be stored, calibrated on the held-out images.
 
     Attributes
     ----------
@@ -81,13 +84,15 @@ class EpochResult:
 OnEpoch = Callable[[EpochResult], None]
 
 
-def measure(scores: Float64, targets: Bools, loss: str) -> Measures:
-    """Compare scores (n, n_targets) with what each detector should say (n, n_targets).
+def measure(scores: Float64, log_odds: Float64, targets: Bools, loss: str) -> Measures:
+    """Compare what detectors say with what they should.
 
     Parameters
     ----------
     scores : (n, n_targets) float
-        As SGD makes them, not calibrated.
+        As SGD makes them; these give the losses.
+    log_odds : (n, n_targets) float
+        The scores calibrated; these give the accuracies.
     targets : (n, n_targets) bool
         A row of nothing but False is an image of no class.
     loss : str
@@ -95,12 +100,12 @@ def measure(scores: Float64, targets: Bools, loss: str) -> Measures:
     """
     losses = _losses(np.where(targets, scores, -scores), loss).mean(axis=0)
     of_a_class = targets.any(axis=1)
-    right = targets[np.arange(len(targets)), scores.argmax(axis=1)][of_a_class]
+    right = targets[np.arange(len(targets)), log_odds.argmax(axis=1)][of_a_class]
     return Measures(
         loss=float(losses.mean()),
         accuracy=float(right.mean()) if len(right) else math.nan,
         detector_loss=tuple(losses.tolist()),
-        detector_accuracy=tuple(((scores > 0) == targets).mean(axis=0).tolist()),
+        detector_accuracy=tuple(((log_odds > 0) == targets).mean(axis=0).tolist()),
     )
 
 

@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits
 from ovr_digits.coordinates import CoordinateSpace, Inputs, TrainingImages
 from ovr_digits.core.arrays import Array, Bools, Float32, Float64, Floats
 from ovr_digits.core.distortion import MEDIUM, DistortionStrength
-from ovr_digits.curves import EpochResult, Measures, OnEpoch, measure
+from ovr_digits.curves import EpochResult, OnEpoch, measure
 from ovr_digits.features import PatchKernelFeatures
 from ovr_digits.parallel import collect, resolve_jobs
 from ovr_digits.progress import Progress
@@ -264,21 +264,28 @@ class _Watch:
         return True
 
     def _examine(self, coef: Float64, intercept: Float64, n_copies: int) -> EpochResult:
-        def measured(rows: Array) -> Measures:
-            scores = collect(
+        def scores_of(rows: Array) -> Float64:
+            return collect(
                 lambda part: self._space.score(self._originals[part], coef, intercept),
                 rows,
                 self._n_jobs,
             )
-            return measure(scores, self._targets[rows], self._options.loss)
 
-        n = len(self._targets)
-        n_fit = n - self._options.n_validation
+        n, n_held_out = len(self._targets), self._options.n_validation
+        n_fit = n - n_held_out
+        rows = np.linspace(0, n_fit - 1, min(n_fit, CURVE_SAMPLES)).astype(np.intp)
+        train, held_out = scores_of(rows), np.arange(n_fit, n)
+        slope, offset = np.ones(len(coef)), np.zeros(len(coef))
+        validation = None
+        if n_held_out:
+            scores, targets = scores_of(held_out), self._targets[held_out]
+            slope, offset = _calibrate(scores, targets)
+            validation = measure(scores, scores * slope + offset, targets, self._options.loss)
         return EpochResult(
             self._n_epochs,
             n_copies,
-            train=measured(np.linspace(0, n_fit - 1, min(n_fit, CURVE_SAMPLES)).astype(np.intp)),
-            validation=measured(np.arange(n_fit, n)) if n_fit < n else None,
+            measure(train, train * slope + offset, self._targets[rows], self._options.loss),
+            validation,
         )
 
 

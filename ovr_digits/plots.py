@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,12 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from ovr_digits import atomic
 from ovr_digits.core.vote import Vote
+from ovr_digits.curves import EpochResult, Measures
 from ovr_digits.errors import DigitsError
 from ovr_digits.evaluation import Reliability
 from ovr_digits.explanation import Explanation
@@ -279,3 +282,82 @@ def show_figure(figure: Figure) -> bool:
     figure.set_canvas(canvas)
     plt.show()
     return True
+
+
+def plot_curves(results: Sequence[EpochResult], kept_epoch: int) -> Figure:
+    """Draw loss and errors over the epochs of training, of the vote and of each detector.
+
+    Parameters
+    ----------
+    results : sequence of EpochResult
+        At least one.
+    kept_epoch : int
+        The epoch whose weights were kept; it is marked.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    kept = results[kept_epoch - 1]
+    final = kept.validation or kept.train
+    n_detectors = len(final.detector_loss)
+    worst = int(np.argmax(final.detector_loss))
+    n_rows = math.ceil(n_detectors / 5)
+    heights = [3.6, 2.1 * n_rows]
+    layout = ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.08)
+    figure = Figure(figsize=(10, sum(heights)), layout=layout)
+    upper, lower = figure.subfigures(2, 1, squeeze=False, height_ratios=heights)[:, 0]
+
+    vote, loss = upper.subplots(1, 2)
+    _draw_curves(vote, results, kept_epoch, lambda measures: 100 * (1 - measures.accuracy))
+    wrong = f"{100 * (1 - final.accuracy):.2f} % of the votes are wrong"
+    vote.set_title(f"{wrong} at epoch {kept_epoch}, the one kept", loc="left", fontsize=10)
+    vote.set(xlabel="epoch", ylabel="wrong votes, %")
+    _draw_curves(loss, results, kept_epoch, lambda measures: measures.loss)
+    loss.set_title(f"The loss is {final.loss:.4f} there", loc="left", fontsize=10)
+    loss.set(xlabel="epoch", ylabel="mean loss of the detectors")
+    loss.legend(frameon=False, fontsize=9)
+
+    panels = lower.subplots(n_rows, 5, sharex=True, sharey=True, squeeze=False)
+    for detector, axes in enumerate(panels.flat):
+        if detector >= n_detectors:
+            axes.set_axis_off()
+            continue
+        _draw_curves(axes, results, kept_epoch, functools.partial(_loss_of, detector))
+        title, colour = f"detector {detector}", "black"
+        if detector == worst:
+            title, colour = f"{title}, the worst", WRONG
+        axes.set_title(title, loc="left", fontsize=10, color=colour)
+    for axes in panels[:, 0]:
+        axes.set_ylabel("loss")
+    for axes in panels[-1]:
+        axes.set_xlabel("epoch")
+    for axes in (vote, loss, panels[0, 0]):
+        axes.set_ylim(bottom=0)  # only now: it also settles the top, which the panels share
+    return figure
+
+
+def _loss_of(detector: int, measures: Measures) -> float:
+    return measures.detector_loss[detector]
+
+
+def _draw_curves(
+    axes: Any,
+    results: Sequence[EpochResult],
+    kept_epoch: int,
+    value: Callable[[Measures], float],
+) -> None:
+    """One number of training and validation over the epochs, with a line at the epoch kept."""
+    axes.axvline(kept_epoch, color="black", linewidth=0.7, linestyle=":", label="epoch kept")
+    for part, style, colour, label in (
+        ("train", ".--", FIRED, "images learnt from"),
+        ("validation", ".-", WINNER, "images held out"),
+    ):
+        measured = [(r.epoch, getattr(r, part)) for r in results]
+        points = [(epoch, value(measures)) for epoch, measures in measured if measures is not None]
+        if points:
+            axes.plot(*zip(*points, strict=True), style, color=colour, label=label, clip_on=False)
+    axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True, min_n_ticks=1))
+    axes.tick_params(labelsize=9)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)

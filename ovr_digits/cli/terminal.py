@@ -13,11 +13,17 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ovr_digits.core.vote import Vote
+    from ovr_digits.curves import EpochResult
     from ovr_digits.evaluation import Evaluation
 
 NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 BLANK = "no ink on it, and so no digit"
 DATASET_NAMES = {"mnist": "MNIST", "digits": "digits"}
+
+_EPOCH_HEADING = (
+    f"{'epoch':8}loss{'':7}votes wrong, %   detectors wrong on images held out, %\n"
+    f"{'seen':>11}{'held':>8}{'seen':>5}{'held':>5}" + "".join(f"{digit:5}" for digit in range(10))
+)
 
 _BAR_WIDTH = 24
 _HALF_BLOCKS = " ▄▀█"  # lower half inked: 1, upper half inked: 2
@@ -113,3 +119,20 @@ def confusion_lines(result: Evaluation) -> list[str]:
         shares = f"{100 * scores.precision:11.2f}{100 * scores.recall:8.2f}{100 * scores.f1:8.2f}"
         lines.append(f"{click.style(str(scores.digit), bold=True)} {counts}{shares}")
     return lines
+
+
+def epoch_text(result: EpochResult) -> str:
+    """An epoch of training for stderr: a row of a table on a terminal, a sentence elsewhere."""
+    train, validation = result.train, result.validation
+    assert validation is not None  # the command always holds some images out
+    if not sys.stderr.isatty():
+        return (
+            f"epoch {result.epoch}: loss {train.loss:.5f} (validation {validation.loss:.5f}), "
+            f"vote {train.accuracy:.2%} (validation {validation.accuracy:.2%})"
+        )
+    right = [train.accuracy, validation.accuracy, *validation.detector_accuracy]
+    wrong = [100 * (1 - share) for share in right]
+    row = f"{result.epoch:3}{train.loss:8.5f}{validation.loss:8.5f}" + "".join(
+        f"{share:5.2f}" if share < 9.995 else f"{share:5.1f}" for share in wrong
+    )
+    return row if result.epoch > 1 else f"{_EPOCH_HEADING}\n{row}"

@@ -11,6 +11,7 @@ from ovr_digits.cli.options import (
     CONTEXT_SETTINGS,
     data_dir_option,
     dataset_option,
+    figure_option,
     jobs_option,
     json_option,
     print_json,
@@ -41,8 +42,21 @@ from ovr_digits.presets import DETECTOR_LOSSES, NEGATIVES, PRESETS
 @click.option(
     "--epochs",
     type=click.IntRange(1, 1000),
-    help="Passes of SGD over the images. [default: the preset's]",
+    help="Passes of SGD over the images. [default: the preset's; with --patience 50]",
 )
+@click.option(
+    "--patience",
+    type=click.IntRange(1, 1000),
+    metavar="N",
+    help="Stop when N epochs have not lowered the loss on held-out images, and keep the best.",
+)
+@click.option(
+    "--log",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write loss and accuracy to a file as each epoch ends, one JSON object a line.",
+)
+@figure_option("--plot", "Draw loss and accuracy over the epochs")
 @click.option(
     "--detector-loss",
     type=click.Choice(DETECTOR_LOSSES),
@@ -75,6 +89,9 @@ def train(
     seed: int,
     preset: str,
     epochs: int | None,
+    patience: int | None,
+    log: Path | None,
+    plot: Path | None,
     detector_loss: str,
     limit: int | None,
     negatives: float,
@@ -87,9 +104,12 @@ def train(
     Examples:
       ovr-digits train
       ovr-digits train --preset best
+      ovr-digits train --patience 3 --plot curves.png
       ovr-digits train --limit 5000 --output quick.pkl
       ovr-digits train --dataset digits --seed 7
     """
+    from ovr_digits.atomic import check_writable
+    from ovr_digits.curves import EpochLog, EpochResult
     from ovr_digits.progress import TerminalProgress
     from ovr_digits.training import TrainingOptions
     from ovr_digits.training import train as run
@@ -101,13 +121,30 @@ def train(
         preset=preset,
         seed=seed,
         epochs=epochs,
+        patience=patience,
         loss=detector_loss,
         limit=limit,
         negatives=negatives,
         n_jobs=jobs,
     )
+    if plot is not None:
+        check_writable(plot)
+    epoch_log = None if log is None else EpochLog(log)
+    curve: list[EpochResult] = []
+
+    def on_epoch(result: EpochResult) -> None:
+        curve.append(result)
+        if epoch_log is not None:
+            epoch_log(result)
+        progress.note(terminal.epoch_text(result))
+
+    is_watched = patience is not None or log is not None or plot is not None
     with TerminalProgress() as progress:
-        result = run(options, progress)
+        result = run(options, progress, on_epoch if is_watched else None)
+    if plot is not None:
+        from ovr_digits.plots import plot_curves, save_figure
+
+        save_figure(plot_curves(curve, result.kept_epoch), plot)
     if as_json:
         print_json(result.as_json())
         return
@@ -117,4 +154,8 @@ def train(
         f"test accuracy        {result.test_accuracy:8.2%}  on {result.test_samples:,} images",
         f"written to {result.output} after {result.seconds:.0f} s",
     ]
+    if patience is not None:
+        lines.insert(
+            1, f"epoch {result.kept_epoch} of {len(curve)} is kept, with the lowest validation loss"
+        )
     terminal.echo("\n".join(lines))
