@@ -402,6 +402,7 @@ def test_installed_console_script(tmp_path):
         (["test", "--dataset", "emnist"], "--dataset"),
         (["train", "--limit", "0"], "--limit"),
         (["train", "--epochs", "0"], "--epochs"),
+        (["train", "--patience", "0"], "--patience"),
         (["train", "--jobs", "0"], "--jobs"),
         (["evaluate", "--jobs", "-2"], "--jobs"),
     ],
@@ -617,6 +618,85 @@ def test_reader_that_goes_away(trained, tmp_path, form):
     assert result.stderr == ""
 
 
+# --- learning curves --------------------------------------------------------------------------
+
+
+def test_curves_are_logged_told_and_drawn(run, trained, tmp_path):
+    """And change nothing of what is learnt."""
+    from ovr_digits.modelfile import load_models
+
+    (tmp_path / "log.jsonl").write_text("of an older run\n" * 9)
+    result = run("train", *SMALL, "--log", "log.jsonl", "--plot", "curves.png", "--json")
+    (said,) = objects(result)
+    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert [(line["epoch"], line["copies"]) for line in lines] == [(1, 3), (2, 3), (3, 3)]
+    for line in lines:
+        for part in (line["train"], line["validation"]):
+            assert len(part["detector_loss"]) == len(part["detector_accuracy"]) == 10
+            assert part["loss"] == pytest.approx(np.mean(part["detector_loss"]), abs=2e-6)
+            assert all(0 <= share <= 1 for share in (part["accuracy"], *part["detector_accuracy"]))
+    assert lines[-1]["train"]["loss"] < lines[0]["train"]["loss"]
+    assert lines[-1]["train"]["accuracy"] > 0.95
+    assert lines[-1]["validation"]["accuracy"] == said["validation_accuracy"]
+    told = [line for line in result.stderr.splitlines() if line.startswith("epoch ")]
+    assert [line.split(":")[0] for line in told] == ["epoch 1", "epoch 2", "epoch 3"]
+    assert max(map(len, result.stderr.splitlines())) < 80
+    assert said["options"] == trained[1]["options"] | {"patience": None, "kept_epoch": 3}
+    one, other = (load_models(path) for path in (tmp_path / "models.pkl", trained[0]))
+    np.testing.assert_array_equal(one.coef, other.coef)
+    np.testing.assert_array_equal(one.intercept, other.intercept)
+    with Image.open(tmp_path / "curves.png") as picture:
+        picture.load()
+        assert picture.format == "PNG"
+        assert min(picture.size) > 600
+
+
+def test_patience_stops_early_and_keeps_the_best_epoch(run, tmp_path):
+    from ovr_digits.modelfile import load_models
+
+    options = [*SMALL, "--preset", "fast"]
+    (said,) = objects(run("train", *options, "--patience", 2, "--log", "log.jsonl", "--json"))
+    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    best = min(lines, key=lambda line: line["validation"]["loss"])
+    assert len(lines) == best["epoch"] + 2 < 50
+    assert said["options"]["patience"] == 2
+    assert said["options"]["kept_epoch"] == best["epoch"]
+    assert said["validation_accuracy"] == best["validation"]["accuracy"]
+    told = run("train", *options, "--epochs", best["epoch"], "--patience", 9, "--output", "b.pkl")
+    assert f"epoch {best['epoch']} of {best['epoch']} is kept" in told.stdout
+    one, other = (load_models(tmp_path / name) for name in ("models.pkl", "b.pkl"))
+    np.testing.assert_array_equal(one.coef, other.coef)
+    np.testing.assert_array_equal(one.intercept, other.intercept)
+
+
+def test_epochs_are_a_table_on_a_terminal_and_untold_unless_asked_for(run, tmp_path):
+    shown = on_a_terminal(tmp_path, "train", *QUICK, "--patience", 1, "--epochs", 2)
+    plain = re.sub(r"\x1b\[[?\d;]*[A-Za-z]", "", shown)
+    lines = [line for line in re.split(r"[\r\n]+", plain) if line]
+    assert max(map(len, lines)) <= 80
+    start = next(k for k, line in enumerate(lines) if line.startswith("epoch "))
+    heading, digits, *rows = lines[start:]
+    assert heading.split()[:2] == ["epoch", "loss"]
+    assert digits.split() == ["seen", "held", "seen", "held", *"0123456789"]
+    numbers = [row.split() for row in rows if re.match(r" +\d+ \d\.\d{5} ", row)]
+    assert [row[0] for row in numbers] == ["1", "2"]
+    assert {len(row) for row in numbers} == {15}
+    assert "epoch" not in run("train", *QUICK).stderr
+
+
+def test_curves_that_cannot_be_written(run, tmp_path):
+    for options, words in (
+        (["--plot", "x.xyz"], ["x.xyz", "no picture format"]),
+        (["--plot", "absent/x.png"], ["absent", "does not exist"]),
+        (["--log", "absent/log.jsonl"], ["absent", "does not exist"]),
+        (["--log", tmp_path], ["this is a folder"]),
+    ):
+        result = run("train", *QUICK, *options)
+        assert_one_line(result, *words)
+        assert len(result.stderr.splitlines()) == 1  # before any work
+    assert list(tmp_path.iterdir()) == []
+
+
 # --- data that is missing or wrong ------------------------------------------------------------
 
 
@@ -689,34 +769,42 @@ def test_a_digit_that_does_not_occur(monkeypatch, tmp_path):
 
 
 @pytest.fixture
-def training_process(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
-    """``train`` that has just begun; a shell may have told us, and so it, to ignore Ctrl-C."""
-    code = (
-        "import signal\n"
-        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        "from ovr_digits.cli import main\n"
-        "print('begun', flush=True)\n"
-        "main(['train', '--dataset', 'digits'], prog_name='ovr-digits')"
-    )
-    process = subprocess.Popen(
-        [sys.executable, "-c", code],
-        cwd=tmp_path,
-        env=environment(tmp_path),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline() == "begun\n"
-    yield process
-    process.kill()
-    process.communicate()
+def begin_training(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Begin ``train``; a shell may have told us, and so it, to ignore Ctrl-C."""
+    begun = []
+
+    def begin(*arguments: str) -> subprocess.Popen[str]:
+        code = (
+            "import signal, sys\n"
+            "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+            "from ovr_digits.cli import main\n"
+            "print('begun', flush=True)\n"
+            "main(['train', '--dataset', 'digits', *sys.argv[1:]], prog_name='ovr-digits')"
+        )
+        process = subprocess.Popen(
+            [sys.executable, "-c", code, *arguments],
+            cwd=tmp_path,
+            env=environment(tmp_path),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        begun.append(process)
+        assert process.stdout is not None
+        assert process.stdout.readline() == "begun\n"
+        return process
+
+    yield begin
+    for process in begun:
+        process.kill()
+        process.communicate()
 
 
 @pytest.mark.parametrize("seconds", [0.1, 0.5, 1.2, 2.2, 3.6])
-def test_interrupt_leaves_everything_as_it_was(tmp_path, training_process, seconds):
+def test_interrupt_leaves_everything_as_it_was(tmp_path, begin_training, seconds):
     old = tmp_path / "models.pkl"
     old.write_bytes(b"what was there")
+    training_process = begin_training()
     time.sleep(seconds)
     training_process.send_signal(signal.SIGINT)
     out, err = training_process.communicate(timeout=30)
@@ -724,6 +812,25 @@ def test_interrupt_leaves_everything_as_it_was(tmp_path, training_process, secon
     assert out == ""
     assert old.read_bytes() == b"what was there"
     assert [path.name for path in tmp_path.iterdir()] == ["models.pkl"]
+
+
+def test_interrupt_leaves_whole_lines_of_the_log(tmp_path, begin_training):
+    old, log, plot = (tmp_path / name for name in ("models.pkl", "log.jsonl", "curves.png"))
+    for path in (old, plot):
+        path.write_bytes(b"what was there")
+    process = begin_training("--log", log.name, "--plot", plot.name, "--epochs", "1000")
+    while not log.exists() or log.read_text().count("\n") < 3:
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    assert_one_line(Result([], process.returncode, out, err), "interrupted")
+    text = log.read_text()
+    assert text.endswith("}\n")
+    epochs = [json.loads(line)["epoch"] for line in text.splitlines()]
+    assert epochs == list(range(1, len(epochs) + 1))
+    assert old.read_bytes() == plot.read_bytes() == b"what was there"
+    assert set(tmp_path.iterdir()) == {old, log, plot}
 
 
 def test_train_does_not_replace_what_is_no_regular_file(run, tmp_path):
