@@ -59,7 +59,8 @@ class EpochResult:
     n_copies : int
         Distorted copies of each image that SGD has seen so far.
     train : Measures
-        On a fixed sample of the images that SGD passes over, undistorted.
+        On a fixed sample of the images that SGD passes over, those of no class
+        among them, undistorted.
     validation : Measures or None
         On the held-out images, by detectors that have not seen them; ``None``
         where none are held out.

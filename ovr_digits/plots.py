@@ -310,11 +310,12 @@ def plot_curves(results: Sequence[EpochResult], kept_epoch: int) -> Figure:
 
     vote, loss = upper.subplots(1, 2)
     _draw_curves(vote, results, kept_epoch, lambda measures: 100 * (1 - measures.accuracy))
-    wrong = f"{100 * (1 - final.accuracy):.2f} % of the votes are wrong"
-    vote.set_title(f"{wrong} at epoch {kept_epoch}, the one kept", loc="left", fontsize=10)
+    images = "training images" if kept.validation is None else "images held out"
+    wrong = f"{100 * (1 - final.accuracy):.2f} % wrong votes on {images}"
+    vote.set_title(f"Epoch {kept_epoch} is kept: {wrong}", loc="left", fontsize=10)
     vote.set(xlabel="epoch", ylabel="wrong votes, %")
     _draw_curves(loss, results, kept_epoch, lambda measures: measures.loss)
-    loss.set_title(f"The loss is {final.loss:.4f} there", loc="left", fontsize=10)
+    loss.set_title(f"Its loss on {images} is {final.loss:.4f}", loc="left", fontsize=10)
     loss.set(xlabel="epoch", ylabel="mean loss of the detectors")
     loss.legend(frameon=False, fontsize=9)
 
