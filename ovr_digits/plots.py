@@ -310,7 +310,7 @@ def plot_curves(results: Sequence[EpochResult], kept_epoch: int) -> Figure:
 
     vote, loss = upper.subplots(1, 2)
     _draw_curves(vote, results, kept_epoch, lambda measures: 100 * (1 - measures.accuracy))
-    images = "training images" if kept.validation is None else "images held out"
+    images = "images learnt from" if kept.validation is None else "images held out"
     wrong = f"{100 * (1 - final.accuracy):.2f} % wrong votes on {images}"
     vote.set_title(f"Epoch {kept_epoch} is kept: {wrong}", loc="left", fontsize=10)
     vote.set(xlabel="epoch", ylabel="wrong votes, %")

@@ -403,6 +403,7 @@ def test_installed_console_script(tmp_path):
         (["train", "--limit", "0"], "--limit"),
         (["train", "--epochs", "0"], "--epochs"),
         (["train", "--patience", "0"], "--patience"),
+        (["train", "--log", "a.png", "--plot", "a.png"], "a file each"),
         (["train", "--jobs", "0"], "--jobs"),
         (["evaluate", "--jobs", "-2"], "--jobs"),
     ],

@@ -108,6 +108,10 @@ def train(
       ovr-digits train --limit 5000 --output quick.pkl
       ovr-digits train --dataset digits --seed 7
     """
+    files = [path for path in (output, log, plot) if path is not None]
+    if len(set(files)) < len(files):
+        raise click.UsageError("--output, --log and --plot need a file each.")
+
     from ovr_digits.atomic import check_writable
     from ovr_digits.curves import EpochLog, EpochResult
     from ovr_digits.progress import TerminalProgress
