@@ -100,23 +100,35 @@ def load_split(
         return _load_digits(part)
     if dataset != "mnist":
         raise ValueError(f'dataset is "mnist" or "digits", not {dataset!r}')
-    if data_dir is not None:
-        try:
-            return _read_mnist(Path(data_dir), part)
-        except DigitsError as error:
-            raise DigitsError(f"{error}; {_WITHOUT_MNIST}") from error
-    if named := os.environ.get("OVR_DIGITS_DATA"):
-        try:
-            return _read_mnist(Path(named), part)
-        except DigitsError as error:
-            raise DigitsError(f"OVR_DIGITS_DATA: {error}; {_WITHOUT_MNIST}") from error
-    folder = cache_folder()
+    place, folder = place_in_use(data_dir)
     try:
         return _read_mnist(folder, part)
-    except DigitsError:
+    except DigitsError as error:
+        if place != "cache":
+            prefix = "" if place == "--data-dir" else f"{place}: "
+            raise DigitsError(f"{prefix}{error}; {_WITHOUT_MNIST}") from error
         files = {name: MNIST_FILES[name] for name in MNIST_PARTS[part]}
         download_mnist(folder, files, progress=progress)
         return _read_mnist(folder, part)
+
+
+def search_places(data_dir: str | os.PathLike[str] | None = None) -> dict[str, Path | None]:
+    """Where MNIST is looked for, in this order; None where nobody named a folder.
+
+    Only the first folder counts: the others are searched by nobody.
+    """
+    named = os.environ.get("OVR_DIGITS_DATA")
+    return {
+        "--data-dir": None if data_dir is None else Path(data_dir),
+        "OVR_DIGITS_DATA": Path(named) if named else None,
+        "cache": cache_folder(),
+    }
+
+
+def place_in_use(data_dir: str | os.PathLike[str] | None = None) -> tuple[str, Path]:
+    """The place that MNIST is taken from, by its name in ``search_places``, and its folder."""
+    places = search_places(data_dir).items()
+    return next((name, folder) for name, folder in places if folder is not None)
 
 
 def cache_folder() -> Path:

@@ -53,7 +53,7 @@ def download_mnist(
     timeout: float = 15.0,
     time_limit: float = 600.0,
     progress: Progress = _SILENT,
-) -> None:
+) -> list[str]:
     """Download what a folder lacks of MNIST: from the mirrors in turn, at last from OpenML.
 
     A file is checked before it is put in place, and put there in one step, so
@@ -75,6 +75,11 @@ def download_mnist(
     progress : Progress
         Has a stage for each file.
 
+    Returns
+    -------
+    list of str
+        The files that the folder lacked or had damaged; empty where all were sound.
+
     Raises
     ------
     DigitsError
@@ -82,6 +87,7 @@ def download_mnist(
     """
     folder = Path(folder)
     missing = {name: digest for name, digest in files.items() if not is_sound(folder, name, digest)}
+    lacked = list(missing)
     if mirrors is None:
         mirrors = os.environ.get("OVR_DIGITS_MIRRORS", "").split() or MIRRORS
     failures: dict[str, str] = {}
@@ -116,6 +122,7 @@ def download_mnist(
             f"MNIST could not be downloaded: {tried}; name a folder that holds its files "
             f"with --data-dir or OVR_DIGITS_DATA, or use --dataset digits to work without MNIST"
         )
+    return lacked
 
 
 def _shown(url: str) -> str:
@@ -133,7 +140,7 @@ def _store(folder: Path, name: str, data: bytes) -> None:
     except OSError as error:
         raise DigitsError(
             f"{folder}: MNIST cannot be written there ({error.strerror}); "
-            "name another folder with OVR_DIGITS_CACHE"
+            "name another folder: OVR_DIGITS_CACHE for the cache, --data-dir for data download"
         ) from error
 
 

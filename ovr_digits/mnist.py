@@ -1,14 +1,16 @@
-"""MNIST's four files: their names, their digests, and whether a folder holds them."""
+"""MNIST's four files: their names, their digests, and what a folder holds of them."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from ovr_digits.errors import DigitsError
-from ovr_digits.idx import read_content
+from ovr_digits.idx import parse_idx, read_content
 
 #: The files of MNIST and the SHA-256 of their uncompressed bytes.
 MNIST_FILES: Mapping[str, str] = MappingProxyType(
@@ -57,10 +59,86 @@ def find_files(folder: Path, names: Sequence[str]) -> list[Path]:
     return [folder / hit for hit in found if hit is not None]
 
 
-def is_sound(folder: Path, name: str, digest: str) -> bool:
-    """Whether a folder holds a file with the uncompressed bytes that its digest tells."""
+@dataclass(frozen=True)
+class FileCheck:
+    """What is known of one data file.
+
+    Attributes
+    ----------
+    name : str
+        Without .gz.
+    path : Path or None
+        None where it is missing.
+    n_bytes : int or None
+        Its size on disk.
+    digest : str or None
+        SHA-256 in hex of the uncompressed bytes, where they can be read.
+    is_sound : bool
+        Whether they are what they should be.
+    state : str
+        Why, or what is wrong, in a few words.
+    """
+
+    name: str
+    path: Path | None = None
+    n_bytes: int | None = None
+    digest: str | None = None
+    is_sound: bool = False
+    state: str = "missing"
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values of the attributes."""
+        return {
+            "name": self.name,
+            "path": None if self.path is None else str(self.path),
+            "bytes": self.n_bytes,
+            "sha256": self.digest,
+            "sound": self.is_sound,
+            "state": self.state,
+        }
+
+
+def check_file(folder: Path, name: str, digest: str) -> FileCheck:
+    """Compare a file of a folder, compressed or plain, with the SHA-256 of its true content."""
     try:
         (path,) = find_files(folder, [name])
-        return hashlib.sha256(read_content(path)).hexdigest() == digest
     except DigitsError:
-        return False
+        return FileCheck(name)
+
+    def check(content: bytes, found: str) -> str:
+        if found != digest:
+            parse_idx(content, str(path))  # tells better what is wrong with a cut file
+            raise DigitsError("digest wrong")
+        return "digest right"
+
+    return check_content(name, path, check)
+
+
+def check_content(name: str, path: Path, check: Callable[[bytes, str], str]) -> FileCheck:
+    """Read a file, and tell what is wrong with it in place of raising an error.
+
+    Parameters
+    ----------
+    name : str
+    path : Path
+    check : callable
+        Takes the uncompressed content and its digest. Gives the state where
+        they are what they should be, else raises DigitsError.
+    """
+    n_bytes = digest = None
+    is_sound = False
+    try:
+        n_bytes = path.stat().st_size
+        content = read_content(path)
+        digest = hashlib.sha256(content).hexdigest()
+        state, is_sound = check(content, digest), True
+    except OSError as error:
+        state = f"cannot be read ({error.strerror})"
+    except DigitsError as error:
+        state = str(error).removeprefix(f"{path}: ")
+    return FileCheck(name, path, n_bytes, digest, is_sound, state)
+
+
+def is_sound(folder: Path, name: str, digest: str) -> bool:
+    """Whether a folder holds a file with the uncompressed bytes that its digest tells."""
+    return check_file(folder, name, digest).is_sound

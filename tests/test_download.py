@@ -137,6 +137,13 @@ def assert_complete(folder: Path) -> None:
         np.testing.assert_array_equal(read_idx(folder / f"{name}.gz"), array)
 
 
+def test_what_was_lacking_is_told(cache, mirror):
+    assert download_mnist(cache, FILES, [mirror.good()]) == list(FILES)
+    (cache / f"{FIRST}.gz").unlink()
+    assert download_mnist(cache, FILES, [mirror.good()]) == [FIRST]
+    assert download_mnist(cache, FILES, [mirror.good()]) == []
+
+
 def test_all_files_come_from_the_first_mirror(cache, mirror, closed_port):
     download_mnist(cache, FILES, [mirror.good(), closed_port])
     assert_complete(cache)
@@ -324,7 +331,7 @@ def test_a_cache_that_cannot_be_written(cache, mirror):
         download_mnist(cache, FILES, [mirror.good()])
     assert str(error.value) == (
         f"{cache}: MNIST cannot be written there (Not a directory); "
-        "name another folder with OVR_DIGITS_CACHE"
+        "name another folder: OVR_DIGITS_CACHE for the cache, --data-dir for data download"
     )
 
 
