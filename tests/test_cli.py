@@ -257,6 +257,10 @@ def test_text_is_plain_and_narrow_when_piped(run, trained, tmp_path):
         ("ascii", ["predict", "two.png"]),
         ("utf-8", ["test", *digits, "--count", 3, "--seed", 1]),
         ("ascii", ["evaluate", *digits]),
+        ("ascii", ["data", "show", *digits[:2]]),
+        ("utf-8", ["data", "show", *digits[:2], "--digit", 4]),
+        ("utf-8", ["data", "show", *digits[:2], "--index", 4]),
+        ("ascii", ["data", "summary", *digits[:2]]),
     ):
         result = run(*arguments, PYTHONIOENCODING=encoding)
         assert result.returncode == 0, result.stderr
@@ -325,6 +329,11 @@ def test_colour_on_a_terminal_and_none_where_unwanted(tmp_path, trained):
     plain = on_a_terminal(tmp_path, *options, NO_COLOR="1")
     table = plain[plain.index("digits test set") :]
     assert not re.search(r"\x1b\[[\d;]*m", table)  # progress may still move the cursor
+    for options in (["show"], ["show", "--index", 0], ["summary"]):
+        command = ["data", *options, "--dataset", "digits"]
+        assert "\x1b[38;5;" in on_a_terminal(tmp_path, *command)
+        plain = on_a_terminal(tmp_path, *command, NO_COLOR="1")
+        assert not re.search(r"\x1b\[[\d;]*m", plain)
 
 
 def test_help_has_examples_and_imports_little(tmp_path):
@@ -346,9 +355,15 @@ def test_help_has_examples_and_imports_little(tmp_path):
     assert not loaded("--help") & (heavy | {"numpy", "PIL"})
 
 
-@pytest.mark.parametrize("command", ["predict", "read", "test", "evaluate", "train"])
+COMMANDS = [
+    *("predict", "read", "test", "evaluate", "train"),
+    *("data", "data download", "data show", "data summary"),
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
 def test_help(run, command):
-    result = run(command, "--help")
+    result = run(*command.split(), "--help")
     assert result.returncode == 0
     assert f"ovr-digits {command}" in result.stdout.split("Examples:")[1]
     assert max(map(len, result.stdout.splitlines())) <= 80
@@ -401,6 +416,10 @@ def test_installed_console_script(tmp_path):
         (["test", "--index", "-1"], "--index"),
         (["test", "--dataset", "digits", "--index", "297"], "0..296"),
         (["test", "--seed", "-1"], "--seed"),
+        (["data", "show", "--dataset", "digits", "--index", "1500"], "0..1499"),
+        (["data", "show", "--index", "3", "--digit", "3"], "--digit"),
+        (["data", "show", "--digit", "10"], "--digit"),
+        (["data", "--json", "show"], "data show OPTIONS"),
         (["test", "--dataset", "emnist"], "--dataset"),
         (["train", "--limit", "0"], "--limit"),
         (["train", "--epochs", "0"], "--epochs"),
@@ -589,6 +608,8 @@ def test_a_picture_in_no_format_is_refused_before_anything_is_done(run, tmp_path
         ["read", EXAMPLES / "two.png", "--save"],
         ["test", "--dataset", "digits", "--save"],
         ["evaluate", "--dataset", "digits", "--reliability"],
+        ["data", "show", "--dataset", "digits", "--save"],
+        ["data", "summary", "--dataset", "digits", "--save"],
     ):
         result = run(*command, name)
         assert_one_line(result, f"{name}: no picture format")

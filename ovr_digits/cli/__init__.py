@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from ovr_digits import __version__
+from ovr_digits.cli.data import data
 from ovr_digits.cli.evaluate import evaluate
 from ovr_digits.cli.options import CONTEXT_SETTINGS
 from ovr_digits.cli.predict import predict
@@ -27,8 +28,9 @@ def main() -> None:
     ovr-digits test                     vote on a random MNIST sample
     ovr-digits evaluate                 accuracy on the whole test set
     ovr-digits train                    train your own models.pkl
+    ovr-digits data                     which data is at hand, and what is in it
     """
 
 
-for _command in (train, test, predict, read, evaluate):
+for _command in (train, test, predict, read, evaluate, data):
     main.add_command(_command)

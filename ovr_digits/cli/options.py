@@ -8,12 +8,15 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from ovr_digits.errors import DigitsError
 from ovr_digits.formats import format_of
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -65,6 +68,9 @@ def _check_format(context: click.Context, path: Path | None) -> Path | None:
 
 
 save_option = figure_option("--save", "Save the answers as a picture")
+show_option = click.option(
+    "--show", is_flag=True, help="Open the picture in a window, where there is a screen."
+)
 #: How a picture shows its ink; the command takes ``ground`` and ``level``, see ``ink.find_ink``.
 _GROUNDS = {"auto": "auto", "yes": "light ink", "no": "dark ink"}
 ground_option = click.option(
@@ -133,6 +139,26 @@ def print_json(value: dict[str, Any]) -> None:
 def note(message: str) -> None:
     """One line on stderr."""
     click.echo(f"ovr-digits: {printable(message)}", err=True)
+
+
+def check_index(index: int, n_samples: int, name: str) -> None:
+    """Refuse a ``--index`` that a set of samples does not have."""
+    if index >= n_samples:
+        raise click.BadParameter(
+            f"{index} is not in 0..{n_samples - 1}: the {name} has {n_samples:,} samples.",
+            param_hint="'--index'",
+        )
+
+
+def put_out(figure: Figure, save: Path | None, show: bool) -> None:
+    """Do with a picture what ``--save`` and ``--show`` ask for."""
+    from ovr_digits.plots import save_figure, show_figure
+
+    if save is not None:
+        save_figure(figure, save)
+    if show and not show_figure(figure):
+        fail("there is no screen to open a window on; use --save FILE.png")
+        sys.exit(1)
 
 
 def fail(message: str) -> None:

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+
+from ovr_digits.cli.options import printable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -14,11 +19,16 @@ if TYPE_CHECKING:
 
     from ovr_digits.core.vote import Vote
     from ovr_digits.curves import EpochResult
+    from ovr_digits.data import Dataset, Split
     from ovr_digits.evaluation import Evaluation
+    from ovr_digits.inventory import Inventory, Place
+    from ovr_digits.mnist import FileCheck
+    from ovr_digits.summary import Summary
 
 NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 BLANK = "no ink on it, and so no digit"
 DATASET_NAMES = {"mnist": "MNIST", "digits": "digits"}
+PART_NAMES = {"train": "training set", "test": "test set"}
 
 _EPOCH_HEADING = (
     f"{'epoch':8}loss{'':7}votes wrong, %   detectors wrong on images held out, %\n"
@@ -29,6 +39,11 @@ _BAR_WIDTH = 24
 _HALF_BLOCKS = " ▄▀█"  # lower half inked: 1, upper half inked: 2
 _ASCII_HALVES = " .'#"
 _INKED = 100
+#: The dots of a braille character, two across and four down, as bits of its code.
+_BRAILLE = 0x2800
+_DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
+_SHEET_COLUMNS = 5
+_COUNT_WIDTH = 55
 
 
 def echo(text: str) -> None:
@@ -136,3 +151,152 @@ def epoch_text(result: EpochResult) -> str:
         f"{share:5.2f}" if share < 9.995 else f"{share:5.1f}" for share in wrong
     )
     return row if result.epoch > 1 else f"{_EPOCH_HEADING}\n{row}"
+
+
+# --- data sets -------------------------------------------------------------------------------
+
+_PLACE_NAMES = {
+    "--data-dir": "--data-dir",
+    "OVR_DIGITS_DATA": "$OVR_DIGITS_DATA",
+    "cache": "cache",
+    "bundled": "bundled digits",
+}
+
+
+def inventory_lines(inventory: Inventory) -> list[str]:
+    """Every place and its files, a line each."""
+    lines = [
+        "MNIST is looked for in this order; the first folder that is named counts:",
+        click.style(f"    {'file':<26}{'bytes':>11}  state", dim=True),
+    ]
+    for i, place in enumerate(inventory.places, 1):
+        lines += _place_lines(f"{i}", place)
+    return [*lines, *_place_lines("-", inventory.bundled)]
+
+
+def inventory_text(inventory: Inventory, dataset: Dataset) -> str:
+    """Whether a data set can be used, and what to do where it cannot."""
+    parts = inventory.parts(dataset)
+    usable = [part for part in parts if parts[part]]
+    name = DATASET_NAMES[dataset]
+    place = inventory.in_use if dataset == "mnist" else inventory.bundled
+    folder = _folder_text(place)
+    if len(usable) == len(parts):
+        return f"{name}: usable, taken from {folder}"
+    missing = f"only the {PART_NAMES[usable[0]]} is usable" if usable else "not usable"
+    if dataset == "digits":
+        return f"{name}: {missing}; install scikit-learn anew"
+    if place.name == "cache":
+        advice = "it is downloaded when it is needed, or now by ovr-digits data download"
+    else:
+        advice = (
+            f"mend it with ovr-digits data download --data-dir {folder}, or use --dataset digits"
+        )
+    return f"{name}: {missing} in {folder}; {advice}"
+
+
+def elsewhere_text(place: str, used: Path, folder: Path) -> str:
+    """That MNIST lies in a folder, but that commands take it from another one."""
+    if place == "cache":
+        there = printable(str(folder))
+        return f"commands use it with --data-dir {there}, or with OVR_DIGITS_DATA set to it"
+    there = printable(str(used))
+    return f"but {place} is set: without --data-dir, commands take MNIST from {there}"
+
+
+def split_name(split: Split) -> str:
+    """The part of a data set, for people."""
+    return f"{DATASET_NAMES[split.dataset]} {PART_NAMES[split.part]}"
+
+
+def heading_lines(text: str, split: Split) -> list[str]:
+    """What is shown, and where it comes from."""
+    source = f"{split_name(split)}, from {split.source}"
+    return [click.style(text, bold=True), printable(source), ""]
+
+
+def _place_lines(number: str, place: Place) -> list[str]:
+    name = click.style(f"{_PLACE_NAMES[place.name]:<16}", bold=True)
+    lines = [f"{number} {name} {_folder_text(place)}"]
+    if place.problem is not None:
+        lines.append(f"    {click.style(place.problem, fg='red')}")
+    for file in place.files:
+        lines += _file_lines(file)
+    return lines
+
+
+def _folder_text(place: Place) -> str:
+    if place.name == "bundled":
+        return "scikit-learn's own data"
+    return "not given" if place.folder is None else printable(str(place.folder))
+
+
+def _file_lines(file: FileCheck) -> list[str]:
+    """What is wrong with a file goes on in further lines where it is long."""
+    size = "" if file.n_bytes is None else f"{file.n_bytes:,}"
+    name = file.name if file.path is None else file.path.name
+    start = f"    {name:<26}{size:>11}  "
+    first, *rest = textwrap.wrap(file.state, 79 - len(start))
+    colour = "green" if file.is_sound else "red"
+    return [
+        start + click.style(first, fg=colour),
+        *(" " * len(start) + click.style(line, fg=colour) for line in rest),
+    ]
+
+
+def sheet_lines(images: Sequence[NDArray[np.uint8]], captions: Sequence[str]) -> list[str]:
+    """Digits (28, 28) at half their size, five in a row, each with its caption above."""
+    lines = []
+    for start in range(0, len(images), _SHEET_COLUMNS):
+        row = slice(start, start + _SHEET_COLUMNS)
+        heading = "  ".join(f"{caption:<14}" for caption in captions[row])
+        lines.append(click.style(heading.rstrip(), bold=True))
+        small = zip(*(_small_digit_lines(image) for image in images[row]), strict=True)
+        lines += ["  ".join(parts).rstrip() for parts in small]
+        lines.append("")
+    return lines[:-1]
+
+
+def _small_digit_lines(image: NDArray[np.uint8]) -> list[str]:
+    """A digit (28, 28) as 7 lines of 14 characters."""
+    blocks = image.reshape(14, 2, 14, 2)
+    if has_colour() and has_unicode():
+        return digit_lines(blocks.mean(axis=(1, 3)).astype(image.dtype))
+    if not has_unicode():
+        return digit_lines(blocks.max(axis=(1, 3)))  # keeps thin strokes
+    dots = (image > _INKED).reshape(7, 4, 14, 2).swapaxes(1, 2)
+    codes = _BRAILLE + (dots * _DOTS).sum(axis=(2, 3))
+    return ["".join(map(chr, row)) for row in codes.tolist()]
+
+
+def pixel_lines(image: NDArray[np.uint8]) -> list[str]:
+    """The grey levels of a digit (28, 28) in hexadecimal, two characters each; paper is a dot."""
+    places = "".join(f"{column:<8}" for column in range(0, 28, 4))
+    lines = [click.style(f"   {places.rstrip()}", dim=True)]
+    for number, row in enumerate(image.tolist()):
+        cells = "".join(_pixel_text(grey) for grey in row)
+        end = "\x1b[0m" if has_colour() else ""
+        lines.append(f"{click.style(f'{number:2}', dim=True)} {cells}{end}")
+    return [*lines, "grey levels in hexadecimal: ff is full ink, . is paper (00)"]
+
+
+def _pixel_text(grey: int) -> str:
+    text = f"{grey:02x}" if grey else " ."
+    if not has_colour():
+        return text
+    ground = 232 + grey * 23 // 255
+    letters = 240 if grey == 0 else 231 if grey < 128 else 16
+    return f"\x1b[38;5;{letters};48;5;{ground}m{text}"
+
+
+def summary_lines(summary: Summary) -> list[str]:
+    """How many there are of each digit as bars, then the mean images."""
+    full = "█" if has_unicode() else "#"
+    lines = []
+    for digit, count in enumerate(summary.counts.tolist()):
+        bar = full * round(count / summary.counts.max() * _COUNT_WIDTH)
+        share = 100 * count / summary.samples
+        lines.append(f"{digit} {count:>7,} {share:6.2f} % {bar}")
+    means = summary.means.round().astype("uint8")
+    captions = [f"mean of {digit}" for digit in range(10)]
+    return [*lines, "", *sheet_lines(list(means), captions)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
@@ -10,14 +9,16 @@ import click
 from ovr_digits.cli import terminal
 from ovr_digits.cli.options import (
     CONTEXT_SETTINGS,
+    check_index,
     data_dir_option,
     dataset_option,
-    fail,
     json_option,
     models_option,
     print_json,
+    put_out,
     save_option,
     seed_option,
+    show_option,
     tidy_errors,
 )
 
@@ -29,7 +30,7 @@ from ovr_digits.cli.options import (
 )
 @seed_option(None, "The same seed chooses the same samples. [default: others each time]")
 @save_option
-@click.option("--show", is_flag=True, help="Open the picture in a window, where there is a screen.")
+@show_option
 @dataset_option
 @data_dir_option
 @models_option
@@ -64,11 +65,8 @@ def test(
     detectors = load_models(models)
     with TerminalProgress() as progress:
         split = load_split(dataset, "test", data_dir, progress)  # type: ignore[arg-type]
-    if index is not None and index >= len(split):
-        raise click.BadParameter(
-            f"{index} is not in 0..{len(split) - 1}: the test set has {len(split):,} samples.",
-            param_hint="'--index'",
-        )
+    if index is not None:
+        check_index(index, len(split), "test set")
     indices = [index] if index is not None else random_indices(len(split), count, seed)
     answers = answer_samples(detectors, split.X, split.y, indices)
 
@@ -90,7 +88,7 @@ def test(
     if save is None and not show:
         return
 
-    from ovr_digits.plots import plot_votes, save_figure, show_figure
+    from ovr_digits.plots import plot_votes
 
     figure = plot_votes(
         [a.image for a in answers],
@@ -98,8 +96,4 @@ def test(
         [f"#{a.index}: {a.vote.digit}, {a.vote.verdict}; truth {a.label}" for a in answers],
         [not a.correct for a in answers],
     )
-    if save is not None:
-        save_figure(figure, save)
-    if show and not show_figure(figure):
-        fail("there is no screen to open a window on; use --save FILE.png")
-        sys.exit(1)
+    put_out(figure, save, show)
