@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ovr_digits.core.arrays import Array, Float64
+from ovr_digits.core.arrays import Array, Bools, Float64
 from ovr_digits.core.vote import probabilities
 
 
@@ -17,12 +17,23 @@ class DigitScores:
     """How well one digit is told from the others by the vote.
 
     ``precision`` and ``recall`` are 0 where they would be 0/0.
+
+    Attributes
+    ----------
+    digit : int
+    precision, recall, f1 : float in 0..1
+    right, answered, true : int
+        Samples that were rightly said to be the digit, that were said to be
+        it, and that were it.
     """
 
     digit: int
     precision: float
     recall: float
     f1: float
+    right: int
+    answered: int
+    true: int
 
 
 @dataclass(frozen=True)
@@ -68,8 +79,15 @@ class Evaluation:
             recall = right / true if true else 0.0
             both = precision + recall
             f1 = 2 * precision * recall / both if both else 0.0
-            result.append(DigitScores(digit, precision, recall, f1))
+            result.append(DigitScores(digit, precision, recall, f1, right, answered, true))
         return result
+
+    @property
+    def confused(self) -> list[tuple[int, int, int]]:
+        """Every mistake that was made: truth, answer and how often; the most frequent first."""
+        counts = self.confusion - np.diag(np.diag(self.confusion))
+        pairs = [(int(t), int(a), int(counts[t, a])) for t, a in np.argwhere(counts)]
+        return sorted(pairs, key=lambda pair: -pair[2])
 
     def as_json(self) -> dict[str, Any]:
         """The keys that the command line prints, but for those that name the data."""
@@ -176,6 +194,114 @@ def measure_reliability(scores: Float64, labels: Array, n_bins: int = 15) -> Rel
         mean_votes = np.bincount(bins, votes, n_bins) / counts
         shares = np.bincount(bins, right, n_bins) / counts
     return Reliability(counts, mean_votes, shares)
+
+
+@dataclass(frozen=True, eq=False)
+class PrecisionRecall:
+    """What one detector finds, and how much of it rightly, at every threshold on its score.
+
+    Shares are 0 where they would be 0/0.
+
+    Attributes
+    ----------
+    digit : int
+    precision, recall : (k + 1,) float64
+        At each threshold; the last pair is precision 1 at recall 0.
+    thresholds : (k,) float64, ascending
+        The different scores: "from here on it is my digit".
+    chosen_precision, chosen_recall : float in 0..1
+        At the threshold that the detector has: above score 0, a vote of 50 %.
+    """
+
+    digit: int
+    precision: Float64
+    recall: Float64
+    thresholds: Float64
+    chosen_precision: float
+    chosen_recall: float
+
+    @property
+    def area(self) -> float:
+        """Average precision, 0..1: the area below the curve, as steps and not as slopes."""
+        return float(-(np.diff(self.recall) @ self.precision[:-1]))
+
+
+def precision_recall_curves(scores: Float64, labels: Array) -> list[PrecisionRecall]:
+    """Each detector's precision and recall, as ``sklearn.metrics.precision_recall_curve`` does.
+
+    Parameters
+    ----------
+    scores : (n, n_detectors) float
+        Log-odds.
+    labels : (n,) int in 0..n_detectors-1
+
+    Returns
+    -------
+    list of PrecisionRecall
+        One for each detector.
+
+    Raises
+    ------
+    ValueError
+        Where there is no sample, or the numbers of scores and labels differ.
+    """
+    _check_lengths(scores, labels)
+    curves = []
+    for digit, column in enumerate(scores.T):
+        is_digit = np.asarray(labels) == digit
+        order = np.argsort(-column, kind="stable")
+        # Equal scores lie on one side of any threshold: only the last of each is one.
+        ends = np.append(np.flatnonzero(np.diff(column[order])), len(order) - 1)
+        found = np.cumsum(is_digit[order])[ends]
+        fired = column > 0
+        n_true, n_fired, n_found = is_digit.sum(), fired.sum(), (fired & is_digit).sum()
+        curves.append(
+            PrecisionRecall(
+                digit,
+                precision=np.append((found / (ends + 1))[::-1], 1.0),
+                recall=np.append((found / max(n_true, 1))[::-1], 0.0),
+                thresholds=column[order][ends][::-1],
+                chosen_precision=float(n_found / max(n_fired, 1)),
+                chosen_recall=float(n_found / max(n_true, 1)),
+            )
+        )
+    return curves
+
+
+def truth_leads(scores: Float64, labels: Array) -> Float64:
+    """By how much the truth's score leads the best other: (n,), below 0 where the answer is wrong.
+
+    Parameters
+    ----------
+    scores : (n, 10) float
+    labels : (n,) int in 0..9
+
+    Raises
+    ------
+    ValueError
+        Where there is no sample, or the numbers of scores and labels differ.
+    """
+    _check_lengths(scores, labels)
+    is_truth = np.asarray(labels)[:, None] == np.arange(scores.shape[1])
+    return scores[is_truth] - np.where(is_truth, -np.inf, scores).max(axis=1)
+
+
+def find_mistakes(scores: Float64, labels: Array) -> NDArray[np.intp]:
+    """Which samples are answered wrongly, worst first: by the winner's score less the truth's.
+
+    Parameters and errors are those of ``truth_leads``.
+    """
+    return _worst_first(scores.argmax(axis=1) != labels, truth_leads(scores, labels))
+
+
+def find_unsure(scores: Float64, labels: Array) -> NDArray[np.intp]:
+    """For which samples no detector fired, or several did; in the order of ``truth_leads``."""
+    return _worst_first((scores > 0).sum(axis=1) != 1, truth_leads(scores, labels))
+
+
+def _worst_first(chosen: Bools, leads: Float64) -> NDArray[np.intp]:
+    indices = np.flatnonzero(chosen)
+    return indices[np.argsort(leads[indices], kind="stable")]
 
 
 def _check_lengths(scores: Float64, labels: Array) -> None:

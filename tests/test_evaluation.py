@@ -4,8 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from sklearn import metrics
 
-from ovr_digits.evaluation import Evaluation, evaluate_scores, measure_reliability
+from ovr_digits.evaluation import (
+    Evaluation,
+    evaluate_scores,
+    find_mistakes,
+    find_unsure,
+    measure_reliability,
+    precision_recall_curves,
+    truth_leads,
+)
 
 
 def scores_for(*rows: dict[int, float]) -> np.ndarray:
@@ -28,6 +37,15 @@ def test_counts():
     one, seven = result.per_digit[1], result.per_digit[7]
     assert (one.precision, one.recall, one.f1) == pytest.approx((1.0, 2 / 3, 0.8))
     assert (seven.precision, seven.recall, seven.f1) == pytest.approx((2 / 3, 1.0, 0.8))
+    assert (one.right, one.answered, one.true) == (2, 2, 3)
+    assert (seven.right, seven.answered, seven.true) == (2, 3, 2)
+    assert result.confused == [(1, 7, 1)]
+
+
+def test_most_frequent_confusion_comes_first():
+    confusion = np.diag(np.full(10, 9))
+    confusion[4, 9], confusion[2, 7], confusion[9, 4] = 3, 1, 5
+    assert Evaluation(confusion, 0, 0).confused == [(9, 4, 5), (4, 9, 3), (2, 7, 1)]
 
 
 def test_digit_that_never_occurs_is_zero():
@@ -81,3 +99,39 @@ def test_votes_of_0_and_1_have_a_place():
 def test_reliability_of_nothing_is_refused():
     with pytest.raises(ValueError, match="0 scores"):
         measure_reliability(np.empty((0, 10)), np.array([]))
+
+
+@pytest.mark.parametrize("rounded", [False, True], ids=["different scores", "equal scores"])
+def test_precision_recall_curves_are_those_of_scikit_learn(rounded):
+    random = np.random.default_rng(3)
+    labels = random.integers(10, size=400)
+    scores = random.normal(size=(400, 10)) + 2 * (labels[:, None] == np.arange(10))
+    if rounded:
+        scores = scores.round()
+    curves = precision_recall_curves(scores, labels)
+    assert [curve.digit for curve in curves] == list(range(10))
+    for curve, column in zip(curves, scores.T, strict=True):
+        truth = labels == curve.digit
+        precision, recall, thresholds = metrics.precision_recall_curve(truth, column)
+        np.testing.assert_allclose(curve.precision, precision)
+        np.testing.assert_allclose(curve.recall, recall)
+        np.testing.assert_array_equal(curve.thresholds, thresholds)
+        assert curve.area == pytest.approx(metrics.average_precision_score(truth, column))
+        assert curve.chosen_precision == metrics.precision_score(truth, column > 0)
+        assert curve.chosen_recall == metrics.recall_score(truth, column > 0)
+
+
+def test_detector_that_never_fires_and_digit_that_never_occurs():
+    three, four = precision_recall_curves(scores_for({4: 1.0}, {}), np.array([3, 3]))[3:5]
+    assert (three.chosen_precision, three.chosen_recall, three.area) == (0, 0, 1)
+    assert (four.chosen_precision, four.chosen_recall, four.area) == (0, 0, 0)
+
+
+def test_mistakes_are_found_worst_first():
+    scores = scores_for({1: 2.0}, {1: 2.0, 7: 3.0}, {7: 5.0}, {0: 1.0, 1: 4.0}, {}, {8: 9.0})
+    labels = np.array([1, 1, 3, 0, 2, 8])
+    assert truth_leads(scores, labels).tolist() == [3, -1, -6, -3, 0, 10]
+    # The tie is answered with 0, the first of the highest.
+    assert find_mistakes(scores, labels).tolist() == [2, 3, 1, 4]
+    assert find_unsure(scores, labels).tolist() == [3, 1, 4]
+    assert find_mistakes(scores[:1], labels[:1]).tolist() == []
