@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import platform
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import sklearn
-
-from ovr_digits import __version__
 from ovr_digits.atomic import check_writable
 from ovr_digits.core.arrays import Array
 from ovr_digits.curves import OnEpoch
@@ -26,6 +20,7 @@ from ovr_digits.negatives import draw_negatives
 from ovr_digits.parallel import collect
 from ovr_digits.presets import NEGATIVES, PRESETS
 from ovr_digits.progress import Progress
+from ovr_digits.stamp import stamp
 
 #: Share of the training images, the last ones, on which training is checked.
 VALIDATION_FRACTION = 1 / 6
@@ -198,13 +193,7 @@ def _provenance(result: TrainingResult, split: Split) -> dict[str, Any]:
         "validation_accuracy": result.validation_accuracy,
         "test_accuracy": result.test_accuracy,
         "seconds": round(result.seconds, 1),
-        "created": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "versions": {
-            "python": platform.python_version(),
-            "ovr-digits": __version__,
-            "numpy": np.__version__,
-            "scikit-learn": sklearn.__version__,
-        },
+        **stamp("numpy", "scikit-learn"),
     }
 
 
