@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ovr_digits.core.arrays import Array
+from ovr_digits.core.arrays import Array, Float64
 from ovr_digits.core.detectors import DetectorArrays
 from ovr_digits.core.vote import Vote, count_votes
 from ovr_digits.errors import DigitsError
 from ovr_digits.image import DigitPicture, find_digit
 from ovr_digits.ink import Ground
 from ovr_digits.layout import count_digits
+
+#: A vote for the true digit, for the wrong answer, of another detector that fired, of the rest.
+VoteRole = Literal["truth", "wrong", "fired", "quiet"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,6 +81,20 @@ class SampleAnswer:
         """Whether the answer is the true digit."""
         return self.vote.digit == self.label
 
+    @property
+    def roles(self) -> list[VoteRole]:
+        """What each of the ten votes is to this sample."""
+        return [
+            "truth"
+            if digit == self.label
+            else "wrong"
+            if digit == self.vote.digit
+            else "fired"
+            if digit in self.vote.fired
+            else "quiet"
+            for digit in range(10)
+        ]
+
     def as_json(self) -> dict[str, Any]:
         """The keys that the command line prints."""
         return {
@@ -119,10 +136,14 @@ def answer_samples(
 ) -> list[SampleAnswer]:
     """Answer chosen samples of a data set X (n, 784) uint8 with labels y (n,)."""
     chosen = list(indices)
-    votes = count_votes(models.decision_function(X[chosen]))
+    return pair_samples(X, y, chosen, models.decision_function(X[chosen]))
+
+
+def pair_samples(X: Array, y: Array, indices: Iterable[int], scores: Float64) -> list[SampleAnswer]:
+    """Chosen samples of a data set with the votes of their scores (len(indices), 10)."""
     return [
-        SampleAnswer(index, int(y[index]), X[index].reshape(28, 28), vote)
-        for index, vote in zip(chosen, votes, strict=True)
+        SampleAnswer(int(index), int(y[index]), X[index].reshape(28, 28), vote)
+        for index, vote in zip(indices, count_votes(scores), strict=True)
     ]
 
 
