@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import io
 import math
 import warnings
 from collections.abc import Callable, Sequence
@@ -11,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.cm import ScalarMappable
+from matplotlib.collections import LineCollection
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
@@ -23,10 +25,11 @@ from ovr_digits import atomic
 from ovr_digits.core.vote import Vote
 from ovr_digits.curves import EpochResult, Measures
 from ovr_digits.errors import DigitsError
-from ovr_digits.evaluation import Reliability
+from ovr_digits.evaluation import DigitScores, PrecisionRecall, Reliability
 from ovr_digits.explanation import Explanation
 from ovr_digits.formats import format_of
 from ovr_digits.number import NumberAnswer
+from ovr_digits.prediction import SampleAnswer
 from ovr_digits.summary import Summary
 
 # Okabe and Ito's palette, which all kinds of colour vision can tell apart.
@@ -119,8 +122,7 @@ def _draw_bars(axes: Any, vote: Vote, winner: str) -> None:
             fontsize=8,
             color="white",
         )
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
+    _open_frame(axes)
 
 
 def plot_numbers(numbers: Sequence[NumberAnswer], titles: Sequence[str]) -> Figure:
@@ -240,8 +242,7 @@ def plot_reliability(reliability: Reliability, title: str) -> Figure:
     lower.set_yscale("log")
     lower.set(xlabel="vote, %", ylabel="votes")
     for axes in (upper, lower):
-        for side in ("top", "right"):
-            axes.spines[side].set_visible(False)
+        _open_frame(axes)
     return figure
 
 
@@ -255,15 +256,27 @@ def save_figure(figure: Figure, path: Path) -> None:
     """
     kind = format_of(path)
     try:
-        with atomic.replacing(path) as temporary, warnings.catch_warnings():
-            # A title may hold letters that the font lacks; boxes in their place will do.
-            warnings.filterwarnings("ignore", message="Glyph .* missing")
-            # Agg draws no longer side than 65,535 pixels, and a WebP holds 16,383.
-            most = 16_000 if kind == "webp" else 65_000
-            dpi = min(120, most / max(figure.get_size_inches()))
-            figure.savefig(temporary, format=kind, dpi=dpi)
+        with atomic.replacing(path) as temporary:
+            _render(figure, temporary, kind)
     except OSError as error:
         raise DigitsError(f"{path}: cannot be written ({error.strerror or error})") from None
+
+
+def png_bytes(figure: Figure) -> bytes:
+    """A figure as the content of a PNG file."""
+    buffer = io.BytesIO()
+    _render(figure, buffer, "png")
+    return buffer.getvalue()
+
+
+def _render(figure: Figure, file: Path | io.BytesIO, kind: str) -> None:
+    with warnings.catch_warnings():
+        # A title may hold letters that the font lacks; boxes in their place will do.
+        warnings.filterwarnings("ignore", message="Glyph .* missing")
+        # Agg draws no longer side than 65,535 pixels, and a WebP holds 16,383.
+        most = 16_000 if kind == "webp" else 65_000
+        dpi = min(120, most / max(figure.get_size_inches()))
+        figure.savefig(file, format=kind, dpi=dpi)
 
 
 def show_figure(figure: Figure) -> bool:
@@ -440,3 +453,196 @@ def plot_summary(summary: Summary, title: str) -> Figure:
 
 def _set_title(figure: Figure, title: str) -> None:
     figure.suptitle(title, x=0.01, ha="left", fontsize=11, parse_math=False)
+
+
+def _open_frame(axes: Any) -> None:
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+
+
+def plot_confusion(confusion: NDArray[np.int64], title: str) -> Figure:
+    """Draw how often each digit (row) got each answer (column); mistakes are tinted by number.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    figure = Figure(figsize=(_REPORT_WIDTH, 5.3), layout=ConstrainedLayoutEngine())
+    axes = figure.subplots()
+    right = np.eye(len(confusion), dtype=bool)
+    mistakes = np.ma.masked_where(right | (confusion == 0), confusion)
+    # Light enough for black numbers; and where the most are one or two, no alarm.
+    darkest = 1.6 * max(3, int(np.where(right, 0, confusion).max()))
+    axes.imshow(mistakes, cmap="Oranges", vmin=0, vmax=darkest)
+    axes.imshow(np.ma.masked_where(~right, right), cmap="gray", vmin=-12, vmax=1.7)
+    for (true, answer), count in np.ndenumerate(confusion):
+        if count:
+            axes.text(answer, true, f"{count:,}", ha="center", va="center", fontsize=9)
+    edges = np.arange(len(confusion) + 1) - 0.5
+    axes.hlines(edges, edges[0], edges[-1], colors=_GRID, linewidth=0.7)
+    axes.vlines(edges, edges[0], edges[-1], colors=_GRID, linewidth=0.7)
+    axes.set(xticks=range(10), yticks=range(10), xlabel="answer", ylabel="true digit")
+    axes.tick_params(length=0)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    _set_title(figure, title)
+    return figure
+
+
+def plot_digit_scores(per_digit: Sequence[DigitScores], title: str) -> Figure:
+    """Draw each digit's precision, recall and F1, with the numbers of images behind them.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    figure = Figure(figsize=(_REPORT_WIDTH, 4.2))
+    axes = figure.add_axes((0.1, 0.22, 0.49, 0.6))
+    digits = [s.digit for s in per_digit]
+    for name, marker, colour, size in (
+        ("precision", ">", WRONG, 7),
+        ("recall", "<", FIRED, 7),
+        ("F1", "|", WINNER, 12),
+    ):
+        shares = [100 * getattr(s, name.lower()) for s in per_digit]
+        axes.plot(shares, digits, marker, color=colour, markersize=size, label=name, mew=2)
+    lowest = min(min(s.precision, s.recall) for s in per_digit)
+    axes.set(ylim=(9.6, -0.6), yticks=digits, xlabel="share, %", ylabel="digit")
+    axes.set_xlim(*_zoom(lowest))
+    axes.grid(axis="x", color=_GRID, linewidth=0.7)
+    axes.set_axisbelow(True)
+    counts = (
+        (1.23, "images", [s.true for s in per_digit]),
+        (1.48, "missed", [s.true - s.right for s in per_digit]),
+        (1.8, "wrongly\ntaken for it", [s.answered - s.right for s in per_digit]),
+    )
+    for x, heading, column in counts:
+        cells = [(-0.75, "bottom", heading)]
+        cells += [(digit, "center", f"{n:,}") for digit, n in zip(digits, column, strict=True)]
+        for y, va, text in cells:
+            place = axes.get_yaxis_transform()
+            axes.text(x, y, text, transform=place, ha="right", va=va, fontsize=9)
+    figure.legend(loc="lower left", ncols=3, frameon=False, fontsize=9)
+    axes.tick_params(axis="y", length=0)
+    _open_frame(axes)
+    _set_title(figure, title)
+    return figure
+
+
+def _zoom(lowest: float) -> tuple[float, float]:
+    """Limits in % that show shares from ``lowest`` to 1 closely, on round numbers."""
+    spans = (0.5, 1, 2, 5, 10, 20, 50, 100)
+    span = next((s for s in spans if s >= 110 * (1 - lowest)), 100)
+    return 100 - span, 100 + 0.02 * span
+
+
+def plot_precision_recall(curves: Sequence[PrecisionRecall], title: str) -> Figure:
+    """Draw each detector's precision over its recall, close to where its threshold lies.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    n_rows = math.ceil(len(curves) / 2)
+    layout = ConstrainedLayoutEngine(w_pad=0.06, h_pad=0.06)
+    figure = Figure(figsize=(_REPORT_WIDTH, 1.7 * n_rows + 0.8), layout=layout)
+    panels = figure.subplots(n_rows, 2, sharex=True, sharey=True, squeeze=False)
+    lowest = min(min(c.chosen_precision, c.chosen_recall) for c in curves)
+    limits = _zoom(1 - 2 * (1 - lowest))
+    for axes, curve in zip(panels.flat, curves, strict=False):
+        axes.plot(
+            100 * curve.recall,
+            100 * curve.precision,
+            color=WINNER,
+            drawstyle="steps-post",
+            label="every threshold",
+        )
+        axes.plot(
+            100 * curve.chosen_recall,
+            100 * curve.chosen_precision,
+            "o",
+            color=WRONG,
+            clip_on=False,
+            label="the one it has: score 0, vote 50 %",
+        )
+        axes.set_title(
+            f"detector of {curve.digit}: area {100 * curve.area:.3f} %\n"
+            f"dot: {100 * curve.chosen_precision:.2f} %"
+            f" at recall {100 * curve.chosen_recall:.2f} %",
+            loc="left",
+            fontsize=8,
+        )
+        axes.set(xlim=limits, ylim=limits, xlabel="recall, %", ylabel="precision, %")
+        axes.label_outer()
+        axes.grid(color=_GRID, linewidth=0.7)
+        _open_frame(axes)
+    figure.legend(
+        *panels[0, 0].get_legend_handles_labels(),
+        loc="outside lower right",
+        ncols=2,
+        frameon=False,
+        fontsize=9,
+    )
+    _set_title(figure, title)
+    return figure
+
+
+def plot_gallery(answers: Sequence[SampleAnswer], captions: Sequence[str], title: str) -> Figure:
+    """Draw labelled samples in rows, each with its ten votes as columns below it.
+
+    Parameters
+    ----------
+    answers : sequence of SampleAnswer
+        There may be none.
+    captions : sequence of str
+        At most three lines over each.
+    title : str
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    n_columns = 4 if len(answers) <= 32 else 8
+    n_rows = math.ceil(len(answers) / n_columns)
+    # In pixels of a digit, which are the axes' units; 28 to the inch.
+    side, pitch, edge, top, text, bars, step = 28, (45, 62), 4, 17, 13, 11, 3.6
+    width, height = pitch[0] * n_columns, pitch[1] * n_rows + top
+    figure = Figure(figsize=(width / 28, height / 28))
+    axes = figure.add_axes((0, 0, 1, 1), xlim=(0, width), ylim=(height, 0))
+    axes.set_axis_off()
+    axes.text(edge, top / 2, title, fontsize=11, va="center")
+    places = [
+        (edge + pitch[0] * (i % n_columns), top + pitch[1] * (i // n_columns))
+        for i in range(len(answers))
+    ]
+    # All digits are one image and all columns one set of lines: three hundred take a second.
+    canvas = np.zeros((height, width), np.uint8)
+    frames: list[list[tuple[float, float]]] = []
+    columns: list[list[tuple[float, float]]] = []
+    colours = []
+    for (x, y), answer, caption in zip(places, answers, captions, strict=True):
+        axes.text(x, y, caption, fontsize=8, va="top", linespacing=1.2)
+        y += text
+        canvas[y : y + side, x : x + side] = answer.image
+        frames.append([(x, y), (x + side, y), (x + side, y + side), (x, y + side), (x, y)])
+        floor = y + side + bars + 3
+        for level in (floor - bars / 2, floor):
+            frames.append([(x, level), (x + 10 * step, level)])
+        for digit, (vote, role) in enumerate(zip(answer.vote.votes, answer.roles, strict=True)):
+            middle = x + (digit + 0.5) * step
+            columns.append([(middle, floor), (middle, floor - bars * vote)])
+            colours.append(_ROLES[role])
+        # In this font and size a digit and a space are as wide as a column.
+        axes.text(
+            x + 0.25 * step,
+            floor + 1,
+            "0 1 2 3 4 5 6 7 8 9",
+            family="DejaVu Sans Mono",
+            fontsize=step / 28 * 72 / 1.204,
+            va="top",
+        )
+    place = (0, width, height, 0)
+    axes.imshow(canvas, "gray_r", vmin=0, vmax=255, extent=place, interpolation="nearest")
+    axes.add_collection(LineCollection(columns, colors=colours, linewidths=7))
+    axes.add_collection(LineCollection(frames, colors=QUIET, linewidths=0.7))
+    return figure
