@@ -16,6 +16,7 @@ from ovr_digits.cli.options import (
     json_option,
     models_option,
     print_json,
+    printable,
     tidy_errors,
 )
 
@@ -26,6 +27,12 @@ from ovr_digits.cli.options import (
 @models_option
 @jobs_option
 @figure_option("--reliability", "Draw how often votes of each height are right, as a picture")
+@click.option(
+    "--report",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Write report.html and its pictures into this folder: confusions, curves, every mistake.",
+)
 @json_option
 @tidy_errors
 def evaluate(
@@ -34,6 +41,7 @@ def evaluate(
     models: Path | None,
     jobs: int,
     reliability: Path | None,
+    report: Path | None,
     as_json: bool,
 ) -> None:
     """Measure accuracy on the whole test set.
@@ -46,22 +54,31 @@ def evaluate(
     Examples:
       ovr-digits evaluate
       ovr-digits evaluate --reliability votes.png
+      ovr-digits evaluate --report results
       ovr-digits evaluate --dataset digits --models mine.pkl --json
     """
     from ovr_digits.data import load_split
     from ovr_digits.evaluation import evaluate_scores, measure_reliability
-    from ovr_digits.modelfile import load_models
+    from ovr_digits.modelfile import find_models, load_models
     from ovr_digits.parallel import collect
     from ovr_digits.progress import TerminalProgress
+    from ovr_digits.report import check_folder, make_report, write_report
 
+    if report is not None:
+        check_folder(report)
+    models = find_models(models)
     detectors = load_models(models)
     with TerminalProgress() as progress:
         split = load_split(dataset, "test", data_dir, progress)  # type: ignore[arg-type]
         progress.stage("voting on the test set", len(split))
         scores = collect(detectors.decision_function, split.X, jobs, progress.advance)
+        name = terminal.DATASET_NAMES[split.dataset]
+        if report is not None:
+            origin = {"file": str(models), **detectors.provenance}
+            files = make_report(split, scores, f"{name} test set", origin, progress)
+            write_report(files, report)
     result = evaluate_scores(scores, split.y)
     calibration = measure_reliability(scores, split.y)
-    name = terminal.DATASET_NAMES[split.dataset]
     if reliability is not None:
         from ovr_digits.plots import plot_reliability, save_figure
 
@@ -82,4 +99,6 @@ def evaluate(
         "true digit by row, answer by column; shares in %",
         *terminal.confusion_lines(result),
     ]
+    if report is not None:
+        lines += ["", f"report: {printable(str(report / 'report.html'))}"]
     terminal.echo("\n".join(lines))

@@ -1,0 +1,360 @@
+"""The report of an evaluation: its pictures, and one page of HTML that holds them all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ovr_digits import atomic, page
+from ovr_digits.core.arrays import Float64
+from ovr_digits.data import Split
+from ovr_digits.errors import DigitsError
+from ovr_digits.evaluation import (
+    Evaluation,
+    PrecisionRecall,
+    Reliability,
+    evaluate_scores,
+    find_mistakes,
+    find_unsure,
+    measure_reliability,
+    precision_recall_curves,
+    truth_leads,
+)
+from ovr_digits.page import Html, tag
+from ovr_digits.prediction import SampleAnswer, pair_samples
+from ovr_digits.progress import Progress
+from ovr_digits.stamp import stamp
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+#: The files of a report; the page comes last.
+FILES = (
+    *("confusion.png", "digits.png", "detectors.png", "votes.png"),
+    *("mistakes.png", "unsure.png", "report.html"),
+)
+#: The most samples that a gallery shows; of a model that is no good there are thousands.
+MAX_SHOWN = 300
+
+_SILENT = Progress()
+
+
+def make_report(
+    split: Split,
+    scores: Float64,
+    name: str,
+    models: Mapping[str, Any],
+    progress: Progress = _SILENT,
+) -> dict[str, bytes]:
+    """Draw the report on the votes on a data set.
+
+    Parameters
+    ----------
+    split : Split
+    scores : (n, 10) float
+        Log-odds of the ten detectors on its images.
+    name : str
+        What the set is called, as in "MNIST test set".
+    models : mapping
+        Where the detectors come from: names and plain values.
+    progress : Progress
+        Told of each picture.
+
+    Returns
+    -------
+    dict of bytes
+        The content of each of ``FILES``.
+    """
+    # Half a second, which a folder that cannot be written need not wait for.
+    from ovr_digits import plots
+
+    files: dict[str, bytes] = {}
+    progress.stage("drawing the report", len(FILES) - 1)
+
+    def draw(file: str, plot: Callable[..., Figure], *what: object) -> Html:
+        files[file] = plots.png_bytes(plot(*what))
+        progress.advance()
+        return page.figure(files[file], str(what[-1]))
+
+    def show(kind: str, indices: NDArray[np.intp], finding: str) -> tuple[Html, ...]:
+        if len(indices) > MAX_SHOWN:
+            finding += f" (the worst {MAX_SHOWN}; {len(indices) - MAX_SHOWN:,} are left out)"
+        shown = indices[:MAX_SHOWN]
+        answers = pair_samples(split.X, split.y, shown, scores[shown])
+        leads = truth_leads(scores, split.y)[shown].tolist()
+        captions = [_caption(a, lead) for a, lead in zip(answers, leads, strict=True)]
+        draw(f"{kind}.png", plots.plot_gallery, answers, captions, finding)
+        heading = tag("p", tag("strong", finding))
+        if not answers:
+            return (heading,)
+        return heading, _GALLERY_TEXT, page.gallery(kind, answers, captions)
+
+    result = evaluate_scores(scores, split.y)
+    calibration = measure_reliability(scores, split.y)
+    curves = precision_recall_curves(scores, split.y)
+    made = stamp("numpy", "matplotlib")
+    body = (
+        tag("h1", f"{_percent(result.accuracy)} of {result.samples:,} digits are read rightly"),
+        tag("p", f"{name}, {made['created'][:10]}", class_="soft"),
+        page.facts(
+            {
+                "accuracy": _percent(result.accuracy),
+                "wrong answers": f"{result.errors:,}",
+                "no detector fired": f"{result.fired_none:,}",
+                "several fired": f"{result.fired_several:,}",
+                "votes are off by": _percent(calibration.calibration_error),
+            },
+            class_="tiles",
+        ),
+        page.contents(_HEADINGS),
+        _section(
+            "confusion",
+            tag(
+                "p",
+                "True digit by row, answer by column. Right answers are grey, mistakes tinted: "
+                "the stronger, the more there are.",
+            ),
+            draw(
+                "confusion.png", plots.plot_confusion, result.confusion, confusion_finding(result)
+            ),
+            tag("details", tag("summary", "The same as a table"), _confusion_table(result)),
+        ),
+        _section(
+            "digits",
+            tag(
+                "p",
+                "Precision is the share of right ones among the images that were taken for the "
+                "digit, recall the share that were recognised among its images. F1 is their "
+                "harmonic mean. The table gives them in %.",
+            ),
+            draw("digits.png", plots.plot_digit_scores, result.per_digit, digits_finding(result)),
+            _digits_table(result),
+        ),
+        _section(
+            "detectors",
+            tag(
+                "p",
+                "Each detector only says whether it sees its own digit. The line shows what all "
+                "thresholds on its score would give, the dot the one that it has: it fires above "
+                "score 0, a vote of 50 %. The area below the whole line, of which the picture "
+                "may show only the end, is the average precision.",
+            ),
+            draw("detectors.png", plots.plot_precision_recall, curves, detectors_finding(curves)),
+        ),
+        _section(
+            "votes",
+            tag(
+                "p",
+                "Of all votes near 80 %, 80 % should be right. The columns tell how many votes "
+                "there are of each height; most are sure.",
+            ),
+            draw(
+                "votes.png", plots.plot_reliability, calibration, reliability_finding(calibration)
+            ),
+        ),
+        _section(
+            "mistakes",
+            *show("mistakes", find_mistakes(scores, split.y), mistakes_finding(result)),
+        ),
+        _section(
+            "unsure",
+            *show("unsure", find_unsure(scores, split.y), unsure_finding(result)),
+        ),
+        _section(
+            "provenance",
+            tag("h3", "The models"),
+            page.facts(models),
+            tag("h3", "The data"),
+            page.facts(
+                {
+                    "set": name,
+                    "source": split.source,
+                    "images": f"{len(split):,}",
+                    "SHA-256 of images and labels": split.digest,
+                }
+            ),
+            tag("h3", "This report"),
+            page.facts(made),
+        ),
+    )
+    title = f"{_percent(result.accuracy)} on the {name}"
+    return files | {FILES[-1]: page.page(title, *body).encode()}
+
+
+_HEADINGS = {
+    "confusion": "Which digits are confused",
+    "digits": "Each digit",
+    "detectors": "Each detector alone",
+    "votes": "How far votes can be believed",
+    "mistakes": "Mistakes",
+    "unsure": "No detector or several fired",
+    "provenance": "Where this comes from",
+}
+
+_GALLERY_TEXT = tag(
+    "p",
+    "Worst first: where the truth's score is furthest behind the best other score. The columns are "
+    "the ten votes, ",
+    *(
+        part
+        for role, text in (
+            ("truth", "for the truth"),
+            ("wrong", "for the wrong answer"),
+            ("fired", "of others that fired"),
+        )
+        for part in (tag("span", text, class_=f"key {role}"), ", ")
+    ),
+    "with a dotted line at 50 %, above which a detector fires.",
+)
+
+
+def _section(name: str, *content: Html) -> Html:
+    return page.section(name, _HEADINGS[name], *content)
+
+
+def _confusion_table(result: Evaluation) -> Html:
+    rows = [[digit, *row] for digit, row in enumerate(result.confusion.tolist())]
+    return page.table(["", *map(str, range(10))], rows)
+
+
+def _digits_table(result: Evaluation) -> Html:
+    return page.table(
+        ["digit", "images", "answers", "right", "precision", "recall", "F1"],
+        [
+            [s.digit, s.true, s.answered, s.right]
+            + [f"{100 * share:.2f}" for share in (s.precision, s.recall, s.f1)]
+            for s in result.per_digit
+        ],
+    )
+
+
+def _caption(answer: SampleAnswer, lead: float) -> str:
+    fired = ", ".join(map(str, answer.vote.fired)) or "none"
+    only = "only " if len(answer.vote.fired) == 1 else ""
+    said = "right" if answer.correct else f"read as {answer.vote.digit}"
+    place = f"{abs(lead):.1f} {'ahead' if answer.correct else 'behind'}"
+    return f"#{answer.index}: {answer.label} {said}\n{only}{fired} fired\ntruth {place}"
+
+
+# --- what there is to see ------------------------------------------------------------------------
+
+
+def confusion_finding(result: Evaluation) -> str:
+    """Which digit is taken for which most often."""
+    if not result.confused:
+        return "No digit is taken for another"
+    most = result.confused[0][2]
+    pairs = [f"{true} for {answer}" for true, answer, count in result.confused if count == most]
+    if len(pairs) > 3:
+        return f"No digit is taken for another more than {_times(most)}"
+    first, *others = pairs
+    said = " and ".join([first.replace(" for", " is taken for"), *others])
+    return f"{said} most often: {_times(most)}{' each' if others else ''}"
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count:,} times"
+
+
+def digits_finding(result: Evaluation) -> str:
+    """Which digit is the hardest, and which the easiest."""
+    hardest, *_, easiest = sorted(result.per_digit, key=lambda s: s.f1)
+    return (
+        f"{hardest.digit} is the hardest digit: F1 {_percent(hardest.f1)}; "
+        f"{easiest.digit} the easiest: {_percent(easiest.f1)}"
+    )
+
+
+def detectors_finding(curves: Sequence[PrecisionRecall]) -> str:
+    """Which detector is the weakest."""
+    weakest = min(curves, key=lambda curve: curve.area)
+    return (
+        f"The detector of {weakest.digit} is the weakest: "
+        f"average precision {_percent(weakest.area, 3)}"
+    )
+
+
+def reliability_finding(calibration: Reliability) -> str:
+    """How far votes are off as probabilities."""
+    return f"Votes are off by {_percent(calibration.calibration_error)} on average"
+
+
+def mistakes_finding(result: Evaluation) -> str:
+    """How many images are read wrongly."""
+    return f"{result.errors:,} of {result.samples:,} images are read wrongly"
+
+
+def unsure_finding(result: Evaluation) -> str:
+    """On how many images not exactly one detector fired."""
+    return (
+        f"Of {result.samples:,} images no detector fires on {result.fired_none:,}, "
+        f"several on {result.fired_several:,}"
+    )
+
+
+def _percent(share: float, places: int = 2) -> str:
+    return f"{100 * share:.{places}f} %"
+
+
+# --- the folder ----------------------------------------------------------------------------------
+
+
+def check_folder(folder: Path) -> None:
+    """Find out before the work, not after it, that a report has no place to go.
+
+    Raises
+    ------
+    DigitsError
+        Where ``folder`` is no folder or cannot be written, or is not there and cannot be made.
+    """
+    try:
+        if folder.is_dir():
+            blocked = [name for name in FILES if (folder / name).is_dir()]
+            if blocked:
+                raise DigitsError(
+                    f"{folder / blocked[0]}: this is a folder; name another for the report"
+                )
+            place = folder
+        elif os.path.lexists(folder):
+            raise DigitsError(f"{folder}: not a folder; name another")
+        else:
+            place = folder.absolute().parent
+            if not place.is_dir():
+                raise DigitsError(f"{folder}: the folder {place} does not exist; make it first")
+        if not os.access(place, os.W_OK | os.X_OK):
+            raise DigitsError(f"{folder}: cannot be written (Permission denied)")
+    except OSError as error:
+        raise DigitsError(f"{folder}: cannot be written ({error.strerror or error})") from None
+
+
+def write_report(files: Mapping[str, bytes], folder: Path) -> None:
+    """Write the files of a report into a folder, which is made where it is not there.
+
+    All are written beside their places before the first takes its place.
+
+    Raises
+    ------
+    DigitsError
+        Where the folder cannot be written or is full; what was there is as it was.
+    """
+    try:
+        is_new = not folder.is_dir()
+        folder.mkdir(exist_ok=True)
+        try:
+            with ExitStack() as stack:
+                for name in reversed(list(files)):  # those that are begun last are ended first
+                    path = stack.enter_context(atomic.replacing(folder / name))
+                    path.write_bytes(files[name])
+        except BaseException:
+            if is_new:
+                with suppress(OSError):
+                    folder.rmdir()
+            raise
+    except OSError as error:
+        raise DigitsError(f"{folder}: cannot be written ({error.strerror or error})") from None
