@@ -184,7 +184,7 @@ def make_report(
         ),
     )
     title = f"{_percent(result.accuracy)} on the {name}"
-    return files | {FILES[-1]: page.page(title, *body).encode()}
+    return files | {FILES[-1]: page.page(title, *body).encode(errors="backslashreplace")}
 
 
 _HEADINGS = {
@@ -313,24 +313,24 @@ def check_folder(folder: Path) -> None:
     DigitsError
         Where ``folder`` is no folder or cannot be written, or is not there and cannot be made.
     """
+    place = folder
     try:
-        if folder.is_dir():
-            blocked = [name for name in FILES if (folder / name).is_dir()]
-            if blocked:
-                raise DigitsError(
-                    f"{folder / blocked[0]}: this is a folder; name another for the report"
-                )
-            place = folder
-        elif os.path.lexists(folder):
+        folder.lstat()
+        if not folder.is_dir():
             raise DigitsError(f"{folder}: not a folder; name another")
-        else:
-            place = folder.absolute().parent
-            if not place.is_dir():
-                raise DigitsError(f"{folder}: the folder {place} does not exist; make it first")
-        if not os.access(place, os.W_OK | os.X_OK):
-            raise DigitsError(f"{folder}: cannot be written (Permission denied)")
+        for name in FILES:
+            if (folder / name).is_dir():
+                raise DigitsError(f"{folder / name}: this is a folder; name another for the report")
+    except FileNotFoundError:
+        place = folder.absolute().parent
+        if not place.is_dir():
+            raise DigitsError(
+                f"{folder}: the folder {place} does not exist; make it first"
+            ) from None
     except OSError as error:
-        raise DigitsError(f"{folder}: cannot be written ({error.strerror or error})") from None
+        raise DigitsError(f"{folder}: cannot be written ({error.strerror})") from None
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise DigitsError(f"{folder}: cannot be written (permission denied)")
 
 
 def write_report(files: Mapping[str, bytes], folder: Path) -> None:
@@ -341,7 +341,8 @@ def write_report(files: Mapping[str, bytes], folder: Path) -> None:
     Raises
     ------
     DigitsError
-        Where the folder cannot be written or is full; what was there is as it was.
+        Where the folder cannot be written or is full; nothing there has been replaced then, but
+        where the disk fails at the very end.
     """
     try:
         is_new = not folder.is_dir()

@@ -560,6 +560,9 @@ def test_permissions(tmp_path):
     assert_one_line(result, "locked/x.png: cannot be written")
     result = without_privileges(tmp_path, "train", *QUICK, "--output", "locked/models.pkl")
     assert_one_line(result, "locked/models.pkl: cannot be written")
+    for folder in ("locked", "locked/results"):
+        result = without_privileges(tmp_path, "evaluate", "--report", folder)
+        assert_one_line(result, f"{folder}: cannot be written")
     assert list(locked.iterdir()) == []
 
 
