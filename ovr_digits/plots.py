@@ -610,7 +610,9 @@ def plot_gallery(answers: Sequence[SampleAnswer], captions: Sequence[str], title
     figure = Figure(figsize=(width / 28, height / 28))
     axes = figure.add_axes((0, 0, 1, 1), xlim=(0, width), ylim=(height, 0))
     axes.set_axis_off()
-    axes.text(edge, top / 2, title, fontsize=11, va="center")
+    axes.text(edge, 0.3 * top, title, fontsize=11, va="center")
+    key = "votes: of the truth blue, of a wrong answer orange, of others that fired light blue"
+    axes.text(edge, 0.7 * top, f"{key}; the line is at 50 %", fontsize=8, va="center")
     places = [
         (edge + pitch[0] * (i % n_columns), top + pitch[1] * (i // n_columns))
         for i in range(len(answers))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
@@ -265,6 +266,8 @@ def _times(count: int) -> str:
 def digits_finding(result: Evaluation) -> str:
     """Which digit is the hardest, and which the easiest."""
     hardest, *_, easiest = sorted(result.per_digit, key=lambda s: s.f1)
+    if math.isclose(hardest.f1, easiest.f1):
+        return f"Every digit has the same F1: {_percent(easiest.f1)}"
     return (
         f"{hardest.digit} is the hardest digit: F1 {_percent(hardest.f1)}; "
         f"{easiest.digit} the easiest: {_percent(easiest.f1)}"
@@ -273,7 +276,9 @@ def digits_finding(result: Evaluation) -> str:
 
 def detectors_finding(curves: Sequence[PrecisionRecall]) -> str:
     """Which detector is the weakest."""
-    weakest = min(curves, key=lambda curve: curve.area)
+    weakest, *_, strongest = sorted(curves, key=lambda curve: curve.area)
+    if math.isclose(weakest.area, strongest.area):
+        return f"Every detector has the same average precision: {_percent(strongest.area, 3)}"
     return (
         f"The detector of {weakest.digit} is the weakest: "
         f"average precision {_percent(weakest.area, 3)}"

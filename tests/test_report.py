@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from sklearn.metrics import average_precision_score
 
 from ovr_digits import load_models, report
 from ovr_digits.data import Split, load_split
@@ -230,6 +231,21 @@ def test_no_mistake(split):
     page = read(files)
     assert page.all("li") == []
     assert "0 of 297 images are read wrongly" in page.text
+    assert [image.attributes["alt"] for image in page.all("img")][:3] == [
+        "No digit is taken for another",
+        "Every digit has the same F1: 100.00 %",
+        "Every detector has the same average precision: 100.000 %",
+    ]
+
+
+def test_the_hardest_digit_and_the_weakest_detector(made, split, scores):
+    truth = split.y[:, None] == np.arange(10)
+    areas = [average_precision_score(t, s) for t, s in zip(truth.T, scores.T, strict=True)]
+    f1 = [digit["f1"] for digit in made.said["per_digit"]]
+    _, digits, detectors, _ = (image.attributes["alt"] for image in made.page.all("img")[:4])
+    assert digits.startswith(f"{np.argmin(f1)} is the hardest digit: F1 {100 * min(f1):.2f} %")
+    weakest, area = np.argmin(areas), 100 * min(areas)
+    assert detectors == f"The detector of {weakest} is the weakest: average precision {area:.3f} %"
 
 
 @pytest.mark.parametrize(
