@@ -374,8 +374,7 @@ def _draw_curves(
             axes.plot(*zip(*points, strict=True), style, color=colour, label=label, clip_on=False)
     axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True, min_n_ticks=1))
     axes.tick_params(labelsize=9)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
+    _open_frame(axes)
 
 
 def plot_sheet(
@@ -453,6 +452,13 @@ def plot_summary(summary: Summary, title: str) -> Figure:
 
 def _set_title(figure: Figure, title: str) -> None:
     figure.suptitle(title, x=0.01, ha="left", fontsize=11, parse_math=False)
+
+
+# --- pictures of an evaluation -----------------------------------------------------------------
+
+_REPORT_WIDTH = 5.2  # inches, of which a telephone shows a text of 9 points legibly
+_GRID = "#E6E6E6"
+_ROLES = {"truth": WINNER, "wrong": WRONG, "fired": FIRED, "quiet": QUIET}
 
 
 def _open_frame(axes: Any) -> None:
