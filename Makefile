@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-lowest lint bench wheel clean
+.PHONY: demo test test-lowest lint bench pictures wheel clean
 
 demo: $(VENV)/installed
 	$(BIN)/python examples/demo.py
@@ -27,6 +27,10 @@ lint: $(VENV)/installed-lint
 # All contestants, one after the other; make bench BENCH='--only sgd' or BENCH=scaling.
 bench: $(VENV)/installed-bench
 	$(BIN)/python -m benchmarks $(BENCH)
+
+# The pictures of README.md and docs/, and what the tour shows.
+pictures: $(VENV)/installed-test
+	$(BIN)/python docs/make_pictures.py
 
 wheel: $(VENV)/installed
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .

@@ -1,0 +1,61 @@
+"""Draws the pictures of README.md and docs/ anew, and runs the tour that one of them is from.
+
+    python docs/make_pictures.py [FOLDER]
+
+Everything comes from the program itself, the examples, the models that ship and the
+digits inside scikit-learn; the tour needs nbclient and ipykernel.
+"""
+
+from __future__ import annotations
+
+import base64
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+from nbformat import NotebookNode
+
+DOCS = Path(__file__).resolve().parent
+ROOT = DOCS.parent
+
+#: Examples that are written and photographed as differently as may be.
+VOTES = ("two", "four", "seven", "nine", "zero", "five")
+EXPLAINED = ("two", "seven")
+
+
+def predict(names: tuple[str, ...], option: str, picture: Path) -> None:
+    """Have some of the examples read by the models that ship, and a picture drawn of it."""
+    examples = [str(ROOT / "examples" / f"{name}.png") for name in names]
+    models = ("--models", str(ROOT / "models.pkl"))
+    command = (sys.executable, "-m", "ovr_digits", "predict", *examples, *models)
+    subprocess.run([*command, "--brief", option, str(picture)], check=True)
+
+
+def run_tour(tour: Path) -> NotebookNode:
+    """Run docs/tour.ipynb from start to end, and write it with what its cells show."""
+    notebook = nbformat.read(DOCS / "tour.ipynb", as_version=4)
+    # Times would make each run another file.
+    NotebookClient(notebook, timeout=300, record_timing=False).execute()
+    nbformat.write(notebook, tour)
+    return notebook
+
+
+def picture_of(notebook: NotebookNode, cell_id: str) -> bytes:
+    """The PNG that a cell of a notebook that has run shows."""
+    (cell,) = (cell for cell in notebook.cells if cell.id == cell_id)
+    (png,) = (o.data["image/png"] for o in cell.outputs if "image/png" in o.get("data", ()))
+    return base64.b64decode(png)
+
+
+def main(folder: Path) -> None:
+    """Write the pictures and the tour into a folder."""
+    predict(VOTES, "--save", folder / "votes.png")
+    predict(EXPLAINED, "--explain", folder / "explain.png")
+    notebook = run_tour(folder / "tour.ipynb")
+    (folder / "one-vs-rest.png").write_bytes(picture_of(notebook, "one-vs-rest"))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else DOCS)
