@@ -187,6 +187,9 @@ def tidy_errors(command: F) -> F:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         except KeyboardInterrupt:
             fail("interrupted; nothing that was there before has been changed")
+            sys.stdout.flush()
+            # Threads may still be at work in NumPy, and tidying up under them can crash.
+            os._exit(1)
         sys.exit(1)
 
     return run  # type: ignore[return-value]
