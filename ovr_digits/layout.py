@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 from ovr_digits.regions import Regions
 
 Integers = NDArray[np.int64]
+Bools = NDArray[np.bool_]
 #: Top, left, bottom, right; the last two are one beyond.
 Box = tuple[int, int, int, int]
-#: Whether one mark belongs to another, by their boxes and the height of the usual digit.
-_Test = Callable[[Box, Box, float], bool]
 
 #: Of more marks than these only the largest are looked at: others are a texture, not writing.
 _MOST_MARKS = 200
@@ -56,19 +55,25 @@ def find_lines(regions: Regions) -> list[list[Integers]]:
 
 
 def count_digits(regions: Regions) -> int:
-    """How many digits the marks seem to be; 1 where there are none."""
+    """How many digits the marks seem to be, at least 1; parts of a broken digit are one."""
     if not regions.count:
         return 1
     boxes = [box_of(regions, group) for line in find_lines(regions) for group in line]
-    usual = usual_height(boxes)
-    widths = [(right - left) / usual for _, left, _, right in boxes]
+    height = max(bottom - top for top, _, bottom, _ in boxes)
+    apart: list[Box] = []
+    for box in boxes:
+        gaps_y, gaps_x = _apart(np.array(box), np.array(apart, np.int64).reshape(-1, 4))
+        if ((gaps_x > 0.07 * height) | (gaps_y > 0.25 * height)).all():
+            apart.append(box)
+    widths = [(right - left) / height for _, left, _, right in apart]
     # Wider than any digit is what touches.
     return sum(round(width / 0.8) if width > 1.7 else 1 for width in widths)
 
 
 def usual_height(boxes: Sequence[Box] | Integers) -> float:
-    """Height of the digits, whatever small marks there are beside them."""
-    heights = np.array([bottom - top for top, _, bottom, _ in boxes])
+    """Height of the digits in boxes (n, 4), whatever small marks there are beside them."""
+    tops, _, bottoms, _ = np.asarray(boxes).T
+    heights = bottoms - tops
     return float(np.median(heights[heights >= 0.5 * heights.max()]))
 
 
@@ -87,44 +92,28 @@ def _grouped(regions: Regions) -> list[Integers]:
     """
     largest = np.sort(np.argsort(-regions.areas, kind="stable")[:_MOST_MARKS])
     groups = [np.array([k + 1]) for k in largest]
-    boxes = [box_of(regions, group) for group in groups]
+    boxes = regions.boxes[largest]
     usual = usual_height(boxes)
     for belong in (_are_parts, _is_stray_part, _are_close):
-        _join(groups, boxes, belong, usual)
+        i = 0
+        while i < len(groups):
+            partners = belong(boxes[i], boxes, usual)
+            partners[i] = False
+            if not partners.any():
+                i += 1
+                continue
+            j = int(partners.argmax())
+            groups[i] = np.concatenate([groups[i], groups[j]])
+            boxes[i] = box_of(regions, groups[i])
+            del groups[j]
+            boxes = np.delete(boxes, j, axis=0)
+            i = 0  # what is larger now may go with what was before it
     edges = _edges(regions)
     pens = np.array([regions.areas[group - 1].sum() / edges[group].sum() for group in groups])
     # What is left of ruled lines is as long as a digit, but far thinner.
-    large = np.array([bottom - top >= 0.45 * usual for top, _, bottom, _ in boxes])
+    large = boxes[:, 2] - boxes[:, 0] >= 0.45 * usual
     kept = large & (pens >= 0.5 * np.median(pens[large]))
     return [group for group, keep in zip(groups, kept, strict=True) if keep]
-
-
-def _join(groups: list[Integers], boxes: list[Box], belong: _Test, usual: float) -> None:
-    """Put groups together, in place, until none belongs to another."""
-    joined = True
-    while joined:  # what did not belong to either may belong to both
-        joined = False
-        i = 0
-        while i < len(groups):
-            j = i + 1
-            while j < len(groups):
-                one, other = boxes[i], boxes[j]
-                if belong(one, other, usual) or belong(other, one, usual):
-                    groups[i] = np.concatenate([groups[i], groups.pop(j)])
-                    boxes[i] = _around(one, boxes.pop(j))
-                    joined = True
-                else:
-                    j += 1
-            i += 1
-
-
-def _around(one: Box, other: Box) -> Box:
-    return (
-        min(one[0], other[0]),
-        min(one[1], other[1]),
-        max(one[2], other[2]),
-        max(one[3], other[3]),
-    )
 
 
 def _edges(regions: Regions) -> Integers:
@@ -137,39 +126,43 @@ def _edges(regions: Regions) -> Integers:
     return counts
 
 
-def _apart(one: Box, other: Box) -> tuple[int, int]:
-    """Rows and columns between two boxes; negative where they share some."""
-    return (
-        max(one[0], other[0]) - min(one[2], other[2]),
-        max(one[1], other[1]) - min(one[3], other[3]),
-    )
+def _apart(one: Integers, others: Integers) -> tuple[Integers, Integers]:
+    """Rows and columns between a box and others (n, 4); negative where they share some."""
+    near, far = np.maximum(one[:2], others[:, :2]), np.minimum(one[2:], others[:, 2:])
+    apart_y, apart_x = (near - far).T
+    return apart_y, apart_x
 
 
-def _fit(one: Box, other: Box, usual: float) -> bool:
+def _fit(one: Integers, others: Integers, usual: float) -> Bools:
     """Whether two marks together are not too high for a digit."""
-    return max(one[2], other[2]) - min(one[0], other[0]) < 1.4 * usual
+    together = np.maximum(one[2], others[:, 2]) - np.minimum(one[0], others[:, 0])
+    return together < 1.4 * usual
 
 
-def _are_parts(one: Box, other: Box, usual: float) -> bool:
-    """Whether one mark is over the other, or a crumb of it."""
-    apart_y, apart_x = _apart(one, other)
-    low, narrow = (min(one[k + 2] - one[k], other[k + 2] - other[k]) for k in (0, 1))
-    over = -apart_x > 0.5 * narrow and -0.5 * low < apart_y < 0.35 * usual
-    small = max(other[2] - other[0], other[3] - other[1]) < 0.5 * usual
-    close = np.hypot(max(apart_y, 0), max(apart_x, 0)) < 0.08 * usual
-    return _fit(one, other, usual) and (over or bool(small and close))
+def _are_parts(one: Integers, others: Integers, usual: float) -> Bools:
+    """Whether one mark is over the other, or the other is a crumb of it."""
+    apart_y, apart_x = _apart(one, others)
+    sides = others[:, 2:] - others[:, :2]
+    low, narrow = np.minimum(one[2:] - one[:2], sides).T
+    over = (-apart_x > 0.5 * narrow) & (-0.5 * low < apart_y) & (apart_y < 0.35 * usual)
+    crumb = (sides.max(axis=1) < 0.5 * usual) & (_gaps(apart_y, apart_x) < 0.08 * usual)
+    return _fit(one, others, usual) & (over | crumb)
 
 
-def _is_stray_part(one: Box, other: Box, usual: float) -> bool:
+def _is_stray_part(one: Integers, others: Integers, usual: float) -> Bools:
     """Whether a low mark is the bar of a five, drawn apart from it on its left."""
-    apart_y, apart_x = _apart(one, other)
-    low = other[2] - other[0] < 0.45 * usual
-    beside = other[0] + other[2] < one[0] + one[2] and one[1] < other[1]
-    close = np.hypot(max(apart_y, 0), max(apart_x, 0)) < 0.2 * usual
-    return _fit(one, other, usual) and low and beside and bool(close)
+    low = others[:, 2] - others[:, 0] < 0.45 * usual
+    beside = (others[:, 0] + others[:, 2] < one[0] + one[2]) & (one[1] < others[:, 1])
+    close = _gaps(*_apart(one, others)) < 0.2 * usual
+    return _fit(one, others, usual) & low & beside & close
 
 
-def _are_close(one: Box, other: Box, usual: float) -> bool:
+def _are_close(one: Integers, others: Integers, usual: float) -> Bools:
     """Whether marks are parts of a broken digit, or digits with hardly a gap between them."""
     # Halves of one digit may be all there is: then the usual height is half of its own.
-    return _fit(one, other, 1.4 * usual) and max(_apart(one, other)) < 0.06 * usual
+    close = np.maximum(*_apart(one, others)) < 0.06 * usual
+    return _fit(one, others, 1.4 * usual) & close
+
+
+def _gaps(apart_y: Integers, apart_x: Integers) -> NDArray[np.float64]:
+    return np.hypot(np.maximum(apart_y, 0), np.maximum(apart_x, 0))

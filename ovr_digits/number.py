@@ -36,7 +36,7 @@ _CUTS = 9
 _DOUBT, _SCALE = 8.0, 0.35
 #: What is taken away from a piece's worth: for every piece, for each height of ink that its
 #: cuts cross, for being wider than a digit, and for being lower.
-_FAULTS = np.array([0.15, 1.7, 5.0, 14.0])
+_FAULTS = np.array([0.1, 2.6, 5.0, 14.0])
 
 
 @dataclass(frozen=True, eq=False)
@@ -262,7 +262,7 @@ def _piece(mark: _Mark, ink: Float32, ends: tuple[int, int], crossed: float) -> 
     top, left = mark.corner
     box = (top + rows.start, left + columns.start, top + rows.stop, left + columns.stop)
     height, width = (side / mark.height for side in (box[2] - box[0], box[3] - box[1]))
-    faults = _FAULTS @ (1, crossed, max(width - 0.95, 0), max(0.72 - height, 0))
+    faults = _FAULTS @ (1, crossed, max(width - 0.95, 0), max(0.76 - height, 0))
     return _Piece(*ends, box, to_mnist_form(with_usual_pen(ink)), float(faults))
 
 

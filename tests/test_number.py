@@ -18,6 +18,7 @@ from PIL import Image
 
 from ovr_digits import load_models
 from ovr_digits.core.detectors import DetectorArrays
+from ovr_digits.data import load_split
 from ovr_digits.errors import DigitsError
 from ovr_digits.image import Photo
 from ovr_digits.ink import find_ink
@@ -158,3 +159,91 @@ def test_the_command_saves_what_it_found(tmp_path):
     with Image.open(tmp_path / "found.png") as picture:
         colours = np.asarray(picture.convert("RGB")).reshape(-1, 3)
     assert (colours == (0, 0x72, 0xB2)).all(axis=1).sum() > 500
+
+
+def predict(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "ovr_digits", "predict", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+
+
+def test_predict_points_to_read_where_there_are_several_digits(tmp_path):
+    path = write_number(tmp_path / "my number.png", "4071")
+    done = predict(path, "--brief")
+    assert done.returncode == 0
+    wanted = f"ovr-digits: this picture seems to hold 4 digits: ovr-digits read '{path}'\n"
+    assert done.stderr == wanted
+    assert len(done.stdout.splitlines()) == 1
+    done = predict(path, "--json")
+    assert done.stderr == ""
+    assert set(json.loads(done.stdout)) == {
+        *("path", "digit", "confidence", "verdict", "fired", "votes", "scores")
+    }
+
+
+def test_predict_takes_one_digit_for_one(tmp_path):
+    page = Image.new("L", (300, 240), 255)
+    page.paste(digit_picture(5, 120), (100, 60))
+    for x, y in ((20, 20), (250, 200), (30, 180)):
+        page.paste(0, (x, y, x + 5, y + 5))
+    page.paste(255, (80, 110, 260, 114))  # a stroke with a gap
+    page.save(tmp_path / "five.png")
+    assert predict(tmp_path / "five.png").stderr == ""
+
+
+def drawn_page(*digits: tuple[int, int, int], size=(500, 220)) -> Image.Image:
+    page = Image.new("L", size, 255)
+    for digit, x, height in digits:
+        page.paste(digit_picture(digit, height), (x, 150 - height))
+    return page
+
+
+def test_points_and_signs_beside_digits_are_not_read(tmp_path, models):
+    page = drawn_page((3, 120, 90), (1, 230, 90), (4, 290, 90))
+    page.paste(0, (205, 142, 213, 150))  # a point
+    page.paste(0, (50, 100, 90, 108))  # a minus
+    page.save(tmp_path / "n.png")
+    assert read_number(models, tmp_path / "n.png").text == "314"
+
+
+def test_digits_of_different_size_and_groups_of_them(tmp_path, models):
+    page = drawn_page((4, 30, 120), (0, 130, 80), (7, 300, 70), (1, 400, 110))
+    page.save(tmp_path / "n.png")
+    assert read_number(models, tmp_path / "n.png").text == "4071"
+
+
+def test_boxes_of_a_form_are_not_read(tmp_path, models):
+    page = drawn_page((4, 40, 80), (0, 160, 80), (7, 280, 80))
+    for x in (20, 140, 260):
+        for box in ((0, 0, 100, 3), (0, 117, 100, 120), (0, 0, 3, 120), (97, 0, 100, 120)):
+            page.paste(0, (box[0] + x, box[1] + 50, box[2] + x, box[3] + 50))
+    page.save(tmp_path / "n.png")
+    assert read_number(models, tmp_path / "n.png").text == "407"
+
+
+@pytest.mark.skipif(
+    not (ROOT / "benchmarks").is_dir(), reason="the drawing program is only in the checkout"
+)
+def test_drawn_numbers(mnist_dir, models):
+    from benchmarks.numbers import draw_random
+
+    test = load_split("mnist", "test", mnist_dir)
+    rights = {}
+    for kind in ("separated", "touching"):
+        rng = np.random.default_rng([3, len(kind)])
+        drawn = [draw_random(test.X, test.y, kind, rng) for _ in range(20)]
+        rights[kind] = sum(read_number(models, c).text == text for c, text in drawn)
+    assert rights["separated"] >= 16
+    assert rights["touching"] >= 9
+
+
+@pytest.mark.skipif(
+    not (ROOT / "benchmarks").is_dir(), reason="the drawing program is only in the checkout"
+)
+def test_the_table_of_numbers(tmp_path):
+    command = [sys.executable, "-m", "benchmarks.numbers", "--dataset", "digits"]
+    command += ["--count", "2", "--output", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "| **touching** | 1 |" in done.stdout
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {f"numbers-digits-test.{kind}" for kind in ("md", "json")}
