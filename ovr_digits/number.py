@@ -23,9 +23,9 @@ from ovr_digits.regions import Regions, bounding_box, find_regions
 Float32 = NDArray[np.float32]
 #: A mark that is less wide, in heights of the usual digit, is one digit.
 _NARROW = 0.4
-#: From this width on a mark may be digits that touch, however sure the vote on it is,
+#: From this width on a mark may be digits that touch, however sure the vote on it is;
 _WIDE = 0.85
-#: and below it where the winner's score is less than that.
+#: below it, where the winner's score is less than that.
 _SURE = 2.5
 #: The most marks that are looked at more closely.
 _MOST_MARKS = 100
@@ -124,11 +124,7 @@ def read_number(
     if closer is not None and regions.count <= _MOST_MARKS:
         view = closer
         ink, regions = find_marks(view.picture, ground, level)
-    lines = [
-        [mark for group in line for mark in [_mark(ink, regions, group, height)]]
-        for line in find_lines(regions)
-        for height in [usual_height([box_of(regions, group) for group in line])]
-    ]
+    lines = [_marks_of(ink, regions, line) for line in find_lines(regions)]
     parts = _read_marks(models, [mark for line in lines for mark in line])
     found = [
         [_found(piece, vote, view) for _ in line for piece, vote in next(parts)] for line in lines
@@ -181,11 +177,16 @@ class _Piece:
         return -float(np.logaddexp(0, _SCALE * (_DOUBT - first))) - 2 * max(second, 0) - self.faults
 
 
-def _mark(ink: Float32, regions: Regions, group: NDArray[np.int64], usual: float) -> _Mark:
-    top, left, bottom, right = box_of(regions, group)
-    part = (slice(top, bottom), slice(left, right))
-    own = np.where(np.isin(regions.labels[part], group), ink[part], 0).astype(np.float32)
-    return _Mark(own, (top, left), min(usual, bottom - top))
+def _marks_of(ink: Float32, regions: Regions, line: Sequence[NDArray[np.int64]]) -> list[_Mark]:
+    """The ink of each group of regions in a line, without that of its neighbours."""
+    boxes = [box_of(regions, group) for group in line]
+    usual = usual_height(boxes)
+    marks = []
+    for group, (top, left, bottom, right) in zip(line, boxes, strict=True):
+        part = (slice(top, bottom), slice(left, right))
+        own = np.where(np.isin(regions.labels[part], group), ink[part], 0).astype(np.float32)
+        marks.append(_Mark(own, (top, left), min(usual, bottom - top)))
+    return marks
 
 
 def _read_marks(
@@ -217,12 +218,8 @@ def _votes(models: DetectorArrays, pieces: Sequence[_Piece]) -> list[Vote]:
 
 def _may_touch(mark: _Mark, vote: Vote) -> bool:
     """Whether a mark may be several digits."""
-    width = mark.ink.shape[1] / mark.height
-    return (
-        width > _WIDE
-        or (width > _NARROW and vote.verdict != "sure")
-        or (width > _NARROW and vote.scores[vote.digit] < _SURE)
-    )
+    is_sure = vote.verdict == "sure" and max(vote.scores) >= _SURE
+    return mark.ink.shape[1] / mark.height > (_WIDE if is_sure else _NARROW)
 
 
 def _parts(mark: _Mark) -> list[_Piece]:
