@@ -46,7 +46,8 @@ def plot_votes(
     images: Sequence[NDArray[np.uint8]],
     votes: Sequence[Vote],
     titles: Sequence[str],
-    wrong: Sequence[bool] | None = None,
+    labels: Sequence[int] | None = None,
+    heading: str = "",
 ) -> Figure:
     """Draw digits, each with its ten votes as bars beside it.
 
@@ -57,58 +58,80 @@ def plot_votes(
     votes : sequence of Vote
     titles : sequence of str
         One line over each digit.
-    wrong : sequence of bool, optional
-        Marks an answer as wrong, in another colour.
+    labels : sequence of int, optional
+        The true digits: a wrong answer gets another colour and a frame, and
+        the bar that should have won is marked.
+    heading : str
+        One line over all.
 
     Returns
     -------
     matplotlib.figure.Figure
     """
-    n_columns = min(len(images), max(1, round(math.sqrt(len(images) / 1.5))))
+    n_columns = max(1, math.isqrt(len(images)))
     n_rows = math.ceil(len(images) / n_columns)
+    # More of them are drawn smaller, to be seen at one look.
+    width, height, size = (5.2, 2.9, 10) if n_columns < 4 else (3.9, 2.1, 9)
     layout = ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1)
-    figure = Figure(figsize=(5.2 * n_columns, 2.9 * n_rows), layout=layout)
+    figure = Figure(figsize=(width * n_columns, height * n_rows), layout=layout)
+    if heading:
+        figure.suptitle(heading, fontsize=size + 4, parse_math=False)
     axes = figure.subplots(n_rows, 2 * n_columns, squeeze=False, width_ratios=[1, 1.15] * n_columns)
     for cell in axes.flat[2 * len(images) :]:
         cell.set_axis_off()
     for i, (image, vote, title) in enumerate(zip(images, votes, titles, strict=True)):
         row, column = divmod(i, n_columns)
         picture, bars = axes[row, 2 * column], axes[row, 2 * column + 1]
-        is_wrong = wrong is not None and wrong[i]
-        _draw_digit(picture, image)
-        _draw_bars(bars, vote, WRONG if is_wrong else WINNER)
+        label = vote.digit if labels is None else labels[i]
+        is_wrong = label != vote.digit
+        _draw_digit(picture, image, WRONG if is_wrong else QUIET)
+        _draw_bars(bars, vote, WRONG if is_wrong else WINNER, size - 1)
+        if is_wrong:
+            bars.get_yticklabels()[label].set(weight="bold", color=WINNER)
+            has_fired = label in vote.fired  # and so its bar has room
+            bars.annotate(
+                "the truth",
+                (0 if has_fired else 100 * vote.votes[label], label),
+                xytext=(4, 0),
+                textcoords="offset points",
+                va="center",
+                fontsize=size - 2,
+                color="white" if has_fired else WINNER,
+            )
+        if i + n_columns < len(images):  # said once, at the foot of each column
+            bars.set_xlabel("")
         if len(title) > _TITLE_LENGTH:
             title = "…" + title[1 - _TITLE_LENGTH :]  # the answer is at its end
         picture.set_title(
             title,
             loc="left",
-            fontsize=10,
+            fontsize=size,
             color=WRONG if is_wrong else "black",
             parse_math=False,  # a file name may hold dollars
         )
     return figure
 
 
-def _draw_digit(axes: Any, image: NDArray[np.uint8]) -> None:
+def _draw_digit(axes: Any, image: NDArray[np.uint8], frame: str = QUIET) -> None:
     axes.imshow(image, cmap="gray_r", vmin=0, vmax=255, interpolation="nearest")
-    _frame(axes)
+    _frame(axes, frame)
 
 
-def _frame(axes: Any) -> None:
+def _frame(axes: Any, colour: str = QUIET) -> None:
     axes.set(xticks=[], yticks=[])
     for spine in axes.spines.values():
-        spine.set_color(QUIET)
+        spine.set(color=colour, linewidth=0.8 if colour == QUIET else 2.5)
 
 
-def _draw_bars(axes: Any, vote: Vote, winner: str) -> None:
+def _draw_bars(axes: Any, vote: Vote, winner: str, size: int = 9) -> None:
     colours = [
         winner if digit == vote.digit else FIRED if digit in vote.fired else QUIET
         for digit in range(10)
     ]
     axes.barh(range(10), [100 * v for v in vote.votes], color=colours)
     axes.set(xlim=(0, 100), ylim=(9.6, -0.6), yticks=range(10), xticks=(0, 50, 100))
-    axes.set_xlabel("vote, %; a detector fires above 50", fontsize=9)
-    axes.tick_params(labelsize=9, left=False)
+    axes.set_xlabel("vote, %; a detector fires above 50", fontsize=size)
+    axes.tick_params(labelsize=size, left=False)
     axes.axvline(50, color="black", linewidth=0.7, linestyle=":")
     for digit in vote.fired:
         share = 100 * vote.votes[digit]
@@ -119,7 +142,7 @@ def _draw_bars(axes: Any, vote: Vote, winner: str) -> None:
             textcoords="offset points",
             ha="right",
             va="center",
-            fontsize=8,
+            fontsize=size - 1,
             color="white",
         )
     _open_frame(axes)

@@ -69,6 +69,7 @@ def test(
         check_index(index, len(split), "test set")
     indices = [index] if index is not None else random_indices(len(split), count, seed)
     answers = answer_samples(detectors, split.X, split.y, indices)
+    name = terminal.DATASET_NAMES[split.dataset]
 
     for answer in answers:
         if as_json:
@@ -79,21 +80,30 @@ def test(
             terminal.panel(
                 answer.image,
                 answer.vote,
-                f"sample {answer.index} of the {terminal.DATASET_NAMES[split.dataset]} test set",
+                f"sample {answer.index} of the {name} test set",
                 f"{terminal.verdict_text(answer.vote)}\ntruth {answer.label}: {right}",
             )
         )
+    finding = f"{sum(a.correct for a in answers)} of {len(answers)} right"
     if not as_json and len(answers) > 1:
-        terminal.echo(f"{sum(a.correct for a in answers)} of {len(answers)} right")
+        terminal.echo(finding)
     if save is None and not show:
         return
 
     from ovr_digits.plots import plot_votes
 
-    figure = plot_votes(
-        [a.image for a in answers],
-        [a.vote for a in answers],
-        [f"#{a.index}: {a.vote.digit}, {a.vote.verdict}; truth {a.label}" for a in answers],
-        [not a.correct for a in answers],
-    )
-    put_out(figure, save, show)
+    with TerminalProgress() as progress:
+        progress.stage("drawing", 1)
+        figure = plot_votes(
+            [a.image for a in answers],
+            [a.vote for a in answers],
+            [
+                f"#{a.index}: {a.vote.digit}, {a.vote.verdict}"
+                + ("" if a.correct else f"; wrong, it is {a.label}")
+                for a in answers
+            ],
+            [a.label for a in answers],
+            f"{finding}: samples of the {name} test set" if len(answers) > 1 else "",
+        )
+        put_out(figure, save, show=False)
+    put_out(figure, None, show)

@@ -1,0 +1,85 @@
+"""``test --save``: the grid of digits with their votes shows what the answers say."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.colors import to_hex
+from PIL import Image
+
+from ovr_digits import load_models
+from ovr_digits.data import load_split
+from ovr_digits.plots import plot_votes
+from ovr_digits.prediction import SampleAnswer, answer_samples
+
+BLUE, ORANGE = "#0072B2", "#D55E00"
+COUNT = 25
+
+
+def run(models: Path, *arguments: object) -> str:
+    command = [sys.executable, "-m", "ovr_digits", "test", "--dataset", "digits"]
+    command += ["--models", str(models), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout
+
+
+@pytest.fixture(scope="module")
+def answers(tiny_models) -> list[SampleAnswer]:
+    """Twenty-five answers, five of which are wrong."""
+    split, models = load_split("digits", "test"), load_models(tiny_models)
+    right = models.decision_function(split.X).argmax(axis=1) == split.y
+    chosen = [*np.flatnonzero(right)[:20], *np.flatnonzero(~right)[:5]]
+    found = answer_samples(models, split.X, split.y, map(int, chosen))
+    assert [answer.correct for answer in found] == [True] * 20 + [False] * 5
+    return found
+
+
+def colour(spine: object) -> str:
+    return to_hex(spine.get_edgecolor()).upper()
+
+
+def test_every_bar_and_frame_tells_its_answer(answers):
+    figure = plot_votes(
+        [answer.image for answer in answers],
+        [answer.vote for answer in answers],
+        [f"#{answer.index}" for answer in answers],
+        [answer.label for answer in answers],
+        "20 of 25 right",
+    )
+    assert figure.get_suptitle() == "20 of 25 right"
+    assert len(figure.axes) == 2 * COUNT  # five by five, and no cell is empty
+    for answer, picture, bars in zip(answers, figure.axes[::2], figure.axes[1::2], strict=True):
+        np.testing.assert_array_equal(picture.images[0].get_array(), answer.image)
+        widths = [bar.get_width() for bar in bars.patches]
+        np.testing.assert_allclose(widths, 100 * np.array(answer.vote.votes))
+        winner = to_hex(bars.patches[answer.vote.digit].get_facecolor()).upper()
+        assert winner == (BLUE if answer.correct else ORANGE)
+        assert (colour(picture.spines["top"]) == ORANGE) == (not answer.correct)
+        marked = [text.xy[1] for text in bars.texts if text.get_text() == "the truth"]
+        assert marked == ([] if answer.correct else [answer.label])
+        fired = [text.xy[1] for text in bars.texts if text.get_text() == "fired"]
+        assert fired == list(answer.vote.fired)
+
+
+def test_the_command_colours_what_is_wrong(answers, tiny_models, tmp_path):
+    for answer in (answers[0], answers[-1]):
+        path = tmp_path / f"{answer.index}.png"
+        run(tiny_models, "--index", answer.index, "--save", path)
+        with Image.open(path) as picture:
+            pixels = np.asarray(picture.convert("RGB")).reshape(-1, 3)
+        orange = (pixels == tuple(bytes.fromhex(ORANGE[1:]))).all(axis=1).sum()
+        assert (orange > 500) if not answer.correct else orange == 0
+
+
+def test_the_command_puts_the_finding_on_top(tiny_models, tmp_path):
+    path = tmp_path / "grid.svg"
+    told = ["--count", COUNT, "--seed", 3]
+    said = run(tiny_models, *told, "--save", path)
+    samples = map(json.loads, run(tiny_models, *told, "--json").splitlines())
+    finding = f"{sum(sample['correct'] for sample in samples)} of 25 right"
+    assert said.splitlines()[-1] == finding
+    assert f"<!-- {finding}: samples of the digits test set -->" in path.read_text()
