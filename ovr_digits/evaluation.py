@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ovr_digits.core.arrays import Array, Bools, Float64
-from ovr_digits.core.vote import probabilities
+from ovr_digits.core.vote import VERDICTS, Vote, count_votes, probabilities
 
 
 @dataclass(frozen=True)
@@ -307,3 +307,146 @@ def _worst_first(chosen: Bools, leads: Float64) -> NDArray[np.intp]:
 def _check_lengths(scores: Float64, labels: Array) -> None:
     if len(scores) == 0 or len(scores) != len(labels):
         raise ValueError(f"{len(scores)} scores for {len(labels)} labels")
+
+
+#: Below this a difference is called significant, as is the custom.
+SIGNIFICANT = 0.05
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """The votes of two sets of detectors, A and B, on the same labelled samples.
+
+    Attributes
+    ----------
+    votes_a, votes_b : list of Vote
+    labels : (n,) int in 0..9
+    only_a, only_b : (m,) intp
+        Samples that A alone answers rightly, and B alone.
+    both, neither : int
+        Samples that both answer rightly, and none of the two.
+    """
+
+    votes_a: list[Vote]
+    votes_b: list[Vote]
+    labels: Array
+    only_a: NDArray[np.intp]
+    only_b: NDArray[np.intp]
+    both: int
+    neither: int
+
+    @property
+    def p_value(self) -> float:
+        """Of McNemar's exact test."""
+        return mcnemar_test(len(self.only_a), len(self.only_b))
+
+    @property
+    def same_answer(self) -> int:
+        """Samples for which both give the same digit, right or wrong."""
+        return sum(a.digit == b.digit for a, b in zip(self.votes_a, self.votes_b, strict=True))
+
+    @property
+    def same_verdict(self) -> int:
+        """Samples for which both give the same verdict."""
+        return sum(a.verdict == b.verdict for a, b in zip(self.votes_a, self.votes_b, strict=True))
+
+    @property
+    def conclusion(self) -> str:
+        """What follows, in words."""
+        n_a, n_b, p = len(self.only_a), len(self.only_b), self.p_value
+        if n_a + n_b == 0:
+            return "A and B are right on the same images: no difference"
+        if p >= SIGNIFICANT:
+            found = "no significant difference"
+        else:
+            found = f"{'A' if n_a > n_b else 'B'} is significantly better"
+        better = "B" if n_b > n_a else "A"
+        other = "A" if better == "B" else "B"
+        more, fewer = max(n_a, n_b), min(n_a, n_b)
+        shown = "p < 0.001" if p < 0.001 else f"p = {p:.3g}"
+        return (
+            f"{better} is right on {more:,} {_images(more)} where {other} is wrong, and wrong on "
+            f"{fewer:,} where {other} is right: {found}, "
+            f"{shown} (McNemar's exact test)"
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """The keys that the command line prints, but for those that name the data and models."""
+        return {
+            "samples": len(self.labels),
+            "a": _summary(self.votes_a, self.both + len(self.only_a)),
+            "b": _summary(self.votes_b, self.both + len(self.only_b)),
+            "both_right": self.both,
+            "both_wrong": self.neither,
+            "only_a_right": self.only_a.tolist(),
+            "only_b_right": self.only_b.tolist(),
+            "same_answer": self.same_answer,
+            "same_verdict": self.same_verdict,
+            "p_value": self.p_value,
+            "significant": self.p_value < SIGNIFICANT,
+            "conclusion": self.conclusion,
+        }
+
+
+def _images(count: int) -> str:
+    return "image" if count == 1 else "images"
+
+
+def _summary(votes: list[Vote], right: int) -> dict[str, Any]:
+    verdicts = [vote.verdict for vote in votes]
+    return {
+        "right": right,
+        "accuracy": round(right / len(votes), 6),
+        "verdicts": {name: verdicts.count(name) for name in VERDICTS},
+    }
+
+
+def compare_scores(scores_a: Float64, scores_b: Float64, labels: Array) -> Comparison:
+    """Compare two sets of ten detectors on the same samples.
+
+    Parameters
+    ----------
+    scores_a, scores_b : (n, 10) float
+        Log-odds.
+    labels : (n,) int in 0..9
+
+    Raises
+    ------
+    ValueError
+        Where there is no sample, or the numbers of scores and labels differ.
+    """
+    _check_lengths(scores_a, labels)
+    _check_lengths(scores_b, labels)
+    right_a, right_b = (scores.argmax(axis=1) == labels for scores in (scores_a, scores_b))
+    return Comparison(
+        votes_a=count_votes(scores_a),
+        votes_b=count_votes(scores_b),
+        labels=labels,
+        only_a=np.flatnonzero(right_a & ~right_b),
+        only_b=np.flatnonzero(right_b & ~right_a),
+        both=int((right_a & right_b).sum()),
+        neither=int((~right_a & ~right_b).sum()),
+    )
+
+
+def mcnemar_test(only_a: int, only_b: int) -> float:
+    """McNemar's exact test: how likely so uneven a split is where neither is better.
+
+    Each sample that only one of two answers rightly is then a fair coin's
+    toss, and what is sought is the two-sided tail of a binomial distribution.
+
+    Parameters
+    ----------
+    only_a, only_b : int
+        Samples that one alone answers rightly, and the other alone.
+
+    Returns
+    -------
+    float in 0..1
+    """
+    n = only_a + only_b
+    ways = tail = 1  # in whole numbers, so that no count is too large or too small for it
+    for k in range(min(only_a, only_b)):
+        ways = ways * (n - k) // (k + 1)
+        tail += ways
+    return min(1.0, 2 * tail / 2**n)

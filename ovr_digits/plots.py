@@ -25,7 +25,7 @@ from ovr_digits import atomic
 from ovr_digits.core.vote import Vote
 from ovr_digits.curves import EpochResult, Measures
 from ovr_digits.errors import DigitsError
-from ovr_digits.evaluation import DigitScores, PrecisionRecall, Reliability
+from ovr_digits.evaluation import Comparison, DigitScores, PrecisionRecall, Reliability
 from ovr_digits.explanation import Explanation
 from ovr_digits.formats import format_of
 from ovr_digits.number import NumberAnswer
@@ -39,6 +39,8 @@ _OUTLINE = "#CC79A7"  # as no pen and no paper is likely to be
 #: Ink that speaks against the answer, that does not matter, and that speaks for it.
 _SPEAKS = LinearSegmentedColormap.from_list("speaks", [WRONG, QUIET, WINNER])
 
+#: Images a row and rows that each side of a comparison has.
+_PER_ROW, _MOST_ROWS = 9, 3
 _TITLE_LENGTH = 48  # characters that fit over a digit and its bars
 
 
@@ -676,4 +678,68 @@ def plot_gallery(answers: Sequence[SampleAnswer], captions: Sequence[str], title
     axes.imshow(canvas, "gray_r", vmin=0, vmax=255, extent=place, interpolation="nearest")
     axes.add_collection(LineCollection(columns, colors=colours, linewidths=7))
     axes.add_collection(LineCollection(frames, colors=QUIET, linewidths=0.7))
+    return figure
+
+
+def plot_differences(
+    comparison: Comparison, images: NDArray[np.uint8], name_a: str, name_b: str
+) -> Figure:
+    """Draw images that only one of two sets of detectors gets right, with both answers.
+
+    Parameters
+    ----------
+    comparison : Comparison
+    images : (n, h, w) uint8
+        Those that were voted on.
+    name_a, name_b : str
+        What A and B are.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    blocks = [("A", name_a, comparison.only_a), ("B", name_b, comparison.only_b)]
+    blocks = [block for block in blocks if len(block[2])]
+    n_rows = [min(math.ceil(len(indices) / _PER_ROW), _MOST_ROWS) for *_, indices in blocks]
+    heights = [1.8 * n + 0.45 for n in n_rows]
+    layout = ConstrainedLayoutEngine(w_pad=0.05, h_pad=0.05)
+    figure = Figure(figsize=(12, sum(heights) + 0.7), layout=layout)
+    first, second = comparison.conclusion.split(": ")
+    figure.suptitle(f"{first}:\n{second}", fontsize=12)
+    parts: Any = []
+    if blocks:
+        parts = figure.subfigures(len(blocks), 1, squeeze=False, height_ratios=heights)[:, 0]
+    for part, n, (letter, name, indices) in zip(parts, n_rows, blocks, strict=True):
+        drawn = indices[: n * _PER_ROW]
+        left_out = len(indices) - len(drawn)
+        more = f"; the first {len(drawn)} are drawn, {left_out:,} left out" if left_out else ""
+        part.suptitle(
+            f"only {letter} is right ({name}): {len(indices):,}{more}",
+            x=0.01,
+            ha="left",
+            fontsize=11,
+            parse_math=False,
+        )
+        cells = part.subplots(n, _PER_ROW, squeeze=False).flat
+        for axes in cells:
+            axes.set_axis_off()
+        for axes, index in zip(part.axes, drawn, strict=False):
+            axes.set_axis_on()
+            _draw_digit(axes, images[index])
+            label = comparison.labels[index]
+            axes.set_title(f"#{index} is {label}", fontsize=9, pad=3)
+            votes = {"A": comparison.votes_a[index], "B": comparison.votes_b[index]}
+            for (said, vote), place in zip(votes.items(), (0, 1), strict=True):
+                right = vote.digit == label
+                axes.text(
+                    place,
+                    -0.05,
+                    f"{said}: {vote.digit}",
+                    transform=axes.transAxes,
+                    ha="right" if place else "left",
+                    va="top",
+                    fontsize=11,
+                    color=WINNER if right else WRONG,
+                    weight="bold" if right else "normal",
+                )
     return figure

@@ -356,7 +356,7 @@ def test_help_has_examples_and_imports_little(tmp_path):
 
 
 COMMANDS = [
-    *("predict", "read", "test", "evaluate", "train"),
+    *("predict", "read", "test", "evaluate", "compare", "train"),
     *("data", "data download", "data show", "data summary"),
 ]
 
@@ -427,6 +427,7 @@ def test_installed_console_script(tmp_path):
         (["train", "--log", "a.png", "--plot", "a.png"], "a file each"),
         (["train", "--jobs", "0"], "--jobs"),
         (["evaluate", "--jobs", "-2"], "--jobs"),
+        (["compare", "a.pkl"], "'B'"),
     ],
 )
 def test_wrong_usage(run, arguments, word):
@@ -613,6 +614,7 @@ def test_a_picture_in_no_format_is_refused_before_anything_is_done(run, tmp_path
         ["evaluate", "--dataset", "digits", "--reliability"],
         ["data", "show", "--dataset", "digits", "--save"],
         ["data", "summary", "--dataset", "digits", "--save"],
+        ["compare", "a.pkl", "b.pkl", "--save"],
     ):
         result = run(*command, name)
         assert_one_line(result, f"{name}: no picture format")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from ovr_digits import __version__
+from ovr_digits.cli.compare import compare
 from ovr_digits.cli.data import data
 from ovr_digits.cli.evaluate import evaluate
 from ovr_digits.cli.options import CONTEXT_SETTINGS
@@ -28,9 +29,10 @@ def main() -> None:
     ovr-digits test                     vote on a random MNIST sample
     ovr-digits evaluate                 accuracy on the whole test set
     ovr-digits train                    train your own models.pkl
+    ovr-digits compare old.pkl new.pkl  which of two is better
     ovr-digits data                     which data is at hand, and what is in it
     """
 
 
-for _command in (train, test, predict, read, evaluate, data):
+for _command in (train, test, predict, read, evaluate, compare, data):
     main.add_command(_command)

@@ -153,6 +153,23 @@ def epoch_text(result: EpochResult) -> str:
     return row if result.epoch > 1 else f"{_EPOCH_HEADING}\n{row}"
 
 
+def table_text(headings: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:
+    """Rows under bold headings, within 80 columns: the first ``left`` flush left, others right."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=any(headings))
+    for i, heading in enumerate(headings):
+        table.add_column(heading, justify="left" if i < left else "right", overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    # Always styled: echo takes styles away again where they are not wanted.
+    console = Console(width=80, color_system="standard", markup=False, emoji=False)
+    with console.capture() as capture:
+        console.print(table)
+    return "\n".join(line.rstrip() for line in capture.get().splitlines())
+
+
 # --- data sets -------------------------------------------------------------------------------
 
 _PLACE_NAMES = {
