@@ -40,12 +40,46 @@ def ink_contributions(models: DetectorArrays, image: Array, digit: int) -> Float
     """
     if not image.any():
         return np.zeros(image.shape)
-    rows, columns = np.indices(image.shape)
     inked = np.argwhere(image > _LEAST_INK * image.max())
-    centres = _STEP * np.unique(inked // _STEP, axis=0) + (_STEP - 1) / 2
-    squares = (rows - centres[:, :1, None]) ** 2 + (columns - centres[:, 1:, None]) ** 2
-    windows = np.exp(-squares / (2 * _WINDOW**2))
+    windows = _windows(image.shape, np.unique(inked // _STEP, axis=0))
     without = np.concatenate([image[None], image * (1 - windows)]).astype(np.float32)
     scores = models.decision_function(without.reshape(len(without), -1))[:, digit]
     falls = np.tensordot(scores[0] - scores[1:], windows, 1)
     return np.divide(falls, windows.sum(axis=0), out=np.zeros(image.shape), where=image > 0)
+
+
+def ink_effects(models: DetectorArrays, image: Array) -> Float64:
+    """What ink at each place does to every detector's score, against no ink there.
+
+    At one place after the other the image is inked under a soft window, and
+    left blank under it; the effect is the difference between the two scores.
+    So places where ink is missing have one too.
+
+    Parameters
+    ----------
+    models : DetectorArrays
+    image : (h, w) uint8 or float
+        Grey levels 0-255, ink high.
+
+    Returns
+    -------
+    (n_detectors, h, w) float64
+        In log-odds: positive where a detector wants ink, negative where it wants none.
+    """
+    places = np.indices([-(-side // _STEP) for side in image.shape]).reshape(2, -1).T
+    windows = _windows(image.shape, places)
+    without = image * (1 - windows)
+    images = np.concatenate([without + 255 * windows, without]).astype(np.float32)
+    scores = models.decision_function(images.reshape(len(images), -1))
+    gains = scores[: len(windows)] - scores[len(windows) :]
+    effects: Float64 = np.tensordot(gains.T, windows, 1) / windows.sum(axis=0)
+    return effects
+
+
+def _windows(shape: tuple[int, ...], places: Array) -> Float64:
+    """A soft window (n, h, w) in 0..1 over each of some places (n, 2), counted in steps."""
+    rows, columns = np.indices(shape)
+    centres = _STEP * places[:, :, None, None] + (_STEP - 1) / 2
+    squares = (rows - centres[:, 0]) ** 2 + (columns - centres[:, 1]) ** 2
+    windows: Float64 = np.exp(-squares / (2 * _WINDOW**2))
+    return windows
