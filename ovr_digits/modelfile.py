@@ -15,7 +15,7 @@ import os
 import pickle
 import pickletools
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, NoReturn
 
@@ -63,6 +63,32 @@ class ModelFileError(DigitsError):
     """A models.pkl that cannot be read, or that is refused."""
 
 
+@dataclass(frozen=True)
+class StoredSizes:
+    """Bytes of a models.pkl and of the arrays in it, as they are stored.
+
+    Attributes
+    ----------
+    file : int
+    layers : tuple of tuple of int
+        For each branch, of the anchors and the whitener of each of its layers.
+    leading : tuple of int
+        For each branch, of its leading axes; 0 where there are none.
+    weights : int
+        Of the weights and intercepts of all detectors.
+    """
+
+    file: int
+    layers: tuple[tuple[int, ...], ...]
+    leading: tuple[int, ...]
+    weights: int
+
+    @property
+    def rest(self) -> int:
+        """Of what is no such array: names, settings, provenance."""
+        return self.file - sum(map(sum, self.layers)) - sum(self.leading) - self.weights
+
+
 def find_models(path: str | os.PathLike[str] | None = None) -> Path:
     """Where models.pkl is: the given path, the working folder's, or the one that ships.
 
@@ -99,6 +125,13 @@ def load_models(path: str | os.PathLike[str] | None = None) -> DetectorArrays:
         Where the file is missing, no models.pkl, or asks for anything else
         than the parts of one; the message names what is wrong.
     """
+    return load_with_sizes(path)[0]
+
+
+def load_with_sizes(
+    path: str | os.PathLike[str] | None = None,
+) -> tuple[DetectorArrays, StoredSizes]:
+    """``load_models``, and how much of the file each part takes."""
     path = find_models(path)
     try:
         data = read_bytes(path, MAX_BYTES)
@@ -106,9 +139,10 @@ def load_models(path: str | os.PathLike[str] | None = None) -> DetectorArrays:
         advice = "; make one with: ovr-digits train" if str(error) == "no such file" else ""
         raise ModelFileError(f"{path}: {error}{advice}") from None
     try:
-        return parse_models(data)
+        models, content = _parse(data)
     except ModelFileError as error:
         raise ModelFileError(f"{path}: {error}") from None
+    return models, _sizes(len(data), content)
 
 
 def parse_models(data: bytes) -> DetectorArrays:
@@ -118,6 +152,11 @@ def parse_models(data: bytes) -> DetectorArrays:
     ------
     ModelFileError
     """
+    return _parse(data)[0]
+
+
+def _parse(data: bytes) -> tuple[DetectorArrays, list[_Detector]]:
+    """The arrays in a models.pkl, and the stand-ins that they were found in."""
     if not data:
         raise ModelFileError("the file is empty; make a new one with: ovr-digits train")
     if len(data) > MAX_BYTES:
@@ -125,7 +164,7 @@ def parse_models(data: bytes) -> DetectorArrays:
     _check_opcodes(data)
     try:
         content = _Unpickler(io.BytesIO(data)).load()
-        return _detector_arrays(content)
+        return _detector_arrays(content), content
     except ModelFileError:
         raise
     # A broken stream can make pickle stumble in many ways; all of them mean the same here.
@@ -314,6 +353,11 @@ class _StoredArray(metaclass=_Sealed):
         if math.prod(shape) * kind.itemsize != len(content):
             raise ModelFileError("refused: an array whose bytes do not fit its shape")
         object.__setattr__(self, "parts", (content, kind, shape, fortran))
+
+    @property
+    def n_bytes(self) -> int:
+        """What its numbers take in the file."""
+        return 0 if self.parts is None else len(self.parts[0])
 
     @property
     def value(self) -> Array | None:
@@ -512,6 +556,22 @@ def _layer(item: object, n_channels: int) -> KernelLayer:
         if not 1 <= whitener.shape[1] <= len(anchors):
             raise ModelFileError("a layer of its features has wrong settings")
     return KernelLayer(anchors, patch_size, alpha, stride, state.get("centred") is True, whitener)
+
+
+def _sizes(file: int, content: list[_Detector]) -> StoredSizes:
+    """Add up the arrays in stand-ins that have passed ``_detector_arrays``."""
+
+    def stored(record: _Record | None, *names: str) -> int:
+        arrays = [record.state.get(name) for name in names] if record is not None else []
+        return sum(array.n_bytes for array in arrays if array is not None)
+
+    branches = [branch.state for branch in content[0].state["features_"].state["branches_"]]
+    return StoredSizes(
+        file,
+        tuple(tuple(stored(x, "anchors", "whitener") for x in b["layers"]) for b in branches),
+        tuple(stored(branch.get("leading"), "axes", "offset") for branch in branches),
+        sum(stored(detector.state["sgd_"], "coef_", "intercept_") for detector in content),
+    )
 
 
 def _numbers(item: object, name: str, shape: tuple[int | None, ...], most: float) -> Array:

@@ -356,7 +356,7 @@ def test_help_has_examples_and_imports_little(tmp_path):
 
 
 COMMANDS = [
-    *("predict", "read", "test", "evaluate", "compare", "train"),
+    *("predict", "read", "test", "evaluate", "inspect", "compare", "train"),
     *("data", "data download", "data show", "data summary"),
 ]
 
@@ -428,6 +428,7 @@ def test_installed_console_script(tmp_path):
         (["train", "--jobs", "0"], "--jobs"),
         (["evaluate", "--jobs", "-2"], "--jobs"),
         (["compare", "a.pkl"], "'B'"),
+        (["inspect", "--dataset", "emnist"], "--dataset"),
     ],
 )
 def test_wrong_usage(run, arguments, word):

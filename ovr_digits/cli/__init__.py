@@ -8,6 +8,7 @@ from ovr_digits import __version__
 from ovr_digits.cli.compare import compare
 from ovr_digits.cli.data import data
 from ovr_digits.cli.evaluate import evaluate
+from ovr_digits.cli.inspect import inspect
 from ovr_digits.cli.options import CONTEXT_SETTINGS
 from ovr_digits.cli.predict import predict
 from ovr_digits.cli.read import read
@@ -29,10 +30,11 @@ def main() -> None:
     ovr-digits test                     vote on a random MNIST sample
     ovr-digits evaluate                 accuracy on the whole test set
     ovr-digits train                    train your own models.pkl
+    ovr-digits inspect                  what is in a models.pkl
     ovr-digits compare old.pkl new.pkl  which of two is better
     ovr-digits data                     which data is at hand, and what is in it
     """
 
 
-for _command in (train, test, predict, read, evaluate, compare, data):
+for _command in (train, test, predict, read, evaluate, inspect, compare, data):
     main.add_command(_command)

@@ -1,0 +1,174 @@
+"""``ovr-digits inspect``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ovr_digits.cli import terminal
+from ovr_digits.cli.options import (
+    CONTEXT_SETTINGS,
+    data_dir_option,
+    jobs_option,
+    json_option,
+    print_json,
+    printable,
+    tidy_errors,
+)
+
+if TYPE_CHECKING:
+    from ovr_digits.inspection import Inspection
+
+#: Of a text out of the file: one that nobody means to read is cut off here.
+_LONGEST = 300
+
+
+@click.command(context_settings=CONTEXT_SETTINGS)
+@click.argument("models", metavar="[MODELS]", required=False, type=click.Path(path_type=Path))
+@click.option(
+    "--save",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Draw the learnt anchors and what each detector looks for: anchors.png and "
+    "detectors.png in this folder.",
+)
+@click.option(
+    "--dataset",
+    type=click.Choice(list(terminal.DATASET_NAMES)),
+    help="Whose test set --save takes images from. [default: what the models were trained on]",
+)
+@data_dir_option
+@jobs_option
+@json_option
+@tidy_errors
+def inspect(
+    models: Path | None,
+    save: Path | None,
+    dataset: str | None,
+    data_dir: Path | None,
+    jobs: int,
+    as_json: bool,
+) -> None:
+    """Tell what is in a models.pkl, without running any of it.
+
+    Where it comes from, its views and layers, how many bytes each part takes,
+    and what each of the ten detectors holds. MODELS is by default the
+    models.pkl in this folder, else the one that ships.
+
+    \b
+    Examples:
+      ovr-digits inspect
+      ovr-digits inspect mine.pkl --json
+      ovr-digits inspect mine.pkl --save pictures
+      ovr-digits inspect --save pictures --dataset digits
+    """
+    from ovr_digits.inspection import inspect_models
+
+    inspection = inspect_models(models)
+    if save is not None:
+        _save_pictures(inspection, save, dataset, data_dir, jobs)
+    if as_json:
+        print_json(inspection.as_json())
+        return
+    terminal.echo("\n\n".join(_tables(inspection)))
+
+
+def _save_pictures(
+    inspection: Inspection, folder: Path, dataset: str | None, data_dir: Path | None, jobs: int
+) -> None:
+    from ovr_digits.data import load_split
+    from ovr_digits.inspection import portray_detectors, show_anchors
+    from ovr_digits.plots import make_folder, plot_anchors, plot_detectors, save_figure
+    from ovr_digits.progress import TerminalProgress
+
+    make_folder(folder)
+    trained_on = inspection.models.provenance.get("dataset")
+    if dataset is None:
+        dataset = trained_on if trained_on in list(terminal.DATASET_NAMES) else "mnist"
+    with TerminalProgress() as progress:
+        split = load_split(dataset, "test", data_dir, progress)  # type: ignore[arg-type]
+        portraits = portray_detectors(inspection.models, split, jobs, progress)
+        anchors = show_anchors(inspection.models, split.X, progress)
+        progress.stage("drawing", 2)
+        save_figure(plot_anchors(anchors), folder / "anchors.png")
+        progress.advance()
+        images = split.X.reshape(-1, *inspection.models.image_shape)
+        name = f"{terminal.DATASET_NAMES[dataset]} test set"
+        figure = plot_detectors(portraits, images, split.y, name)
+        save_figure(figure, folder / "detectors.png")
+
+
+def _tables(inspection: Inspection) -> list[str]:
+    """What ``--json`` gives, for people."""
+    said = inspection.as_json()
+    provenance = [[_words(key), _text(key, value)] for key, value in said["provenance"].items()]
+    total = said["bytes"]
+    by = "×" if terminal.has_unicode() else "x"
+    views = [
+        [
+            view["view"],
+            *(
+                f"{layer['anchors']} of {by.join([str(layer['patch_size'])] * 2)}"
+                f"{by}{layer['channels']}"
+                for layer in view["layers"]
+            ),
+            f"{view['leading_axes']}",
+            f"{view['features']:,}",
+            f"{sum(layer['bytes'] for layer in view['layers']) + view['leading_bytes']:,}",
+        ]
+        for view in said["views"]
+    ]
+    n_layers = len(said["views"][0]["layers"])
+    parts = {
+        "anchors and whiteners": sum(map(sum, inspection.sizes.layers)),
+        "leading axes": sum(inspection.sizes.leading),
+        "weights and intercepts": said["weight_bytes"],
+        "names, settings, provenance": said["other_bytes"],
+        "the whole file": total,
+    }
+    detectors = [
+        [
+            f"{d['digit']} ({terminal.NAMES[d['digit']]})",
+            f"{d['intercept']:+.3f}",
+            f"{d['norm']:.3f}",
+        ]
+        for d in said["detectors"]
+    ]
+    return [
+        f"{printable(said['path'])}: ten detectors on {said['features']:,} shared features",
+        terminal.table_text(["", ""], provenance, left=2) or "it does not say where it comes from",
+        terminal.table_text(
+            [
+                "view",
+                *(f"anchors of layer {k + 1}" for k in range(n_layers)),
+                "leading axes",
+                "features",
+                "bytes",
+            ],
+            views,
+        ),
+        terminal.table_text(
+            ["part", "bytes", "share"],
+            [[name, f"{size:,}", f"{size / total:.1%}"] for name, size in parts.items()],
+        ),
+        terminal.table_text(["detector", "intercept", "norm of its weights"], detectors),
+        "A detector's score is its intercept plus its weights times the features;\n"
+        "it says yes where that is above 0.",
+    ]
+
+
+def _words(name: str) -> str:
+    return printable(name.replace("_", " "))
+
+
+def _text(name: str, value: Any) -> str:
+    """A value of the provenance in words."""
+    if isinstance(value, dict):
+        return ", ".join(f"{_words(key)} {_text(key, item)}" for key, item in value.items())
+    if name.endswith("accuracy") and isinstance(value, float):
+        return f"{value:.2%}"
+    if isinstance(value, int) and not isinstance(value, bool) and name != "seed":
+        return f"{value:,}"
+    return printable(str(value)[:_LONGEST])
