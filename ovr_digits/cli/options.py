@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -176,6 +177,14 @@ def tidy_errors(command: F) -> F:
 
     @functools.wraps(command)
     def run(*arguments: Any, **options: Any) -> Any:
+        interrupts: list[int] = []
+
+        def interrupt(signum: int, frame: object) -> None:
+            interrupts.append(signum)
+            raise KeyboardInterrupt
+
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            signal.signal(signal.SIGINT, interrupt)
         try:
             return command(*arguments, **options)
         except DigitsError as error:
@@ -185,7 +194,10 @@ def tidy_errors(command: F) -> F:
         except BrokenPipeError:
             # Whoever read the output has gone; nothing more can be said on it.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        except KeyboardInterrupt:
+        except BaseException:
+            # An extension module may make another exception of an interrupt.
+            if not interrupts:
+                raise
             fail("interrupted; nothing that was there before has been changed")
             sys.stdout.flush()
             # Threads may still be at work in NumPy, and tidying up under them can crash.
