@@ -1,0 +1,311 @@
+"""Pictures of an evaluation, and of what two models.pkl do otherwise."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from numpy.typing import NDArray
+
+from ovr_digits.evaluation import Comparison, DigitScores, PrecisionRecall, Reliability
+from ovr_digits.plots.style import (
+    FIRED,
+    QUIET,
+    WINNER,
+    WRONG,
+    draw_digit,
+    open_frame,
+    set_title,
+)
+from ovr_digits.prediction import SampleAnswer
+
+_REPORT_WIDTH = 5.2  # inches, of which a telephone shows a text of 9 points legibly
+_GRID = "#E6E6E6"
+_ROLES = {"truth": WINNER, "wrong": WRONG, "fired": FIRED, "quiet": QUIET}
+#: Images a row and rows that each side of a comparison has.
+_PER_ROW, _MOST_ROWS = 9, 3
+
+
+def plot_reliability(reliability: Reliability, title: str) -> Figure:
+    """Draw how often votes of each height were right, and below it how many there were.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    figure = Figure(figsize=(5.2, 5.6), layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1))
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
+    n_bins = len(reliability.counts)
+    middles = (np.arange(n_bins) + 0.5) / n_bins * 100
+    upper.plot([0, 100], [0, 100], color="black", linewidth=0.7, linestyle=":", label="perfect")
+    upper.plot(
+        100 * reliability.votes, 100 * reliability.shares, "o-", color=WINNER, label="the votes"
+    )
+    upper.set(xlim=(0, 100), ylim=(0, 100), ylabel="of these were the digit, %")
+    upper.legend(frameon=False, loc="upper left")
+    upper.set_title(title, loc="left", fontsize=10)
+    lower.bar(middles, reliability.counts, width=0.9 * 100 / n_bins, color=FIRED)
+    lower.set_yscale("log")
+    lower.set(xlabel="vote, %", ylabel="votes")
+    for axes in (upper, lower):
+        open_frame(axes)
+    return figure
+
+
+def plot_confusion(confusion: NDArray[np.int64], title: str) -> Figure:
+    """Draw how often each digit (row) got each answer (column); mistakes are tinted by number.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    figure = Figure(figsize=(_REPORT_WIDTH, 5.3), layout=ConstrainedLayoutEngine())
+    axes = figure.subplots()
+    right = np.eye(len(confusion), dtype=bool)
+    mistakes = np.ma.masked_where(right | (confusion == 0), confusion)
+    # Light enough for black numbers; and where the most are one or two, no alarm.
+    darkest = 1.6 * max(3, int(np.where(right, 0, confusion).max()))
+    axes.imshow(mistakes, cmap="Oranges", vmin=0, vmax=darkest)
+    axes.imshow(np.ma.masked_where(~right, right), cmap="gray", vmin=-12, vmax=1.7)
+    for (true, answer), count in np.ndenumerate(confusion):
+        if count:
+            axes.text(answer, true, f"{count:,}", ha="center", va="center", fontsize=9)
+    edges = np.arange(len(confusion) + 1) - 0.5
+    axes.hlines(edges, edges[0], edges[-1], colors=_GRID, linewidth=0.7)
+    axes.vlines(edges, edges[0], edges[-1], colors=_GRID, linewidth=0.7)
+    axes.set(xticks=range(10), yticks=range(10), xlabel="answer", ylabel="true digit")
+    axes.tick_params(length=0)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    set_title(figure, title)
+    return figure
+
+
+def plot_digit_scores(per_digit: Sequence[DigitScores], title: str) -> Figure:
+    """Draw each digit's precision, recall and F1, with the numbers of images behind them.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    figure = Figure(figsize=(_REPORT_WIDTH, 4.2))
+    axes = figure.add_axes((0.1, 0.22, 0.49, 0.6))
+    digits = [s.digit for s in per_digit]
+    for name, marker, colour, size in (
+        ("precision", ">", WRONG, 7),
+        ("recall", "<", FIRED, 7),
+        ("F1", "|", WINNER, 12),
+    ):
+        shares = [100 * getattr(s, name.lower()) for s in per_digit]
+        axes.plot(shares, digits, marker, color=colour, markersize=size, label=name, mew=2)
+    lowest = min(min(s.precision, s.recall) for s in per_digit)
+    axes.set(ylim=(9.6, -0.6), yticks=digits, xlabel="share, %", ylabel="digit")
+    axes.set_xlim(*_zoom(lowest))
+    axes.grid(axis="x", color=_GRID, linewidth=0.7)
+    axes.set_axisbelow(True)
+    counts = (
+        (1.23, "images", [s.true for s in per_digit]),
+        (1.48, "missed", [s.true - s.right for s in per_digit]),
+        (1.8, "wrongly\ntaken for it", [s.answered - s.right for s in per_digit]),
+    )
+    for x, heading, column in counts:
+        cells = [(-0.75, "bottom", heading)]
+        cells += [(digit, "center", f"{n:,}") for digit, n in zip(digits, column, strict=True)]
+        for y, va, text in cells:
+            place = axes.get_yaxis_transform()
+            axes.text(x, y, text, transform=place, ha="right", va=va, fontsize=9)
+    figure.legend(loc="lower left", ncols=3, frameon=False, fontsize=9)
+    axes.tick_params(axis="y", length=0)
+    open_frame(axes)
+    set_title(figure, title)
+    return figure
+
+
+def _zoom(lowest: float) -> tuple[float, float]:
+    """Limits in % that show shares from ``lowest`` to 1 closely, on round numbers."""
+    spans = (0.5, 1, 2, 5, 10, 20, 50, 100)
+    span = next((s for s in spans if s >= 110 * (1 - lowest)), 100)
+    return 100 - span, 100 + 0.02 * span
+
+
+def plot_precision_recall(curves: Sequence[PrecisionRecall], title: str) -> Figure:
+    """Draw each detector's precision over its recall, close to where its threshold lies.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    n_rows = math.ceil(len(curves) / 2)
+    layout = ConstrainedLayoutEngine(w_pad=0.06, h_pad=0.06)
+    figure = Figure(figsize=(_REPORT_WIDTH, 1.7 * n_rows + 0.8), layout=layout)
+    panels = figure.subplots(n_rows, 2, sharex=True, sharey=True, squeeze=False)
+    lowest = min(min(c.chosen_precision, c.chosen_recall) for c in curves)
+    limits = _zoom(1 - 2 * (1 - lowest))
+    for axes, curve in zip(panels.flat, curves, strict=False):
+        axes.plot(
+            100 * curve.recall,
+            100 * curve.precision,
+            color=WINNER,
+            drawstyle="steps-post",
+            label="every threshold",
+        )
+        axes.plot(
+            100 * curve.chosen_recall,
+            100 * curve.chosen_precision,
+            "o",
+            color=WRONG,
+            clip_on=False,
+            label="the one it has: score 0, vote 50 %",
+        )
+        axes.set_title(
+            f"detector of {curve.digit}: area {100 * curve.area:.3f} %\n"
+            f"dot: {100 * curve.chosen_precision:.2f} %"
+            f" at recall {100 * curve.chosen_recall:.2f} %",
+            loc="left",
+            fontsize=8,
+        )
+        axes.set(xlim=limits, ylim=limits, xlabel="recall, %", ylabel="precision, %")
+        axes.label_outer()
+        axes.grid(color=_GRID, linewidth=0.7)
+        open_frame(axes)
+    figure.legend(
+        *panels[0, 0].get_legend_handles_labels(),
+        loc="outside lower right",
+        ncols=2,
+        frameon=False,
+        fontsize=9,
+    )
+    set_title(figure, title)
+    return figure
+
+
+def plot_gallery(answers: Sequence[SampleAnswer], captions: Sequence[str], title: str) -> Figure:
+    """Draw labelled samples in rows, each with its ten votes as columns below it.
+
+    Parameters
+    ----------
+    answers : sequence of SampleAnswer
+        There may be none.
+    captions : sequence of str
+        At most three lines over each.
+    title : str
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    n_columns = 4 if len(answers) <= 32 else 8
+    n_rows = math.ceil(len(answers) / n_columns)
+    # In pixels of a digit, which are the axes' units; 28 to the inch.
+    side, pitch, edge, top, text, bars, step = 28, (45, 62), 4, 17, 13, 11, 3.6
+    width, height = pitch[0] * n_columns, pitch[1] * n_rows + top
+    figure = Figure(figsize=(width / 28, height / 28))
+    axes = figure.add_axes((0, 0, 1, 1), xlim=(0, width), ylim=(height, 0))
+    axes.set_axis_off()
+    axes.text(edge, 0.3 * top, title, fontsize=11, va="center")
+    key = "votes: of the truth blue, of a wrong answer orange, of others that fired light blue"
+    axes.text(edge, 0.7 * top, f"{key}; the line is at 50 %", fontsize=8, va="center")
+    places = [
+        (edge + pitch[0] * (i % n_columns), top + pitch[1] * (i // n_columns))
+        for i in range(len(answers))
+    ]
+    # All digits are one image and all columns one set of lines: three hundred take a second.
+    canvas = np.zeros((height, width), np.uint8)
+    frames: list[list[tuple[float, float]]] = []
+    columns: list[list[tuple[float, float]]] = []
+    colours = []
+    for (x, y), answer, caption in zip(places, answers, captions, strict=True):
+        axes.text(x, y, caption, fontsize=8, va="top", linespacing=1.2)
+        y += text
+        canvas[y : y + side, x : x + side] = answer.image
+        frames.append([(x, y), (x + side, y), (x + side, y + side), (x, y + side), (x, y)])
+        floor = y + side + bars + 3
+        for level in (floor - bars / 2, floor):
+            frames.append([(x, level), (x + 10 * step, level)])
+        for digit, (vote, role) in enumerate(zip(answer.vote.votes, answer.roles, strict=True)):
+            middle = x + (digit + 0.5) * step
+            columns.append([(middle, floor), (middle, floor - bars * vote)])
+            colours.append(_ROLES[role])
+        # In this font and size a digit and a space are as wide as a column.
+        axes.text(
+            x + 0.25 * step,
+            floor + 1,
+            "0 1 2 3 4 5 6 7 8 9",
+            family="DejaVu Sans Mono",
+            fontsize=step / 28 * 72 / 1.204,
+            va="top",
+        )
+    place = (0, width, height, 0)
+    axes.imshow(canvas, "gray_r", vmin=0, vmax=255, extent=place, interpolation="nearest")
+    axes.add_collection(LineCollection(columns, colors=colours, linewidths=7))
+    axes.add_collection(LineCollection(frames, colors=QUIET, linewidths=0.7))
+    return figure
+
+
+def plot_differences(
+    comparison: Comparison, images: NDArray[np.uint8], name_a: str, name_b: str
+) -> Figure:
+    """Draw images that only one of two sets of detectors gets right, with both answers.
+
+    Parameters
+    ----------
+    comparison : Comparison
+    images : (n, h, w) uint8
+        Those that were voted on.
+    name_a, name_b : str
+        What A and B are.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    blocks = [("A", name_a, comparison.only_a), ("B", name_b, comparison.only_b)]
+    blocks = [block for block in blocks if len(block[2])]
+    n_rows = [min(math.ceil(len(indices) / _PER_ROW), _MOST_ROWS) for *_, indices in blocks]
+    heights = [1.8 * n + 0.45 for n in n_rows]
+    layout = ConstrainedLayoutEngine(w_pad=0.05, h_pad=0.05)
+    figure = Figure(figsize=(12, sum(heights) + 0.7), layout=layout)
+    first, second = comparison.conclusion.split(": ")
+    figure.suptitle(f"{first}:\n{second}", fontsize=12)
+    parts: Any = []
+    if blocks:
+        parts = figure.subfigures(len(blocks), 1, squeeze=False, height_ratios=heights)[:, 0]
+    for part, n, (letter, name, indices) in zip(parts, n_rows, blocks, strict=True):
+        drawn = indices[: n * _PER_ROW]
+        left_out = len(indices) - len(drawn)
+        more = f"; the first {len(drawn)} are drawn, {left_out:,} left out" if left_out else ""
+        part.suptitle(
+            f"only {letter} is right ({name}): {len(indices):,}{more}",
+            x=0.01,
+            ha="left",
+            fontsize=11,
+            parse_math=False,
+        )
+        cells = part.subplots(n, _PER_ROW, squeeze=False).flat
+        for axes in cells:
+            axes.set_axis_off()
+        for axes, index in zip(part.axes, drawn, strict=False):
+            axes.set_axis_on()
+            draw_digit(axes, images[index])
+            label = comparison.labels[index]
+            axes.set_title(f"#{index} is {label}", fontsize=9, pad=3)
+            votes = {"A": comparison.votes_a[index], "B": comparison.votes_b[index]}
+            for (said, vote), place in zip(votes.items(), (0, 1), strict=True):
+                right = vote.digit == label
+                axes.text(
+                    place,
+                    -0.05,
+                    f"{said}: {vote.digit}",
+                    transform=axes.transAxes,
+                    ha="right" if place else "left",
+                    va="top",
+                    fontsize=11,
+                    color=WINNER if right else WRONG,
+                    weight="bold" if right else "normal",
+                )
+    return figure

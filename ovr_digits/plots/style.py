@@ -1,0 +1,113 @@
+"""What all pictures share: colours, frames, titles, and how a figure is saved or shown."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from ovr_digits import atomic
+from ovr_digits.errors import DigitsError
+from ovr_digits.formats import format_of
+
+# Okabe and Ito's palette, which all kinds of colour vision can tell apart.
+WINNER, FIRED, QUIET, WRONG = "#0072B2", "#56B4E9", "#BBBBBB", "#D55E00"
+
+#: Ink that speaks against the answer, that does not matter, and that speaks for it.
+SPEAKS = LinearSegmentedColormap.from_list("speaks", [WRONG, QUIET, WINNER])
+
+
+def draw_digit(axes: Any, image: NDArray[np.uint8], colour: str = QUIET) -> None:
+    """Draw a digit (28, 28) uint8, dark ink on white, in a frame of a colour."""
+    axes.imshow(image, cmap="gray_r", vmin=0, vmax=255, interpolation="nearest")
+    frame(axes, colour)
+
+
+def frame(axes: Any, colour: str = QUIET) -> None:
+    """Have a thin frame in place of ticks."""
+    axes.set(xticks=[], yticks=[])
+    for spine in axes.spines.values():
+        spine.set(color=colour, linewidth=0.8 if colour == QUIET else 2.5)
+
+
+def open_frame(axes: Any) -> None:
+    """Take away the frame's upper and right side."""
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+
+
+def set_title(figure: Figure, title: str) -> None:
+    """Write the title of a whole figure over its left edge."""
+    figure.suptitle(title, x=0.01, ha="left", fontsize=11, parse_math=False)
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write a figure, whole or not at all, in the format that the name's ending says.
+
+    Raises
+    ------
+    DigitsError
+        Where the ending is unknown or the place cannot be written.
+    """
+    kind = format_of(path)
+    try:
+        with atomic.replacing(path) as temporary:
+            _render(figure, temporary, kind)
+    except OSError as error:
+        raise DigitsError(f"{path}: cannot be written ({error.strerror or error})") from None
+
+
+def png_bytes(figure: Figure) -> bytes:
+    """A figure as the content of a PNG file."""
+    buffer = io.BytesIO()
+    _render(figure, buffer, "png")
+    return buffer.getvalue()
+
+
+def _render(figure: Figure, file: Path | io.BytesIO, kind: str) -> None:
+    with warnings.catch_warnings():
+        # A title may hold letters that the font lacks; boxes in their place will do.
+        warnings.filterwarnings("ignore", message="Glyph .* missing")
+        # Agg draws no longer side than 65,535 pixels, and a WebP holds 16,383.
+        most = 16_000 if kind == "webp" else 65_000
+        dpi = min(120, most / max(figure.get_size_inches()))
+        figure.savefig(file, format=kind, dpi=dpi)
+
+
+def show_figure(figure: Figure) -> bool:
+    """Open a figure in a window and wait until it is closed; False where there is no screen."""
+    import matplotlib.pyplot as plt
+
+    # Asking for a window makes matplotlib fall back to a backend without any where it must.
+    try:
+        window = plt.figure()
+    except ImportError:  # MPLBACKEND asks for one that cannot run here
+        return False
+    if type(window.canvas).required_interactive_framework is None:
+        plt.close(window)
+        return False
+    canvas = window.canvas
+    canvas.figure = figure
+    figure.set_canvas(canvas)
+    plt.show()
+    return True
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder for pictures, where it is not there yet.
+
+    Raises
+    ------
+    DigitsError
+        Where that cannot be done.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DigitsError(f"{path}: cannot be made ({error.strerror or error})") from None
