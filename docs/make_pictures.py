@@ -9,8 +9,10 @@ digits inside scikit-learn; the tour needs nbclient and ipykernel.
 from __future__ import annotations
 
 import base64
+import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import nbformat
@@ -25,12 +27,16 @@ VOTES = ("two", "four", "seven", "nine", "zero", "five")
 EXPLAINED = ("two", "seven")
 
 
+def run(*arguments: str | Path) -> None:
+    """Run an ovr-digits command."""
+    command = [sys.executable, "-m", "ovr_digits", *map(str, arguments)]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+
+
 def predict(names: tuple[str, ...], option: str, picture: Path) -> None:
     """Have some of the examples read by the models that ship, and a picture drawn of it."""
-    examples = [str(ROOT / "examples" / f"{name}.png") for name in names]
-    models = ("--models", str(ROOT / "models.pkl"))
-    command = (sys.executable, "-m", "ovr_digits", "predict", *examples, *models)
-    subprocess.run([*command, "--brief", option, str(picture)], check=True)
+    examples = [ROOT / "examples" / f"{name}.png" for name in names]
+    run("predict", *examples, "--models", ROOT / "models.pkl", option, picture)
 
 
 def run_tour(tour: Path) -> NotebookNode:
@@ -40,6 +46,15 @@ def run_tour(tour: Path) -> NotebookNode:
     NotebookClient(notebook, timeout=300, record_timing=False).execute()
     nbformat.write(notebook, tour)
     return notebook
+
+
+def draw_detectors(picture: Path) -> None:
+    """Train detectors on the bundled digits, and have it drawn what each of them looks for."""
+    with tempfile.TemporaryDirectory() as temporary:
+        models, folder = Path(temporary, "models.pkl"), Path(temporary, "inside")
+        run("train", "--dataset", "digits", "--output", models)
+        run("inspect", models, "--save", folder)
+        shutil.copyfile(folder / "detectors.png", picture)
 
 
 def picture_of(notebook: NotebookNode, cell_id: str) -> bytes:
@@ -53,6 +68,7 @@ def main(folder: Path) -> None:
     """Write the pictures and the tour into a folder."""
     predict(VOTES, "--save", folder / "votes.png")
     predict(EXPLAINED, "--explain", folder / "explain.png")
+    draw_detectors(folder / "detectors.png")
     notebook = run_tour(folder / "tour.ipynb")
     (folder / "one-vs-rest.png").write_bytes(picture_of(notebook, "one-vs-rest"))
 

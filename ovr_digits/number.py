@@ -37,6 +37,9 @@ _DOUBT, _SCALE = 8.0, 0.35
 #: What is taken away from a piece's worth: for every piece, for each height of ink that its
 #: cuts cross, for being wider than a digit, and for being lower.
 _FAULTS = np.array([0.1, 2.6, 5.0, 14.0])
+#: What a 1 is worth beyond its score for being narrower than this, in heights: what a cut
+#: leaves of its neighbour on it lowers its score more than that of other digits.
+_NARROW_ONE, _ONE_IS_NARROW = 0.5, 4.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,6 +164,8 @@ class _Piece:
     box : (top, left, bottom, right)
         In pixels of the picture.
     image : (28, 28) uint8
+    width : float
+        In heights of a usual digit.
     faults : float
         What its shape and its cuts take away from its worth.
     """
@@ -169,12 +174,16 @@ class _Piece:
     end: int
     box: Box
     image: NDArray[np.uint8]
+    width: float
     faults: float
 
-    def worth(self, scores: Sequence[float]) -> float:
-        """How much it looks like one digit, by its scores: a log-likelihood, at most 0."""
+    def worth(self, scores: tuple[float, ...]) -> float:
+        """How much it looks like one digit, by its scores: about a log-likelihood."""
         *_, second, first = sorted(scores)
-        return -float(np.logaddexp(0, _SCALE * (_DOUBT - first))) - 2 * max(second, 0) - self.faults
+        likelihood = -float(np.logaddexp(0, _SCALE * (_DOUBT - first))) - 2 * max(second, 0)
+        is_one = scores.index(first) == 1
+        bonus = _ONE_IS_NARROW * max(_NARROW_ONE - self.width, 0) if is_one else 0.0
+        return likelihood + bonus - self.faults
 
 
 def _marks_of(ink: Float32, regions: Regions, line: Sequence[NDArray[np.int64]]) -> list[_Mark]:
@@ -260,7 +269,7 @@ def _piece(mark: _Mark, ink: Float32, ends: tuple[int, int], crossed: float) -> 
     box = (top + rows.start, left + columns.start, top + rows.stop, left + columns.stop)
     height, width = (side / mark.height for side in (box[2] - box[0], box[3] - box[1]))
     faults = _FAULTS @ (1, crossed, max(width - 0.95, 0), max(0.76 - height, 0))
-    return _Piece(*ends, box, to_mnist_form(with_usual_pen(ink)), float(faults))
+    return _Piece(*ends, box, to_mnist_form(with_usual_pen(ink)), width, float(faults))
 
 
 def _best_path(voted: Sequence[tuple[_Piece, Vote]]) -> list[tuple[_Piece, Vote]]:

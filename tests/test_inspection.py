@@ -288,7 +288,7 @@ def test_the_picture_of_detectors_shows_these_numbers(portrayed):
     )
     assert figure.get_suptitle() == (
         f"Of 297 images of the small set, {missed} are missed by their own detector; "
-        f"others fire {false_alarms} times (orange frames)"
+        f"false alarms: {false_alarms} (orange frames)"
     )
     maps, highest, lowest, others = figure.subfigs
     for portrait, axes in zip(portraits, maps.axes, strict=True):

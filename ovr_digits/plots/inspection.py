@@ -112,7 +112,7 @@ def plot_detectors(
     false_alarms = sum(portrait.false_alarms for portrait in portraits)
     figure.suptitle(
         f"Of {len(images):,} images of the {name}, {missed:,} are missed by their own detector; "
-        f"others fire {false_alarms:,} times (orange frames)",
+        f"false alarms: {false_alarms:,} (orange frames)",
         fontsize=13,
     )
     maps, *blocks = figure.subfigures(1, 4, width_ratios=[2, 3, 3, 3], squeeze=False)[0]
