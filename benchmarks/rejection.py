@@ -69,7 +69,7 @@ def plot_trade_off(of_digits: Floats, of_others: Floats) -> Figure:
     """What each threshold would turn down of digits and of what is none."""
     from matplotlib.figure import Figure
 
-    from ovr_digits.plots import FIRED, WINNER
+    from ovr_digits.plots.style import FIRED, WINNER, open_frame
 
     votes = 1 / (1 + np.exp(-np.linspace(-7, 9, 161)))
     lost = [100 * (1 - sure_share(of_digits, vote)) for vote in votes]
@@ -89,8 +89,7 @@ def plot_trade_off(of_digits: Floats, of_others: Floats) -> Figure:
         ylim=(min(80, 5 * np.floor(min(kept) / 5)), 100),
     )
     axes.set_title("If detectors said yes to votes above …", loc="left", fontsize=10)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
+    open_frame(axes)
     return figure
 
 

@@ -97,7 +97,7 @@ def save_picture(path: Path, peers: Sequence[Record], about: Record) -> None:
     from matplotlib.figure import Figure
     from matplotlib.ticker import LogLocator, NullLocator
 
-    from ovr_digits.plots import QUIET, WINNER, save_figure
+    from ovr_digits.plots.style import QUIET, WINNER, open_frame, save_figure
 
     finished = [peer for peer in peers if "accuracy" in peer]
     if not finished:
@@ -123,8 +123,7 @@ def save_picture(path: Path, peers: Sequence[Record], about: Record) -> None:
         axis.set_major_formatter("{x:g}")
     quick = ", a quick run: not the real figures" if about["quick"] else ""
     axes.set_title(f"{about['dataset']}, {about['train_samples']:,} training images{quick}")
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
+    open_frame(axes)
     figure.draw_without_rendering()  # settles where everything lies
     _label(axes, points)
     save_figure(figure, path)

@@ -60,7 +60,7 @@ def find_ink(picture: Float32, ground: Ground = "auto", level: float | None = No
     BlankPictureError
         Where there is no ink.
     """
-    return find_ink_and_marks(picture, ground, level)[0]
+    return _find(picture, ground, level, _digit).ink
 
 
 def find_ink_and_marks(

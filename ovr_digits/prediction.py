@@ -34,20 +34,22 @@ class PictureAnswer:
     vote : Vote or None
     error : str or None
         One line, where the picture could not be read.
-    n_digits : int
-        How many digits the picture seems to hold.
     """
 
     path: str
     found: DigitPicture | None = None
     vote: Vote | None = None
     error: str | None = None
-    n_digits: int = 1
 
     @property
     def image(self) -> NDArray[np.uint8] | None:
         """What the detectors saw, (28, 28): ink is 255, paper is 0."""
         return None if self.found is None else self.found.image
+
+    @property
+    def n_digits(self) -> int:
+        """How many digits the picture seems to hold; 1 where it could not be read."""
+        return 1 if self.found is None else count_digits(self.found.marks)
 
     def as_json(self) -> dict[str, Any]:
         """The keys that the command line prints."""
@@ -128,7 +130,7 @@ def answer_pictures(
             yield PictureAnswer(name, error=str(error))
             continue
         vote = count_votes(models.decision_function(found.image.reshape(1, -1)))[0]
-        yield PictureAnswer(name, found, vote, n_digits=count_digits(found.marks))
+        yield PictureAnswer(name, found, vote)
 
 
 def answer_samples(

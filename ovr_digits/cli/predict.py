@@ -88,9 +88,9 @@ def predict(
             terminal.echo(f"{printable(answer.path)}: {verdict}")
         elif not as_json:
             terminal.echo(terminal.panel(image, vote, printable(answer.path), verdict))
-        if answer.n_digits > 1 and not as_json:
+        if not as_json and (n_digits := answer.n_digits) > 1:
             note(
-                f"this picture seems to hold {answer.n_digits} digits: "
+                f"this picture seems to hold {n_digits} digits: "
                 f"ovr-digits read {shlex.quote(printable(answer.path))}"
             )
         titles.append(f"{printable(Path(answer.path).name)}: {vote.digit}, {vote.verdict}")
