@@ -12,6 +12,7 @@ from ovr_digits.cli.inspect import inspect
 from ovr_digits.cli.options import CONTEXT_SETTINGS
 from ovr_digits.cli.predict import predict
 from ovr_digits.cli.read import read
+from ovr_digits.cli.serve import draw, serve
 from ovr_digits.cli.test import test
 from ovr_digits.cli.train import train
 
@@ -27,6 +28,7 @@ def main() -> None:
     \b
     ovr-digits predict photo.png        read the digit on a picture
     ovr-digits read meter.jpg           read a whole number
+    ovr-digits draw                     draw on a page and watch the votes
     ovr-digits test                     vote on a random MNIST sample
     ovr-digits evaluate                 accuracy on the whole test set
     ovr-digits train                    train your own models.pkl
@@ -36,5 +38,5 @@ def main() -> None:
     """
 
 
-for _command in (train, test, predict, read, evaluate, inspect, compare, data):
+for _command in (train, test, predict, read, evaluate, inspect, compare, data, draw, serve):
     main.add_command(_command)

@@ -1,0 +1,1 @@
+"""The page to draw on and the service behind it; needs the extra ``web``."""
