@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps, ImageStat, UnidentifiedImageError
 
 from ovr_digits.errors import BlankPictureError, DigitsError
 from ovr_digits.form import IMAGE_SHAPE, to_mnist_form, with_usual_pen
@@ -138,7 +138,8 @@ class Photo:
             picture = np.repeat(np.asarray(part, np.float32)[..., None], 3, axis=2)
         else:
             coloured = _on_paper(part).convert("RGB") if part.mode == "RGBA" else part
-            picture = np.asarray(coloured, np.float32) / np.float32(255)
+            picture = np.asarray(coloured, np.float32)
+            picture /= np.float32(255)
         x, y = (place / self._fineness for place in corner)
         return View(picture, scale, (x, y))
 
@@ -197,7 +198,9 @@ def _upright(picture: Image.Image, side: int) -> Image.Image:
     ImageOps.exif_transpose(picture, in_place=True)
     if picture.mode.startswith(("I", "F")):
         return Image.fromarray(_deep_grey(picture))
-    return picture.convert("RGBA" if picture.has_transparency_data else "RGB")
+    # A browser's canvas gives RGBA, and yet is mostly opaque.
+    is_opaque = "A" in picture.getbands() and picture.getchannel("A").getextrema() == (255, 255)
+    return picture.convert("RGBA" if picture.has_transparency_data and not is_opaque else "RGB")
 
 
 def _deep_grey(picture: Image.Image) -> Float32:
@@ -217,10 +220,8 @@ def _deep_grey(picture: Image.Image) -> Float32:
 
 def _on_paper(picture: Image.Image) -> Image.Image:
     """Lay transparent ground on white paper, or on black where the strokes are light."""
-    values = np.asarray(picture, np.float32)
-    alpha = values[..., 3]
-    strokes = (values[..., :3].mean(axis=2) * alpha).sum() / max(float(alpha.sum()), 1.0)
-    paper = Image.new("RGBA", picture.size, "black" if strokes > 127.5 else "white")
+    *light, opaque = ImageStat.Stat(picture.convert("RGBa")).sum
+    paper = Image.new("RGBA", picture.size, "black" if sum(light) > 1.5 * opaque else "white")
     return Image.alpha_composite(paper, picture)
 
 

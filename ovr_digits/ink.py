@@ -19,6 +19,7 @@ Bools = NDArray[np.bool_]
 
 #: Whether the ink is darker or lighter than the paper.
 Ground = Literal["auto", "dark ink", "light ink"]
+#: Tells which of the regions are wanted: (count,) bool.
 _Chooser = Callable[[Regions], Bools]
 
 #: The least difference between ink and paper, of 1, for the picture not to be blank.
@@ -68,7 +69,7 @@ def find_ink_and_marks(
 ) -> tuple[Float32, Regions]:
     """The ink of ``find_ink``, and all marks that may be digits, among which it was chosen."""
     guess = _find(picture, ground, level, _digit)
-    return guess.ink, find_regions(_marks(guess.regions))
+    return guess.ink, guess.regions.only(_marks(guess.regions))
 
 
 def find_marks(
@@ -98,15 +99,16 @@ def find_marks(
 
 def _find(picture: Float32, ground: Ground, level: float | None, choose: _Chooser) -> _Guess:
     """The likeliest guess, in its place on the picture."""
+    planes = _planes(picture)
     kinds = [is_dark for is_dark in (True, False) if ground in ("auto", _GROUNDS[is_dark])]
-    best = _best_guess(picture, kinds, level or _LEVEL, choose)
+    best = _best_guess(planes, kinds, level or _LEVEL, choose)
     if best is None:
         raise BlankPictureError(
             "the picture is blank: no ink on it; write the digit darker or larger"
         )
     note = _note(best.chosen)
     if note is not None:
-        inner = _best_guess(picture[note], kinds, level or _LEVEL, choose)
+        inner = _best_guess(planes[:, *note], kinds, level or _LEVEL, choose)
         if inner is not None and inner.merit > _FAIR_MERIT:
             ink, chosen = np.zeros_like(best.ink), np.zeros_like(best.chosen)
             ink[note], chosen[note] = inner.ink, inner.chosen
@@ -114,16 +116,23 @@ def _find(picture: Float32, ground: Ground, level: float | None, choose: _Choose
     return best
 
 
+def _planes(picture: Float32) -> Float32:
+    """The picture's channels (c, h, w), but only one where it is grey."""
+    red, green, blue = np.moveaxis(picture, 2, 0)
+    is_grey = np.array_equal(red, green) and np.array_equal(red, blue)
+    return np.stack([red] if is_grey else [red, green, blue])
+
+
 def _best_guess(
-    picture: Float32, kinds: Sequence[bool], level: float, choose: _Chooser
+    planes: Float32, kinds: Sequence[bool], level: float, choose: _Chooser
 ) -> _Guess | None:
     """The likeliest way to tell ink from paper: dark or light, on paper that changes or not."""
     best: _Guess | None = None
     for reach in (*_REACHES, None):
-        local = None if reach is None else _local_paper(picture, reach)
+        local = None if reach is None else _local_paper(planes, reach)
         for is_dark in kinds:
-            paper = _even_paper(picture, is_dark) if local is None else local
-            guess = _guess(picture, paper, is_dark, level, choose)
+            paper = _even_paper(planes, is_dark) if local is None else local
+            guess = _guess(planes, paper, is_dark, level, choose)
             if guess is not None and local is None:
                 # A table about the paper would not be even with it: what seems to frame the
                 # digit here is more likely the paper, and the digit what its strokes enclose.
@@ -145,10 +154,12 @@ class _Guess:
 
 
 def _guess(
-    picture: Float32, paper: Float32, is_dark: bool, level: float, choose: _Chooser
+    planes: Float32, paper: Float32, is_dark: bool, level: float, choose: _Chooser
 ) -> _Guess | None:
     """The ink, if it is the darker (or the lighter) of what is on the picture."""
-    strength = _strength(picture, paper, is_dark)
+    strength = _strength(planes, paper, is_dark)
+    if strength.max() < MIN_CONTRAST:
+        return None
     noise = 1.5 * float(np.median(np.abs(np.diff(strength[::2], axis=1))))
     allowed = np.ones(strength.shape, bool)
     chosen = None
@@ -159,15 +170,13 @@ def _guess(
         regions = find_regions((strength > level * top) & allowed)
         frame = _frame(regions)
         if frame.any():
-            allowed &= ~_grown(frame, 2 + max(strength.shape) // 150)
+            allowed &= ~_grown(regions.only(frame).mask, 2 + max(strength.shape) // 150)
             continue
-        rings = _rings(regions)
-        if rings.any():
-            regions = find_regions(regions.mask & ~rings)
+        regions = regions.only(~_rings(regions))
         lines = _ruled_lines(regions.mask)
         if lines.any():
             regions = find_regions(regions.mask & ~lines)
-        chosen = choose(regions)
+        chosen = regions.only(choose(regions)).mask
         break
     if chosen is None or not chosen.any():
         return None
@@ -180,36 +189,33 @@ def _guess(
     )
 
 
-def _even_paper(picture: Float32, is_dark: bool) -> Float32:
-    """Paper that is the same everywhere, for a digit that fills the picture."""
-    levels = np.quantile(picture[::2, ::2].reshape(-1, 3), 0.9 if is_dark else 0.1, axis=0)
-    return np.broadcast_to(levels.astype(np.float32), picture.shape)
+def _even_paper(planes: Float32, is_dark: bool) -> Float32:
+    """Paper that is the same everywhere (c, 1, 1), for a digit that fills the picture."""
+    share = 0.9 if is_dark else 0.1
+    levels = np.quantile(planes[:, ::2, ::2], share, axis=(1, 2), keepdims=True)
+    return levels.astype(np.float32)
 
 
-def _local_paper(picture: Float32, share: float) -> Float32:
+def _local_paper(planes: Float32, share: float) -> Float32:
     """What the picture would be with no ink on it: a median over a wide neighbourhood."""
-    h, w = picture.shape[:2]
+    c, h, w = planes.shape
     factor = max(1, -(-max(h, w) // _PAPER_SIDE))
     small_h, small_w = max(1, h // factor), max(1, w // factor)
-    small = _resized(picture, (small_w, small_h), Image.Resampling.BOX)
+    small = _resized(planes, (small_w, small_h), Image.Resampling.BOX)
     reach = max(2, round(share * max(small_h, small_w)))
     reach_y, reach_x = min(reach, small_h - 1), min(reach, small_w - 1)
-    padded = np.pad(small, ((reach_y, reach_y), (reach_x, reach_x), (0, 0)), mode="reflect")
-    windows = sliding_window_view(padded, (2 * reach_y + 1, 2 * reach_x + 1), axis=(0, 1))
+    padded = np.pad(small, ((0, 0), (reach_y, reach_y), (reach_x, reach_x)), mode="reflect")
+    windows = sliding_window_view(padded, (2 * reach_y + 1, 2 * reach_x + 1), axis=(1, 2))
     # Every other pixel of a window tells its median well enough.
-    smooth = np.median(windows[..., ::2, ::2].reshape(small_h, small_w, 3, -1), axis=-1)
+    smooth = np.median(windows[..., ::2, ::2].reshape(c, small_h, small_w, -1), axis=-1)
     return _resized(smooth.astype(np.float32), (w, h), Image.Resampling.BICUBIC)
 
 
-def _resized(picture: Float32, size: tuple[int, int], how: Image.Resampling) -> Float32:
-    channels = [
-        np.asarray(Image.fromarray(np.ascontiguousarray(picture[..., c])).resize(size, how))
-        for c in range(picture.shape[2])
-    ]
-    return np.stack(channels, axis=2)
+def _resized(planes: Float32, size: tuple[int, int], how: Image.Resampling) -> Float32:
+    return np.stack([np.asarray(Image.fromarray(plane).resize(size, how)) for plane in planes])
 
 
-def _strength(picture: Float32, paper: Float32, is_dark: bool) -> Float32:
+def _strength(planes: Float32, paper: Float32, is_dark: bool) -> Float32:
     """How far each pixel is from the paper towards the ink: (h, w), about 0 on paper.
 
     Ink takes away a share of the light that the paper gives back, so that in a
@@ -217,19 +223,20 @@ def _strength(picture: Float32, paper: Float32, is_dark: bool) -> Float32:
     the board swallows.
     """
     if is_dark:
-        away = (paper - picture) / np.maximum(paper, 0.1)
+        away = (paper - planes) / np.maximum(paper, 0.1)
     else:
-        away = (picture - paper) / np.maximum(1.0 - paper, 0.1)
-    away = away.astype(np.float32)
-    most = np.maximum(np.maximum(away[..., 0], away[..., 1]), away[..., 2])
+        away = (planes - paper) / np.maximum(1.0 - paper, 0.1)
+    most: Float32 = away.max(axis=0)
+    if len(away) == 1:
+        return most
     # The colour of the strongest tells in which direction ink differs: other colours, and
     # noise, count for less.
     strong = most >= 0.7 * float(np.quantile(most[::2, ::2], 0.995))
-    direction = np.maximum(away[strong].mean(axis=0), 0.0) if strong.any() else np.ones(3)
+    direction = np.maximum(away[:, strong].mean(axis=1), 0.0) if strong.any() else np.ones(3)
     length = float(direction @ direction)
     if length < 1e-9:
         return most
-    strength: Float32 = (away @ (direction / length) * np.sqrt(length / 3)).astype(np.float32)
+    strength: Float32 = np.tensordot(direction / np.sqrt(3 * length), away, 1).astype(np.float32)
     return strength
 
 
@@ -246,17 +253,20 @@ def _ink_strength(strength: Float32, allowed: Bools, noise: float) -> float:
 def _grown(mask: Bools, by: int) -> Bools:
     """The mask and what is within some pixels of it, along rows and columns."""
     for _ in range(2):
-        counts = np.cumsum(np.pad(mask, ((by + 1, by), (0, 0))), axis=0, dtype=np.int32)
-        mask = (counts[2 * by + 1 :] > counts[: -2 * by - 1]).T
+        grown = mask.copy()
+        for step in range(1, by + 1):
+            grown[step:] |= mask[:-step]
+            grown[:-step] |= mask[step:]
+        mask = grown.T
     return mask
 
 
 def _frame(regions: Regions) -> Bools:
-    """What lies along the sides of the picture: a table about the paper, a border."""
+    """Which regions lie along the sides of the picture: a table about the paper, a border."""
     h, w = regions.mask.shape
-    none = np.zeros((h, w), bool)
+    wanted = np.zeros(regions.count, bool)
     if min(h, w) < 40:
-        return none
+        return wanted
     depth = max(1, min(h, w) // 200)
     at_sides = [regions.labels[:depth], regions.labels[-depth:]]
     at_sides += [regions.labels[:, :depth].T, regions.labels[:, -depth:].T]
@@ -267,12 +277,11 @@ def _frame(regions: Regions) -> Bools:
         if (side == region).any(axis=0).mean() > 0.5 or _hugs(regions, int(region))
     }
     margin = round(0.25 * min(h, w))
-    inside = np.bincount(regions.labels[margin:-margin, margin:-margin].ravel(), minlength=1)
-    inside = np.pad(inside, (0, regions.count + 1 - len(inside)))
+    inside = regions.labels[margin:-margin, margin:-margin]
     # A digit that fills the picture may lie along a side too, but not along the sides alone.
-    wanted = np.zeros(regions.count + 1, bool)
-    wanted[[k for k in wide if inside[k] < 0.1 * regions.areas[k - 1]]] = True
-    return wanted[regions.labels]
+    for k in wide:
+        wanted[k - 1] = np.count_nonzero(inside == k) < 0.1 * regions.areas[k - 1]
+    return wanted
 
 
 def _hugs(regions: Regions, region: int) -> bool:
@@ -338,9 +347,9 @@ def _run_lengths(mask: Bools) -> NDArray[np.int64]:
 
 
 def _rings(regions: Regions) -> Bools:
-    """Boxes and circles that are drawn about something of some size."""
+    """Which regions are boxes and circles that are drawn about something of some size."""
     boxes, areas, sizes = regions.boxes, regions.areas, regions.sizes
-    wanted = np.zeros(regions.count + 1, bool)
+    wanted = np.zeros(regions.count, bool)
     large = np.argsort(-sizes)[:8].tolist()
     for outer in large:
         for inner in large:
@@ -350,9 +359,8 @@ def _rings(regions: Regions) -> Bools:
             y, x = (top + bottom) // 2, (left + right) // 2
             row, column = regions.labels[y] == outer + 1, regions.labels[:, x] == outer + 1
             around = (row[:left], row[right:], column[:top], column[bottom:])
-            wanted[outer + 1] |= outer != inner and all(side.any() for side in around)
-    rings: Bools = wanted[regions.labels]
-    return rings
+            wanted[outer] |= outer != inner and all(side.any() for side in around)
+    return wanted
 
 
 def _note(chosen: Bools) -> tuple[slice, slice] | None:
@@ -373,8 +381,9 @@ def _note(chosen: Bools) -> tuple[slice, slice] | None:
 
 def _digit(regions: Regions) -> Bools:
     """The largest region, and those near it that are too large for specks."""
+    wanted = np.zeros(regions.count, bool)
     if not regions.count:
-        return regions.mask
+        return wanted
     boxes, areas, sizes = regions.boxes, regions.areas, regions.sizes
     main = int(np.argmax(areas * sizes))
     size, area = sizes[main], areas[main]
@@ -405,20 +414,17 @@ def _digit(regions: Regions) -> Bools:
                     ]
                 )
                 grows = True
-    wanted = np.zeros(regions.count + 1, bool)
-    wanted[[k + 1 for k in chosen]] = True
-    digit: Bools = wanted[regions.labels]
-    return digit
+    wanted[list(chosen)] = True
+    return wanted
 
 
 def _marks(regions: Regions) -> Bools:
     """Every region that is not far smaller than the large ones."""
     if not regions.count:
-        return regions.mask
-    large = regions.sizes >= 0.15 * regions.sizes.max()
+        return np.zeros(0, bool)
+    large: Bools = regions.sizes >= 0.15 * regions.sizes.max()
     large &= regions.areas >= 0.02 * regions.areas.max()
-    marks: Bools = np.concatenate([[False], large])[regions.labels]
-    return marks
+    return large
 
 
 def _merit(chosen: Bools, mask: Bools, strength: Float32, top: float) -> float:

@@ -35,7 +35,7 @@ class Regions:
     Attributes
     ----------
     mask : (h, w) bool
-    labels : (h, w) int
+    labels : (h, w) int32
         0 where the mask is not, else the number of the region, from 1.
     boxes : (count, 4) int
         Top, left, bottom, right; the last two are one beyond.
@@ -44,7 +44,7 @@ class Regions:
     """
 
     mask: Bools
-    labels: Integers
+    labels: NDArray[np.int32]
     boxes: Integers
     areas: Integers
 
@@ -68,6 +68,31 @@ class Regions:
         """Diagonals of the boxes."""
         return np.hypot(self.heights, self.widths)
 
+    def only(self, wanted: Bools) -> Regions:
+        """Some of the regions, (count,) bool: as if the mask had been theirs alone."""
+        if wanted.all():
+            return self
+        numbers = np.concatenate([[0], np.cumsum(wanted) * wanted]).astype(self.labels.dtype)
+        labels = numbers[self.labels]
+        return Regions(labels > 0, labels, self.boxes[wanted], self.areas[wanted])
+
+
+def find_runs(mask: Bools) -> tuple[Integers, Integers, Integers]:
+    """Pixels of a mask (h, w) that follow one another in a row.
+
+    Returns
+    -------
+    rows, starts, ends : (n,) int
+        Row by row, from left to right; the columns that are ends are one beyond.
+    """
+    h, w = mask.shape
+    padded = np.zeros((h, w + 1), bool)
+    padded[:, :w] = mask
+    # All rows in one, with a gap between them: what begins and what ends takes turns.
+    changes = np.flatnonzero(np.diff(padded.ravel(), prepend=False))
+    rows, starts = np.divmod(changes[::2], w + 1)
+    return rows, starts, changes[1::2] - rows * (w + 1)
+
 
 def find_regions(mask: Bools) -> Regions:
     """Find the regions of a mask (h, w).
@@ -75,15 +100,11 @@ def find_regions(mask: Bools) -> Regions:
     Works on runs of pixels rather than on pixels: a picture has a few thousand.
     """
     h, w = mask.shape
-    padded = np.zeros((h, w + 2), np.int8)
-    padded[:, 1:-1] = mask
-    step = np.diff(padded, axis=1)
-    rows, starts = np.nonzero(step == 1)
-    _, ends = np.nonzero(step == -1)
+    rows, starts, ends = find_runs(mask)
     n = len(rows)
     if not n:
         none = np.zeros((0, 4), np.int64)
-        return Regions(mask, np.zeros((h, w), np.int64), none, np.zeros(0, np.int64))
+        return Regions(mask, np.zeros((h, w), np.int32), none, np.zeros(0, np.int64))
     # The runs of the row above that touch a run have places next to one another.
     stride = w + 2
     above_from = np.searchsorted(rows * stride + ends, (rows - 1) * stride + starts, side="left")
@@ -103,10 +124,9 @@ def find_regions(mask: Bools) -> Regions:
     np.minimum.at(boxes[:, 1], labels_of_runs, starts)
     np.maximum.at(boxes[:, 2], labels_of_runs, rows + 1)
     np.maximum.at(boxes[:, 3], labels_of_runs, ends)
-    marks = np.zeros((h, w + 1), np.int64)
-    marks[rows, starts] += labels_of_runs + 1
-    np.subtract.at(marks, (rows, ends), labels_of_runs + 1)
-    return Regions(mask, np.cumsum(marks, axis=1)[:, :w], boxes, areas)
+    labels = np.zeros((h, w), np.int32)
+    labels[mask] = np.repeat(labels_of_runs + 1, ends - starts)
+    return Regions(mask, labels, boxes, areas)
 
 
 def _joined(n: int, a: Integers, b: Integers) -> Integers:
