@@ -115,15 +115,20 @@ def _with_pen(ink: Float32, width: float, wanted: float) -> Float32:
 def _distances(inside: Bools) -> Float32:
     """Distance of each pixel that is inside to the nearest that is not, 0 outside."""
     h, w = inside.shape
-    along = np.where(inside, np.float32(h + w), np.float32(0))
-    for i in range(1, h):  # up and down in its own column
-        np.minimum(along[i], along[i - 1] + 1, out=along[i])
-    for i in range(h - 2, -1, -1):
-        np.minimum(along[i], along[i + 1] + 1, out=along[i])
-    columns = np.arange(w, dtype=np.float32)
-    apart = (columns[:, None] - columns) ** 2
-    # Then the nearest over all columns: the picture is small, and all pairs are few.
-    nearest: Float32 = (along[:, None, :] ** 2 + apart).min(axis=2)
+    rows = np.arange(h)[:, None]
+    # Up and down in its own column; where all of that is inside, too far to count.
+    above = np.maximum.accumulate(np.where(inside, -h - w, rows))
+    below = np.minimum.accumulate(np.where(inside, 2 * h + w, rows)[::-1])[::-1]
+    along = np.minimum(rows - above, below - rows).astype(np.float32) ** 2
+    nearest = along.copy()
+    for apart in range(1, w):
+        if apart**2 >= nearest.max():
+            break
+        for one, other in (
+            (slice(apart, None), slice(-apart)),
+            (slice(-apart), slice(apart, None)),
+        ):
+            np.minimum(nearest[:, one], along[:, other] + apart**2, out=nearest[:, one])
     return np.sqrt(nearest)
 
 

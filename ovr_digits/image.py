@@ -45,7 +45,7 @@ class View:
 
     Attributes
     ----------
-    picture : (h, w, 3) float32 in 0..1
+    picture : (h, w, 3) float32 in 0..1, read only
         Transparency shows white or black paper, whichever the strokes stand out from.
     scale : float
         Its pixels to a pixel of the file.
@@ -134,14 +134,8 @@ class Photo:
         if shrink < 1:
             width, height = (max(1, round(side * shrink)) for side in part.size)
             part = part.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=2.0)
-        if part.mode == "F":
-            picture = np.repeat(np.asarray(part, np.float32)[..., None], 3, axis=2)
-        else:
-            coloured = _on_paper(part).convert("RGB") if part.mode == "RGBA" else part
-            picture = np.asarray(coloured, np.float32)
-            picture /= np.float32(255)
         x, y = (place / self._fineness for place in corner)
-        return View(picture, scale, (x, y))
+        return View(_as_array(part), scale, (x, y))
 
 
 def _decode(data: bytes, scale: float) -> tuple[Image.Image, float]:
@@ -216,6 +210,19 @@ def _deep_grey(picture: Image.Image) -> Float32:
     levels = values.astype(np.float32)
     levels /= np.float32(top)
     return np.clip(levels, 0.0, 1.0, out=levels)
+
+
+def _as_array(picture: Image.Image) -> Float32:
+    """F, RGB or RGBA as (h, w, 3) in 0..1; one channel, broadcast, where it is grey."""
+    if picture.mode == "F":
+        planes = [np.asarray(picture)]
+    else:
+        opaque = _on_paper(picture).convert("RGB") if picture.mode == "RGBA" else picture
+        planes = [np.asarray(band) for band in opaque.split()]
+        is_grey = all(np.array_equal(planes[0], plane) for plane in planes[1:])
+        planes = [plane / np.float32(255) for plane in (planes[:1] if is_grey else planes)]
+    channels = np.moveaxis(np.stack(planes), 0, 2)
+    return np.broadcast_to(channels, (*channels.shape[:2], 3))
 
 
 def _on_paper(picture: Image.Image) -> Image.Image:

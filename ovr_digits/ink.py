@@ -118,10 +118,9 @@ def _find(picture: Float32, ground: Ground, level: float | None, choose: _Choose
 
 
 def _planes(picture: Float32) -> Float32:
-    """The picture's channels (c, h, w), but only one where it is grey."""
-    red, green, blue = np.moveaxis(picture, 2, 0)
-    is_grey = np.array_equal(red, green) and np.array_equal(red, blue)
-    return np.stack([red] if is_grey else [red, green, blue])
+    """The picture's channels (c, h, w): a single one where that is broadcast."""
+    planes = np.moveaxis(picture, 2, 0)
+    return planes[:1] if planes.strides[0] == 0 else planes
 
 
 def _best_guess(
@@ -161,7 +160,8 @@ def _guess(
     strength = _strength(planes, paper, is_dark)
     if strength.max() < MIN_CONTRAST:
         return None
-    noise = 1.5 * float(np.median(np.abs(np.diff(strength[::2], axis=1))))
+    steps = np.diff(strength[::2], axis=1)
+    noise = 1.5 * float(np.median(np.abs(steps, out=steps), overwrite_input=True))
     allowed = np.ones(strength.shape, bool)
     chosen = None
     for _ in range(3):
@@ -182,12 +182,13 @@ def _guess(
     if chosen is None or not chosen.any():
         return None
     near = _grown(chosen, 2)
-    ink = np.where(near, np.clip(strength / top, 0.0, 1.0), 0.0).astype(np.float32)
+    box = bounding_box(near)
+    ink = np.zeros_like(strength)
+    ink[box] = np.where(near[box], np.clip(strength[box] / top, 0.0, 1.0), 0.0)
     ink[ink < 0.5 * level] = 0.0
     framed = 1 - float(_border(allowed).mean())
-    return _Guess(
-        ink, chosen, regions, framed, _merit(chosen, regions.mask, strength * allowed, top)
-    )
+    beside = np.abs(strength[allowed & ~chosen])
+    return _Guess(ink, chosen, regions, framed, _merit(chosen, regions.mask, beside, top))
 
 
 def _even_paper(planes: Float32, is_dark: bool) -> Float32:
@@ -226,13 +227,11 @@ def _strength(planes: Float32, paper: Float32, is_dark: bool) -> Float32:
     shadow it counts as much as in the light; chalk gives back a share of what
     the board swallows.
     """
-    if is_dark:
-        away = (paper - planes) / np.maximum(paper, 0.1)
-    else:
-        away = (planes - paper) / np.maximum(1.0 - paper, 0.1)
-    most: Float32 = away.max(axis=0)
+    away = paper - planes if is_dark else planes - paper
+    away /= np.maximum(paper if is_dark else 1 - paper, 0.1)
     if len(away) == 1:
-        return most
+        return away[0]
+    most: Float32 = away.max(axis=0)
     # The colour of the strongest tells in which direction ink differs: other colours, and
     # noise, count for less.
     strong = most >= 0.7 * float(np.quantile(most[::2, ::2], 0.995))
@@ -249,52 +248,46 @@ def _ink_strength(strength: Float32, allowed: Bools, noise: float) -> float:
     values = strength[allowed]
     if not len(values):
         return 0.0
-    most = float(np.quantile(values, 1 - min(0.01, 12 / len(values))))
+    most = float(np.quantile(values, 1 - min(0.01, 12 / len(values)), overwrite_input=True))
     out = values[values > max(0.5 * most, 2 * noise)]
     return float(np.median(out)) if len(out) else 0.0
 
 
 def _grown(mask: Bools, by: int) -> Bools:
     """The mask and what is within some pixels of it, along rows and columns."""
-    for _ in range(2):
+    for turned in (False, True):
         grown = mask.copy()
+        near, own = (grown.T, mask.T) if turned else (grown, mask)
         for step in range(1, by + 1):
-            grown[step:] |= mask[:-step]
-            grown[:-step] |= mask[step:]
-        mask = grown.T
+            near[step:] |= own[:-step]
+            near[:-step] |= own[step:]
+        mask = grown
     return mask
 
 
 def _frame(regions: Regions) -> Bools:
     """Which regions lie along the sides of the picture: a table about the paper, a border."""
     h, w = regions.mask.shape
-    wanted = np.zeros(regions.count, bool)
     if min(h, w) < 40:
-        return wanted
+        return np.zeros(regions.count, bool)
+    top, left, bottom, right = regions.boxes.T
+    short, long = np.sort([regions.heights, regions.widths], axis=0)
+    at_side = (top == 0) | (left == 0) | (bottom == h) | (right == w)
+    wide = at_side & (short < 0.04 * min(h, w)) & (short < 0.2 * long)  # strips along a side
     depth = max(1, min(h, w) // 200)
-    at_sides = [regions.labels[:depth], regions.labels[-depth:]]
-    at_sides += [regions.labels[:, :depth].T, regions.labels[:, -depth:].T]
-    wide = {
-        int(region)
-        for side in at_sides
-        for region in np.unique(side[side > 0])
-        if (side == region).any(axis=0).mean() > 0.5 or _hugs(regions, int(region))
-    }
+    sides = [regions.labels[:depth], regions.labels[-depth:]]
+    sides += [regions.labels[:, :depth].T, regions.labels[:, -depth:].T]
+    for side in sides:
+        half = 0.5 * side.shape[1]
+        for k in np.flatnonzero(np.bincount(side.ravel())[1:] > half).tolist():
+            wide[k] |= np.count_nonzero((side == k + 1).any(axis=0)) > half
+    if not wide.any():
+        return wide
     margin = round(0.25 * min(h, w))
-    inside = regions.labels[margin:-margin, margin:-margin]
+    inside = regions.labels[margin:-margin, margin:-margin].ravel()
     # A digit that fills the picture may lie along a side too, but not along the sides alone.
-    for k in wide:
-        wanted[k - 1] = np.count_nonzero(inside == k) < 0.1 * regions.areas[k - 1]
-    return wanted
-
-
-def _hugs(regions: Regions, region: int) -> bool:
-    """Whether a region is a strip along a side."""
-    h, w = regions.mask.shape
-    top, left, bottom, right = regions.boxes[region - 1]
-    short, long = sorted((bottom - top, right - left))
-    at_side = top == 0 or left == 0 or bottom == h or right == w
-    return bool(at_side and short < 0.04 * min(h, w) and short < 0.2 * long)
+    frame: Bools = wide & (np.bincount(inside, minlength=len(wide) + 1)[1:] < 0.1 * regions.areas)
+    return frame
 
 
 def _ruled_lines(mask: Bools) -> Bools:
@@ -383,35 +376,22 @@ def _digit(regions: Regions) -> Bools:
     boxes, areas, sizes = regions.boxes, regions.areas, regions.sizes
     main = int(np.argmax(areas * sizes))
     size, area = sizes[main], areas[main]
-    chosen = {main}
-    box = boxes[main].astype(float)
     height, width = regions.heights, regions.widths
     underline = (
         (width > 6 * height) & (width > 1.15 * width[main]) & (boxes[:, 0] >= boxes[main, 2] - 2)
     )
-    candidates = np.flatnonzero((areas > 0.01 * area) & ~underline)
-    grows = True
-    while grows:
-        grows = False
-        for k in candidates.tolist():
-            if k in chosen:
-                continue
-            gap_y = max(boxes[k, 0] - box[2], box[0] - boxes[k, 2], 0)
-            gap_x = max(boxes[k, 1] - box[3], box[1] - boxes[k, 3], 0)
-            gap = np.hypot(gap_y, gap_x)
-            if gap < (0.25 * size if areas[k] > 0.08 * area else 0.02 * size + 1):
-                chosen.add(k)
-                box = np.array(
-                    [
-                        min(box[0], boxes[k, 0]),
-                        min(box[1], boxes[k, 1]),
-                        max(box[2], boxes[k, 2]),
-                        max(box[3], boxes[k, 3]),
-                    ]
-                )
-                grows = True
-    wanted[list(chosen)] = True
-    return wanted
+    reach = np.where(areas > 0.08 * area, 0.25 * size, 0.02 * size + 1)
+    reach[(areas <= 0.01 * area) | underline] = 0
+    wanted[main] = True
+    while True:
+        top, left = boxes[wanted, :2].min(axis=0)
+        bottom, right = boxes[wanted, 2:].max(axis=0)
+        gap_y = np.maximum(boxes[:, 0] - bottom, top - boxes[:, 2])
+        gap_x = np.maximum(boxes[:, 1] - right, left - boxes[:, 3])
+        near = wanted | (np.hypot(np.maximum(gap_y, 0), np.maximum(gap_x, 0)) < reach)
+        if (near == wanted).all():
+            return wanted
+        wanted = near
 
 
 def _marks(regions: Regions) -> Bools:
@@ -423,11 +403,14 @@ def _marks(regions: Regions) -> Bools:
     return large
 
 
-def _merit(chosen: Bools, mask: Bools, strength: Float32, top: float) -> float:
-    """How much this looks like ink on paper, not like paper between ink: at most 1."""
+def _merit(chosen: Bools, mask: Bools, beside: Float32, top: float) -> float:
+    """How much this looks like ink on paper, not like paper between ink: at most 1.
+
+    How much stands out beside what was chosen, and is not left out as a frame, is (n,).
+    """
     border = _border(chosen)
     left_out = 1 - float(chosen.sum()) / max(int(mask.sum()), 1)
-    rest = float(np.abs(strength[~chosen]).mean()) / top if not chosen.all() else 1.0
+    rest = float(beside.sum()) / top / (~chosen).sum() if not chosen.all() else 1.0
     crowded = max(0.0, float(chosen.mean()) - 0.5)
     solid = max(0.0, _pen_share(chosen) - 0.24)
     return (
@@ -441,8 +424,8 @@ def _border(mask: Bools) -> Bools:
 
 def _pen_share(chosen: Bools) -> float:
     """The pen's width in shares of the digit's longer side: a stroke's area by half its edge."""
-    padded = np.pad(chosen, 1)
+    cut = chosen[bounding_box(chosen)]
+    padded = np.pad(cut, 1)
     steps = sum(int(np.count_nonzero(np.diff(padded, axis=axis))) for axis in (0, 1))
-    longer = max(chosen[bounding_box(chosen)].shape)
     # An edge counted in steps is a quarter longer, on average over its directions.
-    return float(2 * chosen.sum() / (0.8 * steps) / longer)
+    return float(2 * cut.sum() / (0.8 * steps) / max(cut.shape))

@@ -114,8 +114,9 @@ def find_regions(mask: Bools) -> Regions:
     offsets = np.arange(len(lower)) - np.repeat(np.cumsum(counts) - counts, counts)
     upper = np.repeat(above_from, counts) + offsets
     parents = _joined(n, lower, upper)
-    roots, labels_of_runs = np.unique(parents, return_inverse=True)
-    count = len(roots)
+    is_first = parents == np.arange(n)
+    labels_of_runs = (np.cumsum(is_first) - 1)[parents]
+    count = np.count_nonzero(is_first)
     areas = np.bincount(labels_of_runs, ends - starts, count).astype(np.int64)
     boxes = np.empty((count, 4), np.int64)
     boxes[:, 0], boxes[:, 1] = h, w
@@ -133,10 +134,12 @@ def _joined(n: int, a: Integers, b: Integers) -> Integers:
     """The smallest of all that each of n things is joined with, by pairs (a, b)."""
     parents = np.arange(n)
     while True:
-        least = np.minimum(parents[a], parents[b])
-        before = parents.copy()
-        np.minimum.at(parents, parents[a], least)
-        np.minimum.at(parents, parents[b], least)
-        parents = parents[parents]
-        if (parents == before).all():
+        one, other = parents[a], parents[b]
+        apart = one != other
+        if not apart.any():
             return parents
+        one, other = one[apart], other[apart]
+        np.minimum.at(parents, np.maximum(one, other), np.minimum(one, other))
+        above = parents[parents]
+        while (above != parents).any():
+            parents, above = above, above[above]
