@@ -110,7 +110,7 @@ def accuracy(preset: str, seeds: int, **options: Any) -> None:
     help="The models.pkl to measure. [default: as ovr-digits]",
 )
 def speed(models: Path | None, **options: Any) -> None:
-    """Time of a vote, and of the features beside that of their matrix products."""
+    """Time to find a digit and to vote, and of the features beside their matrix products."""
     run_speed(_settings(**options), models)
 
 

@@ -98,6 +98,7 @@ def test_speed_sets_the_features_beside_their_matrix_products(tmp_path: Path) ->
     assert found["ratio"] == pytest.approx(ratio)
     assert ratio > 0.5
     assert 0 < found["one_image_milliseconds"] < 1000 * found["all_images_seconds"]
+    assert 0 < found["drawing_milliseconds"] < found["photo_milliseconds"]
     page = path.with_suffix(".md").read_text()
     assert f"| ratio | {found['ratio']:.2f} |" in page
 

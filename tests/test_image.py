@@ -72,6 +72,7 @@ def deep() -> Image.Image:
         pytest.param(lambda: GREY.convert("1", dither=Image.Dither.NONE), "PNG", {}, id="1-bit"),
         pytest.param(lambda: GREY.quantize(8), "PNG", {}, id="palette"),
         pytest.param(lambda: GREY.convert("RGB"), "PNG", {}, id="RGB"),
+        pytest.param(lambda: GREY.convert("RGBA"), "PNG", {}, id="RGBA of a canvas"),
         pytest.param(lambda: GREY.convert("LA"), "PNG", {}, id="grey and alpha"),
         pytest.param(lambda: transparent("black"), "PNG", {}, id="dark on transparent"),
         pytest.param(lambda: transparent("white"), "PNG", {}, id="light on transparent"),

@@ -49,6 +49,15 @@ def test_regions_are_those_of_a_flood(mask):
         assert found.boxes[label - 1].tolist() == box
 
 
+@given(arrays(bool, st.tuples(st.integers(1, 12), st.integers(1, 12))), st.randoms())
+def test_some_regions_are_those_of_their_mask(mask, random):
+    regions = find_regions(mask)
+    kept = regions.only(np.array([random.random() < 0.5 for _ in regions.areas], bool))
+    wanted = find_regions(kept.mask)
+    for name in ("labels", "boxes", "areas"):
+        np.testing.assert_array_equal(getattr(kept, name), getattr(wanted, name))
+
+
 # --- the pen -------------------------------------------------------------------------------
 
 
@@ -75,6 +84,16 @@ def test_every_pen_becomes_a_usual_one(pen):
     assert 1.6 < pen_width(large) / 8 < 4.6
     rows, columns = np.flatnonzero(form.any(axis=1)), np.flatnonzero(form.any(axis=0))
     assert max(np.ptp(rows), np.ptp(columns)) + 1 in (19, 20)
+
+
+@given(arrays(bool, st.tuples(st.integers(1, 9), st.integers(1, 9))))
+def test_the_width_of_any_shape_is_that_of_its_distances(ink):
+    ink[0, 0] = True
+    inside = np.pad(ink, 1)
+    outside = np.argwhere(~inside)
+    nearest = [np.hypot(*(outside - place).T).min() for place in np.argwhere(inside)]
+    wanted = 4 * (np.mean(nearest) - 0.5) + 1
+    assert pen_width(ink.astype(np.float32)) == pytest.approx(wanted, rel=1e-5)
 
 
 def test_a_usual_pen_stays():
@@ -241,6 +260,12 @@ def test_parts_of_a_digit_stay_together():
     picture[76:160, 96:106] = 0
     picture[150:160, 96:150] = 0
     assert (find_ink(picture)[60:70, 105:145] > 0.5).all()
+
+
+@pytest.mark.parametrize("kind", [np.copy, noisy, lambda p: tabled(p).mean(axis=2, keepdims=True)])
+def test_one_channel_says_what_three_equal_ones_say(kind):
+    grey = np.broadcast_to(kind(PLAIN)[..., :1].astype(np.float32), PLAIN.shape)
+    np.testing.assert_allclose(find_ink(grey), find_ink(grey.copy()), atol=1e-4)
 
 
 @pytest.mark.parametrize("level", [0.0, 0.5, 1.0])
