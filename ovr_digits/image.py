@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import math
 import os
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -144,6 +146,27 @@ def _decode(data: bytes, scale: float) -> tuple[Image.Image, float]:
     Where its format can do so it is decoded at a reduced scale, yet not below the
     one that is given, nor below ``WORKING_SIDE``. The scale comes with it.
     """
+    with _opened(data, MAX_PIXELS) as picture:
+        longer = max(picture.size)
+        decoded = _upright(picture, max(WORKING_SIDE, math.ceil(longer * scale)))
+        return decoded, max(decoded.size) / longer
+
+
+def check_pixels(data: bytes, most: int) -> None:
+    """Refuse a picture file of more pixels than ``most``; none of them is decoded.
+
+    Raises
+    ------
+    DigitsError
+        Where it has more, or is no picture.
+    """
+    with _opened(data, most):
+        pass
+
+
+@contextlib.contextmanager
+def _opened(data: bytes, max_pixels: int) -> Iterator[Image.Image]:
+    """A file's content as a picture of which only the head has been read."""
     if not data:
         raise DigitsError("the file is empty")
     if len(data) > MAX_BYTES:
@@ -153,11 +176,13 @@ def _decode(data: bytes, scale: float) -> tuple[Image.Image, float]:
             # Pillow only warns of a large picture; the size is checked here instead.
             warnings.simplefilter("ignore")
             with Image.open(io.BytesIO(data)) as picture:
-                longer = max(picture.size)
-                decoded = _upright(picture, max(WORKING_SIDE, math.ceil(longer * scale)))
-                return decoded, max(decoded.size) / longer
+                width, height = picture.size
+                if width * height > max_pixels:
+                    megapixels = f"{width * height / 1e6:,.1f} megapixels"
+                    raise DigitsError(_too_large(megapixels, max_pixels))
+                yield picture
     except Image.DecompressionBombError:
-        raise DigitsError(_too_large("over 178 megapixels")) from None
+        raise DigitsError(_too_large("over 178 megapixels", max_pixels)) from None
     except UnidentifiedImageError:
         raise DigitsError(
             "not a picture in a format that can be read; save it as PNG or JPEG"
@@ -172,16 +197,14 @@ def _decode(data: bytes, scale: float) -> tuple[Image.Image, float]:
         raise DigitsError(f"the picture is damaged ({detail}); save it again") from error
 
 
-def _too_large(size: str) -> str:
-    return f"the picture is too large ({size}, at most {MAX_PIXELS // 1_000_000}); shrink it"
+def _too_large(size: str, max_pixels: int) -> str:
+    return f"the picture is too large ({size}, at most {max_pixels / 1e6:g}); shrink it"
 
 
 def _upright(picture: Image.Image, side: int) -> Image.Image:
     if picture.format == "EPS":
         raise DigitsError("EPS is a program, not a picture, and is not run; save it as PNG")
     width, height = picture.size
-    if width * height > MAX_PIXELS:
-        raise DigitsError(_too_large(f"{width * height / 1e6:.0f} megapixels"))
     if min(width, height) < MIN_SIDE:
         raise DigitsError(
             f"the picture is too small ({width}×{height} pixels); "

@@ -2,38 +2,214 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import threading
+from importlib.util import find_spec
 from pathlib import Path
 
 import click
 
-from ovr_digits.cli.options import CONTEXT_SETTINGS, models_option, tidy_errors
+from ovr_digits.cli.options import (
+    CONTEXT_SETTINGS,
+    models_option,
+    note,
+    printable,
+    tidy_errors,
+)
+from ovr_digits.errors import DigitsError
+from ovr_digits.web.limits import Limits
 
-_workers_option = click.option(
-    "--workers", type=click.IntRange(1, 256), default=1, show_default=True, help="Processes."
+_DEFAULTS = Limits()
+_MOST_WORKERS = 256
+#: What the extra web installs.
+_EXTRA = ("fastapi", "fastapi_offline", "pebble", "python_multipart", "uvicorn")
+
+_keep_option = click.option(
+    "--keep",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Keep pictures that are corrected on the page in this folder, to learn from.",
 )
 
 
 @click.command(context_settings=CONTEXT_SETTINGS)
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="[default: a free one]")
 @click.option("--no-browser", is_flag=True, help="Only print the address.")
-@_workers_option
+@_keep_option
+@click.option(
+    "--workers",
+    type=click.IntRange(1, _MOST_WORKERS),
+    default=1,
+    show_default=True,
+    help="Processes that read pictures.",
+)
 @models_option
 @tidy_errors
-def draw(port: int, no_browser: bool, workers: int, models: Path | None) -> None:
-    """Draw digits on a page in the browser and watch ten detectors vote."""
-    from ovr_digits.web.server import run
+def draw(port: int, no_browser: bool, keep: Path | None, workers: int, models: Path | None) -> None:
+    """Draw digits on a page in the browser and watch ten detectors vote.
 
-    run("127.0.0.1", port, models, workers, not no_browser)
+    The page is served to this machine alone, until Ctrl-C.
+
+    \b
+    Examples:
+      ovr-digits draw
+      ovr-digits draw --keep corrections
+    """
+    _check_extra("draw")
+    from ovr_digits.web.browser import open_page
+    from ovr_digits.web.server import Settings, run
+
+    def show(url: str) -> None:
+        if not open_page(url):
+            note("no browser was found to open the page in; open the address yourself")
+
+    def ready(url: str) -> None:
+        _announce(url)
+        if not no_browser:
+            threading.Thread(target=show, args=(url,), daemon=True).start()
+
+    run(Settings("127.0.0.1", port, workers, models, keep), ready)
 
 
 @click.command(context_settings=CONTEXT_SETTINGS)
-@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    help="Name or address to listen on; 0.0.0.0 or :: is every address of this machine.",
+)
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True)
-@_workers_option
+@click.option(
+    "--allow-host",
+    multiple=True,
+    metavar="NAME",
+    help="A name by which browsers may ask, besides localhost and that of --host; may be "
+    "repeated. Addresses need none: those of the loopback and of --host are served, with "
+    "0.0.0.0 or :: all.",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(1, _MOST_WORKERS),
+    default=None,
+    help="Processes that read pictures. [default: one for each core]",
+)
 @models_option
+@_keep_option
+@click.option(
+    "--max-kept",
+    type=click.IntRange(1),
+    default=_DEFAULTS.kept,
+    show_default=True,
+    help="Pictures that the folder of --keep takes.",
+)
+@click.option(
+    "--max-bytes",
+    type=click.IntRange(1000, 200_000_000),
+    default=_DEFAULTS.body_bytes,
+    show_default=True,
+    help="Of the body of a request.",
+)
+@click.option(
+    "--max-pixels",
+    type=click.IntRange(1000, 100_000_000),
+    default=_DEFAULTS.pixels,
+    show_default=True,
+    help="Of a picture.",
+)
+@click.option(
+    "--max-seconds",
+    type=click.FloatRange(0.1, 600),
+    default=_DEFAULTS.seconds,
+    show_default=True,
+    help="Of work on a picture, and as long again for its turn to come.",
+)
+@click.option(
+    "--max-arrival",
+    type=click.FloatRange(0.5, 3600),
+    default=_DEFAULTS.arrival_seconds,
+    show_default=True,
+    help="Seconds in which a request has to arrive.",
+)
+@click.option(
+    "--max-waiting",
+    type=click.IntRange(1, 10_000),
+    default=_DEFAULTS.waiting,
+    show_default=True,
+    help="Pictures that wait for their turn; beyond, clients are told to ask again.",
+)
+@click.option(
+    "--max-connections",
+    type=click.IntRange(1, 10_000),
+    default=_DEFAULTS.connections,
+    show_default=True,
+    help="At a time.",
+)
+@click.option("--quiet", is_flag=True, help="No line on stderr for every request.")
 @tidy_errors
-def serve(host: str, port: int, workers: int, models: Path | None) -> None:
-    """Serve the page and the API to others."""
-    from ovr_digits.web.server import run
+def serve(
+    host: str,
+    port: int,
+    allow_host: tuple[str, ...],
+    workers: int | None,
+    models: Path | None,
+    keep: Path | None,
+    max_kept: int,
+    max_bytes: int,
+    max_pixels: int,
+    max_seconds: float,
+    max_arrival: float,
+    max_waiting: int,
+    max_connections: int,
+    quiet: bool,
+) -> None:
+    """Serve the page and its API to others, until Ctrl-C or SIGTERM.
 
-    run(host, port, models, workers, False)
+    The API is described at /docs. There is no password and no encryption: for
+    more than a trusted network, put a web server with both in front, and name
+    it with --allow-host.
+
+    \b
+    Examples:
+      ovr-digits serve
+      ovr-digits serve --host 0.0.0.0 --allow-host digits.example.org
+      curl --data-binary @seven.png http://127.0.0.1:8000/api/predict
+    """
+    _check_extra("serve")
+    from ovr_digits.web.server import Settings, run
+
+    limits = Limits(
+        body_bytes=max_bytes,
+        pixels=max_pixels,
+        seconds=max_seconds,
+        arrival_seconds=max_arrival,
+        waiting=max_waiting,
+        connections=max_connections,
+        kept=max_kept,
+    )
+    settings = Settings(host, port, workers or _count_cores(), models, keep, allow_host, limits)
+    run(settings, _announce, _say_nothing if quiet else _log)
+
+
+def _check_extra(command: str) -> None:
+    if any(find_spec(name) is None for name in _EXTRA):
+        raise DigitsError(f"{command} needs the web extra: pip install 'ovr-digits[web]'")
+
+
+def _announce(url: str) -> None:
+    click.echo(f"ovr-digits: {url} (Ctrl-C stops it)")
+
+
+def _log(line: str) -> None:
+    with contextlib.suppress(OSError):  # whoever read it has gone
+        click.echo(printable(line), err=True)
+
+
+def _say_nothing(line: str) -> None:
+    pass
+
+
+def _count_cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return min(_MOST_WORKERS, len(os.sched_getaffinity(0)))
+    return min(_MOST_WORKERS, os.cpu_count() or 1)

@@ -1,77 +1,216 @@
-"""The service: routes that check what comes in, and hand the work to other processes."""
+"""The routes of the service: each checks what comes in, and hands the work to other processes."""
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
+import fastapi_offline
 from fastapi import FastAPI, Query, Request
-from fastapi.responses import FileResponse, JSONResponse
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import FileResponse, Response
 from fastapi.staticfiles import StaticFiles
-from pebble import ProcessPool
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from ovr_digits import __version__
 from ovr_digits.errors import DigitsError
-from ovr_digits.modelfile import load_models
-from ovr_digits.web import work
+from ovr_digits.web import schemas, work
+from ovr_digits.web.bodies import Bodies
+from ovr_digits.web.form import FIELD
+from ovr_digits.web.limits import Limits
+from ovr_digits.web.problems import problem
+from ovr_digits.web.workers import BusyError, Workers
 
-_STATIC = Path(__file__).parent / "static"
+_STATIC = Path(__file__).with_name("static")
+#: The files of Swagger UI.
+_SWAGGER = Path(fastapi_offline.__file__).with_name("static")
+
+_GROUNDS = {"auto": "auto", "yes": "light ink", "no": "dark ink"}
+Invert = Annotated[
+    Literal["auto", "yes", "no"],
+    Query(description="Light ink on dark ground (yes), dark on light (no), or find out."),
+]
+Threshold = Annotated[
+    float | None,
+    Query(ge=0.05, le=0.95, description="Share of the ink's own strength from which it is ink."),
+]
+Label = Annotated[int, Query(ge=0, le=9, description="The digit that it really is.")]
+
+_REFUSALS = {
+    400: "The request is no valid HTTP.",
+    403: "The request comes from another site.",
+    421: "The service is not known by the name in the Host header.",
+    503: "The service is busy, or a worker died; ask again.",
+}
+_PICTURE_REFUSALS = _REFUSALS | {
+    408: "The picture takes too long to arrive.",
+    413: "The picture has too many bytes.",
+    415: "The body is compressed.",
+    422: "The picture cannot be read, or a parameter is wrong.",
+}
+_BINARY = {"type": "string", "format": "binary"}
+_BODY = {
+    "requestBody": {
+        "required": True,
+        "description": "A picture in any format that Pillow reads, as it is or in a form.",
+        "content": {
+            "application/octet-stream": {"schema": _BINARY},
+            "image/*": {"schema": _BINARY},
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "properties": {FIELD: _BINARY},
+                    "required": [FIELD],
+                    "additionalProperties": False,
+                }
+            },
+        },
+    }
+}
 
 
-def create_app(models: Path | None, pool: ProcessPool) -> FastAPI:
-    """The application, whose picture work is done in ``pool``."""
-    app = FastAPI(title="ovr-digits", version=__version__)
-    provenance = dict(load_models(models).provenance)
-    grounds = {"auto": "auto", "yes": "light ink", "no": "dark ink"}
+def _told(refusals: Mapping[int, str]) -> dict[int | str, dict[str, Any]]:
+    return {
+        status: {"model": schemas.Problem, "description": text} for status, text in refusals.items()
+    }
 
-    @app.exception_handler(DigitsError)
-    async def tell(request: Request, error: DigitsError) -> JSONResponse:
-        return JSONResponse({"error": str(error)}, status_code=422)
 
-    async def picture_of(request: Request) -> tuple[str, bytes]:
-        if request.headers.get("content-type", "").startswith("multipart/form-data"):
-            upload: Any = (await request.form())["image"]
-            return upload.filename, await upload.read()
-        return "-", await request.body()
+def create_app(
+    workers: Workers, limits: Limits, provenance: Mapping[str, Any], keep: Path | None
+) -> FastAPI:
+    """The application.
 
-    @app.post("/api/predict")
+    Parameters
+    ----------
+    workers : Workers
+        Do all work on pictures.
+    limits : Limits
+    provenance : mapping
+        What the models file tells of itself.
+    keep : path or None
+        Folder for pictures that were corrected.
+    """
+    app = FastAPI(
+        title="ovr-digits",
+        version=__version__,
+        description="Reads handwritten digits with ten one-vs-rest classifiers.",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    _tell_problems(app)
+    bodies = Bodies(limits)
+
+    async def done(request: Request, function: Any, *arguments: Any, status: int = 200) -> Response:
+        async with bodies.body_of(request) as body:
+            kind = request.headers.get("content-type", "")
+            result = await workers.run(function, kind, body, *arguments)
+        return Response(result, status, media_type="application/json")
+
+    @app.post(
+        "/api/predict",
+        response_model=schemas.AnswerWithMore,
+        responses=_told(_PICTURE_REFUSALS),
+        openapi_extra=_BODY,
+    )
     async def predict(
         request: Request,
-        invert: Literal["auto", "yes", "no"] = "auto",
-        threshold: float | None = Query(None, ge=0.05, le=0.95),
-        form: bool = False,
-        contributions: bool = False,
-    ) -> dict[str, Any]:
-        name, data = await picture_of(request)
-        arguments = (name, data, grounds[invert], threshold, form, contributions)
-        return await asyncio.wrap_future(pool.schedule(work.predict, args=arguments))
+        invert: Invert = "auto",
+        threshold: Threshold = None,
+        form: Annotated[bool, Query(description="Tell what the detectors see.")] = False,
+        contributions: Annotated[bool, Query(description="Tell what spoke for it.")] = False,
+    ) -> Response:
+        """Read the digit on a picture."""
+        return await done(request, work.predict, _GROUNDS[invert], threshold, form, contributions)
 
-    @app.post("/api/read")
+    @app.post(
+        "/api/read",
+        response_model=schemas.Number,
+        responses=_told(_PICTURE_REFUSALS),
+        openapi_extra=_BODY,
+    )
     async def read(
-        request: Request,
-        invert: Literal["auto", "yes", "no"] = "auto",
-        threshold: float | None = Query(None, ge=0.05, le=0.95),
-    ) -> dict[str, Any]:
-        name, data = await picture_of(request)
-        arguments = (name, data, grounds[invert], threshold)
-        return await asyncio.wrap_future(pool.schedule(work.read, args=arguments))
+        request: Request, invert: Invert = "auto", threshold: Threshold = None
+    ) -> Response:
+        """Read the number on a picture."""
+        return await done(request, work.read, _GROUNDS[invert], threshold)
 
-    @app.get("/api/models")
-    async def models_() -> dict[str, Any]:
-        return {"version": __version__, **provenance}
+    @app.post(
+        "/api/keep",
+        status_code=201,
+        response_model=schemas.Kept,
+        responses=_told(_PICTURE_REFUSALS | {403: "The service keeps no pictures."}),
+        openapi_extra=_BODY,
+    )
+    async def keep_picture(request: Request, label: Label) -> Response:
+        """Keep a picture with its digit, to learn from."""
+        if keep is None:
+            raise HTTPException(403, "this service keeps no pictures; start it with --keep DIR")
+        return await done(request, work.keep, label, keep, limits.kept, status=201)
 
-    @app.get("/api/service")
-    async def service() -> dict[str, Any]:
-        return {"version": __version__, "keeps": False}
+    @app.get("/api/models", response_model=schemas.Models, responses=_told(_REFUSALS))
+    async def models() -> dict[str, Any]:
+        """Where the models come from."""
+        return {**provenance, "version": __version__}
 
-    @app.get("/healthz")
-    async def health() -> dict[str, str]:
-        return {"status": "ok"}
+    @app.get("/api/service", responses=_told(_REFUSALS))
+    async def service() -> schemas.Service:
+        """What the service takes."""
+        return schemas.Service(
+            version=__version__,
+            keeps=keep is not None,
+            max_bytes=limits.body_bytes,
+            max_pixels=limits.pixels,
+            max_seconds=limits.seconds,
+        )
+
+    @app.get("/healthz", responses=_told(_REFUSALS))
+    async def health() -> schemas.Health:
+        """Tell that the service answers."""
+        return schemas.Health(status="ok")
 
     @app.get("/", include_in_schema=False)
     async def page() -> FileResponse:
         return FileResponse(_STATIC / "index.html")
 
-    app.mount("/static", StaticFiles(directory=_STATIC), name="static")
+    @app.get("/docs", include_in_schema=False)
+    async def docs() -> FileResponse:
+        return FileResponse(_STATIC / "docs.html")
+
+    app.mount("/docs/assets", StaticFiles(directory=_SWAGGER))
+    app.mount("/static", StaticFiles(directory=_STATIC))
     return app
+
+
+def _tell_problems(app: FastAPI) -> None:
+    """Make every failure an answer of one line."""
+
+    @app.exception_handler(DigitsError)
+    async def unreadable(request: Request, error: DigitsError) -> Response:
+        return problem(422, str(error))
+
+    @app.exception_handler(BusyError)
+    async def busy(request: Request, error: BusyError) -> Response:
+        return problem(503, str(error))
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(request: Request, error: RequestValidationError) -> Response:
+        return problem(
+            422, "; ".join(f"{fault['loc'][-1]}: {fault['msg']}" for fault in error.errors())
+        )
+
+    @app.exception_handler(ClientDisconnect)
+    async def gone(request: Request, error: ClientDisconnect) -> Response:
+        return problem(499, "the client has gone")  # seen in the log alone
+
+    @app.exception_handler(HTTPException)
+    async def refused(request: Request, error: HTTPException) -> Response:
+        text = error.detail
+        if error.status_code == 404:
+            text = "there is nothing at this address; see /docs"
+        elif error.status_code == 405:
+            allowed = (error.headers or {}).get("Allow", "GET")
+            text = f"this address takes {allowed} only; see /docs"
+        return problem(error.status_code, text, error.headers)

@@ -1,31 +1,171 @@
-"""Runs the service: worker processes, the socket, the browser, and an orderly end."""
+"""Runs the service: the socket, the worker processes, and an orderly end."""
 
 from __future__ import annotations
 
-import multiprocessing
+import contextlib
+import errno
+import ipaddress
 import os
+import signal
 import socket
-import threading
-import webbrowser
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-import uvicorn
-from pebble import ProcessPool
+from ovr_digits.errors import DigitsError
+from ovr_digits.web.hosts import served_hosts
+from ovr_digits.web.limits import Limits
 
-from ovr_digits.web import work
-from ovr_digits.web.app import create_app
+#: How long requests that are being answered may take to end.
+_STOP_SECONDS = 5
+_IDLE_SECONDS = 15
 
 
-def run(host: str, port: int, models: Path | None, workers: int, opens: bool) -> None:
-    """Serve until told to stop."""
-    os.environ["OPENBLAS_NUM_THREADS"] = "1"  # of the workers
-    listener = socket.create_server((host, port))
-    url = f"http://{host}:{listener.getsockname()[1]}/"
-    context = multiprocessing.get_context("spawn")
-    with ProcessPool(workers, initializer=work.start, initargs=(models,), context=context) as pool:
-        server = uvicorn.Server(uvicorn.Config(create_app(models, pool), log_level="warning"))
-        print(f"ovr-digits: {url} (Ctrl-C stops it)", flush=True)  # noqa: T201
-        if opens:
-            threading.Timer(0.2, webbrowser.open, [url]).start()
-        server.run(sockets=[listener])
-        pool.stop()  # type: ignore[no-untyped-call]
+@dataclass(frozen=True)
+class Settings:
+    """What a service is to be.
+
+    Attributes
+    ----------
+    host : str
+        Name or address to listen on.
+    port : int
+        0 is a free one.
+    workers : int
+        Processes that read pictures.
+    models : path or None
+    keep : path or None
+        Folder for pictures that were corrected.
+    allowed : tuple of str
+        Names by which it is asked, besides ``localhost`` and ``host``.
+    limits : Limits
+    """
+
+    host: str
+    port: int
+    workers: int
+    models: Path | None = None
+    keep: Path | None = None
+    allowed: tuple[str, ...] = ()
+    limits: Limits = field(default_factory=Limits)
+
+
+def run(
+    settings: Settings,
+    ready: Callable[[str], None],
+    log: Callable[[str], None] = lambda line: None,
+) -> None:
+    """Serve until an interrupt or ``SIGTERM``, then finish what was begun.
+
+    Parameters
+    ----------
+    settings : Settings
+    ready : callable
+        Called with the address of the page once requests are answered.
+    log : callable
+        Takes a line for every request.
+
+    Raises
+    ------
+    DigitsError
+        Where it cannot start.
+    """
+    if settings.keep is not None:
+        _make_folder(settings.keep)
+    listener = _listen(settings.host, settings.port)
+    with listener:
+        from ovr_digits.web.workers import Workers
+
+        workers = Workers(settings.workers, settings.limits, settings.models)
+        try:
+            provenance = workers.provenance()
+            # Takes as long to load as the workers need to get ready.
+            import uvicorn
+
+            from ovr_digits.web.app import create_app
+            from ovr_digits.web.connection import Connections
+            from ovr_digits.web.guard import HEADERS, Guard
+
+            app = create_app(workers, settings.limits, provenance.result(), settings.keep)
+            address, port = listener.getsockname()[:2]
+            connections = Connections(settings.limits)
+            hosts = served_hosts(address, (settings.host, *settings.allowed))
+            config = uvicorn.Config(
+                Guard(app, hosts, connections, log),
+                http=connections.protocol(HEADERS),
+                loop="asyncio",
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                log_level="critical",
+                access_log=False,
+                proxy_headers=False,
+                server_header=False,
+                date_header=False,
+                timeout_keep_alive=_IDLE_SECONDS,
+                timeout_graceful_shutdown=_STOP_SECONDS,
+                h11_max_incomplete_event_size=settings.limits.header_bytes,
+            )
+            server = uvicorn.Server(config)
+            with _stops(server):
+                ready(_url(settings.host, address, port))
+                server.run(sockets=[listener])
+        finally:
+            workers.stop()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        both = family == socket.AF_INET6 and ipaddress.ip_address(address[0]).is_unspecified
+        return socket.create_server(
+            address[:2],
+            family=family,
+            backlog=512,
+            dualstack_ipv6=both and socket.has_dualstack_ipv6(),
+        )
+    except (socket.gaierror, UnicodeError):
+        raise DigitsError(
+            f"--host {host}: no such name or address; 127.0.0.1 is this machine alone"
+        ) from None
+    except OSError as error:
+        advice = {
+            errno.EADDRINUSE: "something else listens there; choose another with --port",
+            errno.EACCES: "ports below 1024 need a right of their own; choose another with --port",
+            errno.EADDRNOTAVAIL: "this machine has no such address; choose another with --host",
+        }.get(error.errno or 0, os.strerror(error.errno or 0))
+        raise DigitsError(f"cannot listen on {host}, port {port}: {advice}") from None
+
+
+def _url(host: str, address: str, port: int) -> str:
+    """Where a browser on this machine finds the page."""
+    bound = ipaddress.ip_address(address.split("%")[0])
+    if bound.is_unspecified:
+        host = "127.0.0.1" if bound.version == 4 or socket.has_dualstack_ipv6() else "::1"
+    return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise DigitsError(f"--keep {folder}: {error.strerror}") from None
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise DigitsError(f"--keep {folder}: may not be written")
+
+
+@contextlib.contextmanager
+def _stops(server: Any) -> Iterator[None]:
+    """Let an interrupt and ``SIGTERM`` end the server, and no more than that."""
+
+    def stop(number: int, frame: object) -> None:
+        server.should_exit = True
+
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, stop) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)

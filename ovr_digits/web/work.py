@@ -1,25 +1,76 @@
-"""What the worker processes do: pictures in, the JSON of the command line out."""
+"""What the worker processes do: pictures in, the JSON of the command line out.
+
+Nothing here loads NumPy before ``start`` has said how many threads it may have,
+so the process that only hands out work does not load it at all.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import json
+import logging
+import multiprocessing
+import os
+import signal
+import threading
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ovr_digits.core.detectors import DetectorArrays
-from ovr_digits.core.occlusion import ink_contributions
 from ovr_digits.errors import DigitsError
-from ovr_digits.ink import Ground
-from ovr_digits.modelfile import load_models
-from ovr_digits.number import read_number
-from ovr_digits.prediction import answer_pictures
+from ovr_digits.web.form import picture_in
+
+if TYPE_CHECKING:
+    from ovr_digits.core.detectors import DetectorArrays
+    from ovr_digits.ink import Ground
+    from ovr_digits.prediction import PictureAnswer
+
+_THREADS = (
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "OMP_NUM_THREADS",
+    "BLIS_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+)
 
 _models: DetectorArrays | None = None
+_max_pixels = 0
 
 
-def start(path: Path | None) -> None:
-    """Load the models, once for a process."""
-    global _models
-    _models = load_models(path)
+def start(path: Path | None, max_pixels: int) -> None:
+    """Make this process a worker, with the models of a file and one thread of BLAS."""
+    global _models, _max_pixels
+    # A service that is stopped tells its workers itself, once they have finished.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    logging.disable()
+    os.environ.update(dict.fromkeys(_THREADS, "1"))
+    from ovr_digits.modelfile import load_models
+
+    _max_pixels = max_pixels
+    with contextlib.suppress(DigitsError):  # told by ``provenance``
+        _models = load_models(path)
+        import ovr_digits.number
+        import ovr_digits.prediction  # noqa: F401
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
+
+
+def provenance(path: Path | None) -> dict[str, Any]:
+    """What a models file tells of itself.
+
+    Raises
+    ------
+    DigitsError
+        Where it cannot be loaded.
+    """
+    from ovr_digits.modelfile import load_models
+
+    return dict(load_models(path).provenance)
 
 
 def _loaded() -> DetectorArrays:
@@ -27,24 +78,44 @@ def _loaded() -> DetectorArrays:
     return _models
 
 
+def _checked(content_type: str, body: bytes) -> tuple[str, bytes]:
+    from ovr_digits.image import check_pixels
+
+    name, picture = picture_in(content_type, body)
+    check_pixels(picture, _max_pixels)
+    return name, picture
+
+
+def _answer(
+    content_type: str, body: bytes, ground: Ground = "auto", level: float | None = None
+) -> PictureAnswer:
+    from ovr_digits.prediction import answer_pictures
+
+    picture = _checked(content_type, body)
+    (answer,) = answer_pictures(_loaded(), [picture], ground, level)
+    if answer.error is not None:
+        raise DigitsError(answer.error)
+    return answer
+
+
 def predict(
-    name: str,
-    picture: bytes,
+    content_type: str,
+    body: bytes,
     ground: Ground,
     level: float | None,
     form: bool,
     contributions: bool,
-) -> dict[str, Any]:
-    """The answer to one picture.
+) -> bytes:
+    """The answer to one picture, as JSON.
 
     Raises
     ------
     DigitsError
         Where it cannot be read.
     """
-    (answer,) = answer_pictures(_loaded(), [(name, picture)], ground, level)
-    if answer.found is None or answer.vote is None:
-        raise DigitsError(answer.error)
+    answer = _answer(content_type, body, ground, level)
+    assert answer.found is not None
+    assert answer.vote is not None
     result = answer.as_json()
     image = answer.found.image
     if form:
@@ -54,17 +125,44 @@ def predict(
             "image": image.tolist(),
         }
     if contributions:
+        from ovr_digits.core.occlusion import ink_contributions
+
         shares = ink_contributions(_loaded(), image, answer.vote.digit)
         result["contributions"] = shares.round(4).tolist()
-    return result
+    return json.dumps(result).encode()
 
 
-def read(name: str, picture: bytes, ground: Ground, level: float | None) -> dict[str, Any]:
-    """The number on one picture.
+def read(content_type: str, body: bytes, ground: Ground, level: float | None) -> bytes:
+    """The number on one picture, as JSON.
 
     Raises
     ------
     DigitsError
         Where it cannot be read.
     """
-    return {"path": name, **read_number(_loaded(), picture, ground, level).as_json()}
+    from ovr_digits.number import read_number
+
+    name, picture = _checked(content_type, body)
+    number = read_number(_loaded(), picture, ground, level)
+    return json.dumps({"path": name, **number.as_json()}).encode()
+
+
+def keep(content_type: str, body: bytes, label: int, folder: Path, max_kept: int) -> bytes:
+    """Keep a picture with its digit, and tell the name of its file as JSON.
+
+    Raises
+    ------
+    DigitsError
+        Where it cannot be read or kept.
+    """
+    from ovr_digits.corrections import keep_correction
+
+    _, picture = _checked(content_type, body)
+    vote = _answer("", picture).vote
+    assert vote is not None
+    try:
+        name = keep_correction(folder, picture, label, vote, max_kept)
+    except DigitsError as error:
+        # Where the folder lies is none of the client's business.
+        raise DigitsError(str(error).replace(str(folder), "the folder of kept pictures")) from None
+    return json.dumps({"file": name}).encode()

@@ -1,0 +1,140 @@
+"""Connections: how many there are, how long a request may take to arrive, and what is no HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import json
+from collections.abc import Callable
+from typing import Any
+
+import h11
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from ovr_digits.web.limits import Limits
+
+#: A request whose body comes too slowly is answered first; then its connection ends.
+_LINGER_SECONDS = 2.0
+
+
+class Connections:
+    """Counts those that are open."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.n_open = 0
+
+    @property
+    def is_crowded(self) -> bool:
+        """Whether requests are to be turned away."""
+        return self.n_open > self.limits.connections
+
+    @property
+    def is_flooded(self) -> bool:
+        """Whether not even that."""
+        return self.n_open > 2 * self.limits.connections
+
+    def protocol(self, headers: list[tuple[bytes, bytes]]) -> Any:
+        """What uvicorn makes its connections with; answers to what is no HTTP carry ``headers``."""
+        return functools.partial(Connection, count=self, headers=headers)
+
+
+class Connection(H11Protocol):
+    """One connection, which may not be held open by sending or reading too slowly."""
+
+    def __init__(
+        self, *args: Any, count: Connections, headers: list[tuple[bytes, bytes]], **kwargs: Any
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self._count = count
+        self._common = headers
+        self._arrival = _Timer(self._give_up)
+        self._reading = _Timer(self._give_up)
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin; a request has to follow."""
+        super().connection_made(transport)
+        self._count.n_open += 1
+        if self._count.is_flooded:
+            transport.abort()
+        else:
+            self._arrival.start(self._seconds)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End."""
+        self._count.n_open -= 1
+        self._arrival.stop()
+        self._reading.stop()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Take a part of a request."""
+        super().data_received(data)
+        self._watch()
+
+    def on_response_complete(self) -> None:
+        """Go on to the next request."""
+        super().on_response_complete()
+        self._watch()
+
+    def pause_writing(self) -> None:
+        """Wait for the client to read."""
+        super().pause_writing()
+        self._reading.start(self._seconds)
+
+    def resume_writing(self) -> None:
+        """Go on with the answer."""
+        super().resume_writing()
+        self._reading.stop()
+
+    def send_400_response(self, msg: str) -> None:
+        """Tell that it is no HTTP."""
+        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            limit = self._count.limits.header_bytes
+            text = f"this is no valid HTTP request, or its head is over {limit} bytes"
+            body = json.dumps({"error": text}).encode()
+            headers = [
+                (b"content-type", b"application/json"),
+                (b"content-length", str(len(body)).encode()),
+                (b"connection", b"close"),
+                (b"cache-control", b"no-store"),
+                *self._common,
+            ]
+            head = h11.Response(status_code=400, headers=headers, reason=b"Bad Request")
+            for event in (head, h11.Data(data=body), h11.EndOfMessage()):
+                self.transport.write(self.conn.send(event) or b"")
+        self.transport.close()
+
+    def _watch(self) -> None:
+        """Set a time to a request that is arriving."""
+        state = self.conn.their_state
+        if state is h11.SEND_BODY or (state is h11.IDLE and self.conn.trailing_data[0]):
+            self._arrival.start(self._seconds)
+        elif state is not h11.IDLE or self.cycle is not None:
+            self._arrival.stop()
+
+    @property
+    def _seconds(self) -> float:
+        return self._count.limits.arrival_seconds + _LINGER_SECONDS
+
+    def _give_up(self) -> None:
+        self.transport.abort()
+
+
+class _Timer:
+    """Calls a function after some time, unless stopped before."""
+
+    def __init__(self, function: Callable[[], None]) -> None:
+        self._function = function
+        self._handle: asyncio.TimerHandle | None = None
+
+    def start(self, seconds: float) -> None:
+        """Begin, unless it is running."""
+        if self._handle is None:
+            self._handle = asyncio.get_running_loop().call_later(seconds, self._function)
+
+    def stop(self) -> None:
+        """End without a call."""
+        if self._handle is not None:
+            self._handle.cancel()
+            self._handle = None

@@ -1,0 +1,62 @@
+"""The picture in the body of a request: the body itself, or the one file of a form."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ovr_digits.errors import DigitsError
+
+#: Name of the form's field.
+FIELD = "image"
+_LONGEST_NAME = 255
+_ONE_FILE = f'the form is to hold one file, in the field "{FIELD}", and nothing else'
+
+
+def picture_in(content_type: str, body: bytes) -> tuple[str, bytes]:
+    """The file name that was given, else "-", and the picture.
+
+    Raises
+    ------
+    DigitsError
+        Where a form is not as it should be.
+    """
+    from python_multipart.exceptions import FormParserError
+    from python_multipart.multipart import FormParser, parse_options_header
+
+    kind, options = parse_options_header(content_type)
+    if kind != b"multipart/form-data":
+        return "-", body
+    if not options.get(b"boundary"):
+        raise DigitsError("the form has no boundary in its Content-Type")
+    files: list[tuple[bytes | None, bytes | None, bytes]] = []
+
+    def take(file: Any) -> None:
+        if files:
+            raise DigitsError(_ONE_FILE)
+        file.file_object.seek(0)
+        files.append((file.field_name, file.file_name, file.file_object.read()))
+        file.close()
+
+    def refuse(field: Any) -> None:
+        raise DigitsError(_ONE_FILE)
+
+    try:
+        # All of it is in memory already: it is not to go to disk on the way.
+        parser = FormParser(
+            "multipart/form-data",
+            refuse,
+            take,
+            boundary=options[b"boundary"],
+            config={"MAX_MEMORY_FILE_SIZE": len(body) + 1},
+        )
+        parser.write(body)
+        parser.finalize()
+    except FormParserError:
+        raise DigitsError("the form is damaged; send it again") from None
+    if not files or files[0][0] != FIELD.encode():
+        raise DigitsError(_ONE_FILE)
+    (_, name, picture), *_ = files
+    text = (name or b"").decode(errors="replace")
+    if len(text) > _LONGEST_NAME:
+        raise DigitsError(f"the file name is over {_LONGEST_NAME} characters")
+    return text or "-", picture

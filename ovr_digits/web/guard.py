@@ -1,0 +1,137 @@
+"""Stands before all routes: who may ask, what every answer carries, and a line of log for each."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ovr_digits.web.connection import Connections
+from ovr_digits.web.hosts import Hosts, is_same_origin
+from ovr_digits.web.problems import problem
+
+#: On every answer.
+HEADERS = [
+    (
+        b"content-security-policy",
+        b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
+        b"connect-src 'self'; manifest-src 'self'; form-action 'none'; base-uri 'none'; "
+        b"frame-ancestors 'none'",
+    ),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"permissions-policy", b"camera=(self), microphone=(), geolocation=()"),
+]
+_PATH_SHOWN = 200
+
+Log = Callable[[str], None]
+
+
+class Guard:
+    """The application with the checks that every request has to pass.
+
+    Parameters
+    ----------
+    app : ASGI application
+    hosts : Hosts
+    connections : Connections
+    log : callable
+        Takes a line for each request, and for each failure of the program itself.
+    """
+
+    def __init__(self, app: ASGIApp, hosts: Hosts, connections: Connections, log: Log) -> None:
+        self._app = app
+        self._hosts = hosts
+        self._connections = connections
+        self._log = log
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        assert scope["type"] == "http"
+        answer = _Answer(scope, send)
+        app: ASGIApp = self._refusal(scope) or self._app
+        if scope["method"] == "HEAD":  # whose answer the server sends without its body
+            scope = {**scope, "method": "GET"}
+        try:
+            await app(scope, receive, answer.send)
+        except asyncio.CancelledError:
+            await answer.instead(problem(503, "the service is being stopped"), scope, receive)
+        except Exception as error:
+            self._log(f"ovr-digits: {type(error).__name__}: {error}")
+            failed = problem(500, "the service failed on this request; see its log")
+            await answer.instead(failed, scope, receive)
+        finally:
+            self._log(answer.line())
+
+    def _refusal(self, scope: Scope) -> Response | None:
+        headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
+        host = headers.get(b"host", "")
+        if self._connections.is_crowded:
+            return problem(
+                503, "too many connections; ask again in a moment", {"Connection": "close"}
+            )
+        if not self._hosts.serve(host):
+            return problem(
+                421,
+                "the service is not known by the name in the Host header; "
+                "start it with --allow-host NAME",
+            )
+        if (
+            scope["method"] == "POST"
+            and b"origin" in headers
+            and not is_same_origin(headers[b"origin"], host)
+        ):
+            return problem(403, "requests from other sites are refused")
+        return None
+
+
+class _Answer:
+    """What is sent to a request, with the headers of every answer, and what the log tells of it."""
+
+    def __init__(self, scope: Scope, send: Send) -> None:
+        self._scope = scope
+        self._send = send
+        self._started = time.perf_counter()
+        self._status: int | None = None
+        self._n_bytes = 0
+
+    async def send(self, message: Message) -> None:
+        """Pass a part of the answer on."""
+        if message["type"] == "http.response.start":
+            self._status = message["status"]
+            headers = [*message.get("headers", []), *HEADERS]
+            if not any(name == b"cache-control" for name, _ in headers):
+                is_page = self._scope["path"].startswith(("/static", "/docs")) or (
+                    self._scope["path"] == "/"
+                )
+                kind = b"no-cache" if is_page else b"no-store"
+                headers.append((b"cache-control", kind))
+            message = {**message, "headers": headers}
+        else:
+            self._n_bytes += len(message.get("body", b""))
+        await self._send(message)
+
+    async def instead(self, response: Response, scope: Scope, receive: Receive) -> None:
+        """Send this where nothing has been sent yet."""
+        if self._status is None:
+            await response(scope, receive, self.send)
+
+    def line(self) -> str:
+        """Time, client, method, path, status, milliseconds, bytes; nothing that was asked."""
+        client = self._scope.get("client")
+        raw = self._scope.get("raw_path") or b""
+        path = raw.decode("latin-1")
+        if len(path) > _PATH_SHOWN:
+            path = f"{path[:_PATH_SHOWN]}…"
+        milliseconds = 1000 * (time.perf_counter() - self._started)
+        return (
+            f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {client[0] if client else '-'} "
+            f"{self._scope['method']} {path} {self._status or '-'} {milliseconds:.0f} ms "
+            f"{self._n_bytes} B"
+        )

@@ -1,0 +1,93 @@
+"""The JSON of the service, for its description at /docs."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Digit = Annotated[int, Field(ge=0, le=9)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Verdict = Literal["sure", "conflict", "none"]
+Box = Annotated[list[int], Field(min_length=4, max_length=4, description="x, y, width, height")]
+
+
+class Problem(BaseModel):
+    """What is wrong and what to do, in one line."""
+
+    error: str
+
+
+class Answer(BaseModel):
+    """What ten detectors say of a picture."""
+
+    path: str = Field(description="The name of the file in a form, else -.")
+    digit: Digit
+    confidence: Share
+    verdict: Verdict
+    fired: list[Digit] = Field(description="Digits whose detector said yes.")
+    votes: list[Share] = Field(min_length=10, max_length=10)
+    scores: list[float] = Field(min_length=10, max_length=10, description="In log-odds.")
+
+
+class AnswerWithMore(Answer):
+    """With what ``form`` and ``contributions`` ask for."""
+
+    n_digits: int | None = Field(None, description="How many the picture seems to hold (form).")
+    box: Box | None = Field(None, description="About the ink, in pixels of the picture (form).")
+    image: list[list[int]] | None = Field(
+        None, description="28 rows of 28 grey levels, ink is 255 (form)."
+    )
+    contributions: list[list[float]] | None = Field(
+        None,
+        description="28 rows of 28 log-odds: how much the ink there speaks for the answer.",
+    )
+
+
+class FoundDigit(BaseModel):
+    """One digit of a number."""
+
+    box: Box
+    digit: Digit
+    confidence: Share
+    verdict: Verdict
+    votes: list[Share] = Field(min_length=10, max_length=10)
+
+
+class Number(BaseModel):
+    """All digits on a picture, in reading order."""
+
+    path: str = Field(description="The name of the file in a form, else -.")
+    text: str
+    lines: list[str]
+    digits: list[FoundDigit]
+
+
+class Kept(BaseModel):
+    """A picture that was kept."""
+
+    file: str
+
+
+class Service(BaseModel):
+    """What the service is, and what it takes."""
+
+    version: str
+    keeps: bool = Field(description="Whether POST /api/keep is there for use.")
+    max_bytes: int
+    max_pixels: int
+    max_seconds: float
+
+
+class Models(BaseModel):
+    """Where the models come from."""
+
+    model_config = ConfigDict(extra="allow")
+
+    version: str
+
+
+class Health(BaseModel):
+    """That the service answers."""
+
+    status: Literal["ok"]

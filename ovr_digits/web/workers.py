@@ -1,0 +1,154 @@
+"""The processes that do the work on pictures: how much they take on, and what becomes of them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.context import SpawnContext, SpawnProcess
+from pathlib import Path
+from typing import Any
+
+from pebble import ProcessExpired, ProcessPool
+
+from ovr_digits.errors import DigitsError
+from ovr_digits.web import work
+from ovr_digits.web.limits import Limits
+
+#: Beyond the time of a piece of work, until the processes themselves are given up.
+_GRACE_SECONDS = 5.0
+#: A worker finds its next piece of work waiting.
+_AHEAD = 1
+
+
+class BusyError(Exception):
+    """Nothing more can be taken on now; the text says why."""
+
+
+class _Process(SpawnProcess):
+    """A worker that ends at once; ``SIGTERM`` it leaves to the service."""
+
+    def terminate(self) -> None:
+        self.kill()
+
+
+class _Context(SpawnContext):
+    Process = _Process
+
+
+class Workers:
+    """A number of processes.
+
+    One that takes too long over a picture, or dies of it, is replaced.
+
+    Parameters
+    ----------
+    count : int
+    limits : Limits
+    models : path or None
+        The models file, which each of them loads.
+    """
+
+    def __init__(self, count: int, limits: Limits, models: Path | None) -> None:
+        self._count = count
+        self._limits = limits
+        self._models = models
+        self._asked = 0
+        self._places = asyncio.Semaphore(count + _AHEAD)
+        self._pool = self._new_pool()
+
+    def provenance(self) -> Future[dict[str, Any]]:
+        """What the models file tells of itself; fails with a DigitsError where it is unusable."""
+        future: Future[dict[str, Any]] = self._pool.schedule(work.provenance, (self._models,))
+        return future
+
+    async def run(self, function: Callable[..., bytes], *arguments: Any) -> bytes:
+        """The result of a function of ``work``, when its turn has come.
+
+        Raises
+        ------
+        BusyError
+            Where it has not come in time, or a worker died.
+        DigitsError
+            Where the function raises one, or takes too long.
+        """
+        if self._asked >= self._limits.waiting + self._count:
+            raise BusyError("too many pictures are waiting; ask again in a moment")
+        self._asked += 1
+        try:
+            try:
+                async with asyncio.timeout(self._limits.seconds):
+                    await self._places.acquire()
+            except TimeoutError:
+                raise BusyError("all workers are busy; ask again in a moment") from None
+            try:
+                return await self._work(function, arguments)
+            finally:
+                self._places.release()
+        finally:
+            self._asked -= 1
+
+    async def _work(self, function: Callable[..., bytes], arguments: tuple[Any, ...]) -> bytes:
+        for _ in range(2):
+            pool = self._pool
+            try:
+                future = pool.schedule(function, arguments, timeout=self._limits.seconds)
+            except RuntimeError:  # it broke when it had nothing to do
+                self._replace(pool)
+                continue
+            waiting = asyncio.timeout(self._limits.seconds + _GRACE_SECONDS)
+            try:
+                async with waiting:
+                    return await asyncio.wrap_future(future)
+            except TimeoutError:
+                if waiting.expired():  # the processes do not answer any more
+                    self._replace(pool)
+                seconds = self._limits.seconds
+                raise DigitsError(
+                    f"the picture took longer than {seconds:g} s; shrink it"
+                ) from None
+            except ProcessExpired:
+                break
+            except BrokenProcessPool:
+                self._replace(pool)
+        raise BusyError("the process that read this picture has died; ask again")
+
+    def stop(self) -> None:
+        """End all processes, whatever they are at."""
+        _end(self._pool)
+
+    def _new_pool(self) -> ProcessPool:
+        pool = ProcessPool(
+            self._count,
+            initializer=work.start,
+            initargs=(self._models, self._limits.pixels),
+            context=_Context(),
+        )
+        # The first piece of work makes the processes.
+        with _interrupts_held():
+            pool.schedule(int)
+        return pool
+
+    def _replace(self, pool: ProcessPool) -> None:
+        if self._pool is pool:
+            self._pool = self._new_pool()
+            threading.Thread(target=_end, args=(pool,), daemon=True).start()
+
+
+def _end(pool: ProcessPool) -> None:
+    pool.stop()  # type: ignore[no-untyped-call]
+    pool.join()
+
+
+@contextlib.contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Processes and threads that start meanwhile never see a Ctrl-C; this one sees it later."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
