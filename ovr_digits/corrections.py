@@ -1,0 +1,207 @@
+"""Corrected pictures, kept in a folder with the digits they really show, to learn from later."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import secrets
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ovr_digits import atomic
+from ovr_digits.core.vote import Vote
+from ovr_digits.errors import DigitsError
+from ovr_digits.image import Photo, find_digit
+from ovr_digits.progress import Progress
+from ovr_digits.reading import read_bytes
+
+#: In the folder: a JSON object on each line, with the keys file, label, time and answer.
+FILE_NAME = "corrections.jsonl"
+#: Pictures that a folder takes unless told otherwise.
+MAX_KEPT = 10_000
+
+_MAX_BYTES = 100_000_000
+_DIGITS = range(10)
+
+
+def keep_correction(
+    folder: str | os.PathLike[str],
+    picture: bytes,
+    label: int,
+    answer: Vote,
+    max_kept: int = MAX_KEPT,
+) -> str:
+    """Keep a picture and the digit that it really shows.
+
+    The picture is stored anew as PNG, upright, reduced to ``image.WORKING_SIDE``
+    and without metadata, and only then named in ``FILE_NAME``. So whatever ends
+    the program leaves no line without its picture, and a line that was not
+    finished does not spoil the next. Several processes may keep at once.
+
+    Parameters
+    ----------
+    folder : path
+        Made where it is missing; its parent is not.
+    picture : bytes
+        Content of a picture file.
+    label : int in 0..9
+    answer : Vote
+        What was said of the picture.
+    max_kept : int
+        Pictures that the folder takes; processes that keep at the same moment
+        may go a few beyond.
+
+    Returns
+    -------
+    str
+        Name of the file in the folder.
+
+    Raises
+    ------
+    DigitsError
+        Where the label is no digit, the picture cannot be read or is blank,
+        the folder is full or cannot be written.
+    """
+    if label not in _DIGITS:
+        raise DigitsError(f"{label} is no digit; give one of 0 to 9")
+    content = _encode(Photo(picture).whole.picture)
+    if not find_digit(content).image.any():
+        raise DigitsError("the picture is blank: there is nothing to learn from it")
+    folder = Path(folder)
+    now = datetime.now(UTC)
+    name = f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(6)}.png"
+    line = {
+        "file": name,
+        "label": int(label),
+        "time": f"{now:%Y-%m-%dT%H:%M:%SZ}",
+        "answer": answer.as_json(),
+    }
+    try:
+        folder.mkdir(exist_ok=True)
+        if sum(entry.name.endswith(".png") for entry in os.scandir(folder)) >= max_kept:
+            raise DigitsError(f"{folder}: full ({max_kept:,} pictures); train, then empty it")
+        # Opened first: what syncs the picture's name then syncs the name of this file too.
+        with (folder / FILE_NAME).open("a+b", buffering=0) as log:
+            atomic.write_bytes(folder / name, content)
+            try:
+                _append_line(log, json.dumps(line).encode())
+            except OSError:
+                (folder / name).unlink()
+                raise
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise DigitsError(f"{folder}: the picture cannot be kept there ({reason})") from None
+    return name
+
+
+def _encode(picture: NDArray[np.float32]) -> bytes:
+    """A picture (h, w, 3) in 0..1 as PNG, in grey where it has no colour."""
+    levels = np.rint(picture * 255).astype(np.uint8)
+    has_colour = (levels != levels[..., :1]).any()
+    content = io.BytesIO()
+    Image.fromarray(levels if has_colour else levels[..., 0]).save(content, "PNG")
+    return content.getvalue()
+
+
+def _append_line(log: io.FileIO, line: bytes) -> None:
+    """Add a line to an unbuffered file in one write, which those of others cannot split."""
+    if size := log.seek(0, os.SEEK_END):
+        log.seek(size - 1)
+        if log.read(1) != b"\n":  # somebody died in the middle of a line
+            line = b"\n" + line
+    line += b"\n"
+    if log.write(line) < len(line):
+        raise OSError("the disk is full")
+    os.fsync(log.fileno())
+
+
+def load_corrections(
+    folder: str | os.PathLike[str],
+    passed_over: Callable[[str], None] = lambda reason: None,
+    progress: Progress | None = None,
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Read the kept pictures and their digits.
+
+    Of a picture that was kept more than once the last label counts.
+
+    Parameters
+    ----------
+    folder : path
+    passed_over : callable, optional
+        Told in one line of each line of ``FILE_NAME`` that could not be used, and why.
+    progress : Progress, optional
+
+    Returns
+    -------
+    X : (n, 784) uint8
+        In MNIST form; ink is 255, paper is 0.
+    y : (n,) uint8
+
+    Raises
+    ------
+    DigitsError
+        Where there is no such folder, nothing was kept in it, or none of it can be used.
+    """
+    folder = Path(folder)
+    path = folder / FILE_NAME
+    if not folder.is_dir():
+        raise DigitsError(f"{folder}: no such folder; ovr-digits draw --keep {folder} makes it")
+    if not path.is_file():
+        raise DigitsError(f"{folder}: it holds no {FILE_NAME}, so no corrections were kept there")
+    try:
+        content = read_bytes(path, _MAX_BYTES)
+    except DigitsError as error:
+        raise DigitsError(f"{path}: {error}") from None
+    if len(content) > _MAX_BYTES:
+        raise DigitsError(f"{path}: over {_MAX_BYTES // 1_000_000} MB; keep fewer corrections")
+    lines = content.split(b"\n")
+    progress = progress or Progress()
+    progress.stage("reading the kept pictures", len(lines))
+    labels: dict[bytes, int] = {}
+    for number, line in enumerate(lines, 1):
+        if line.strip():
+            try:
+                image, label = _read_line(folder, line)
+            except DigitsError as error:
+                passed_over(f"{path}, line {number} is passed over: {error}")
+            else:
+                labels[image] = label
+        progress.advance(1)
+    if not labels:
+        raise DigitsError(f"{folder}: none of the corrections in it can be used")
+    X = np.frombuffer(b"".join(labels), np.uint8).reshape(len(labels), -1)
+    return X, np.array(list(labels.values()), np.uint8)
+
+
+def _read_line(folder: Path, line: bytes) -> tuple[bytes, int]:
+    """The image of a kept picture, 784 bytes, and its digit."""
+    try:
+        entry: Any = json.loads(line)
+    except (ValueError, RecursionError):
+        entry = None
+    if not isinstance(entry, dict):
+        raise DigitsError("not a whole JSON object")
+    name, label = entry.get("file"), entry.get("label")
+    if type(label) is not int or label not in _DIGITS:
+        raise DigitsError("its label is no digit 0 to 9")
+    if not isinstance(name, str) or not name or Path(name).name != name:
+        raise DigitsError("its file is no plain file name")
+    picture = folder / name
+    if not picture.is_file():
+        raise DigitsError(f"{name}: no such file in the folder")
+    if picture.resolve().parent != folder.resolve():
+        raise DigitsError(f"{name}: a link to a file outside the folder")
+    try:
+        image = find_digit(picture).image
+    except DigitsError as error:
+        raise DigitsError(f"{name}: {error}") from None
+    if not image.any():
+        raise DigitsError(f"{name}: the picture is blank")
+    return image.tobytes(), label
