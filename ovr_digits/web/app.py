@@ -42,6 +42,7 @@ _REFUSALS = {
     400: "The request is no valid HTTP.",
     403: "The request comes from another site.",
     421: "The service is not known by the name in the Host header.",
+    431: "The head of the request is too large.",
     503: "The service is busy, or a worker died; ask again.",
 }
 _PICTURE_REFUSALS = _REFUSALS | {
@@ -57,7 +58,8 @@ _BODY = {
         "description": "A picture in any format that Pillow reads, as it is or in a form.",
         "content": {
             "application/octet-stream": {"schema": _BINARY},
-            "image/*": {"schema": _BINARY},
+            "image/png": {"schema": _BINARY},
+            "image/jpeg": {"schema": _BINARY},
             "multipart/form-data": {
                 "schema": {
                     "type": "object",

@@ -6,6 +6,7 @@ import asyncio
 import functools
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import h11
@@ -17,11 +18,27 @@ from ovr_digits.web.limits import Limits
 _LINGER_SECONDS = 2.0
 
 
-class Connections:
-    """Counts those that are open."""
+#: Characters of method and path in the log.
+_PATH_SHOWN = 200
 
-    def __init__(self, limits: Limits) -> None:
+
+def log_line(
+    client: tuple[str, int] | None, request: str, status: int | None, seconds: float, n_bytes: int
+) -> str:
+    """Time, client, method and path, status, milliseconds and bytes of an answer."""
+    request = request if len(request) <= _PATH_SHOWN else f"{request[:_PATH_SHOWN]}..."
+    return (
+        f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {client[0] if client else '-'} {request} "
+        f"{status or '-'} {1000 * seconds:.0f} ms {n_bytes} B"
+    )
+
+
+class Connections:
+    """Counts those that are open; ``log`` takes a line for every answer."""
+
+    def __init__(self, limits: Limits, log: Callable[[str], None]) -> None:
         self.limits = limits
+        self.log = log
         self.n_open = 0
 
     @property
@@ -103,6 +120,7 @@ class Connection(H11Protocol):
             head = h11.Response(status_code=400, headers=headers, reason=b"Bad Request")
             for event in (head, h11.Data(data=body), h11.EndOfMessage()):
                 self.transport.write(self.conn.send(event) or b"")
+            self._count.log(log_line(self.client, "-", 400, 0, len(body)))
         self.transport.close()
 
     def _watch(self) -> None:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
-from collections.abc import Callable
-from datetime import UTC, datetime
 
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ovr_digits.web.connection import Connections
+from ovr_digits.web.connection import Connections, log_line
 from ovr_digits.web.hosts import Hosts, is_same_origin
 from ovr_digits.web.problems import problem
 
@@ -28,9 +27,6 @@ HEADERS = [
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"permissions-policy", b"camera=(self), microphone=(), geolocation=()"),
 ]
-_PATH_SHOWN = 200
-
-Log = Callable[[str], None]
 
 
 class Guard:
@@ -41,15 +37,13 @@ class Guard:
     app : ASGI application
     hosts : Hosts
     connections : Connections
-    log : callable
-        Takes a line for each request, and for each failure of the program itself.
+        Whose log takes a line for each request, and for each failure of the program itself.
     """
 
-    def __init__(self, app: ASGIApp, hosts: Hosts, connections: Connections, log: Log) -> None:
+    def __init__(self, app: ASGIApp, hosts: Hosts, connections: Connections) -> None:
         self._app = app
         self._hosts = hosts
         self._connections = connections
-        self._log = log
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -63,13 +57,17 @@ class Guard:
         except asyncio.CancelledError:
             await answer.instead(problem(503, "the service is being stopped"), scope, receive)
         except Exception as error:
-            self._log(f"ovr-digits: {type(error).__name__}: {error}")
+            self._connections.log(f"ovr-digits: {type(error).__name__}: {error}")
             failed = problem(500, "the service failed on this request; see its log")
             await answer.instead(failed, scope, receive)
         finally:
-            self._log(answer.line())
+            self._connections.log(answer.line())
 
     def _refusal(self, scope: Scope) -> Response | None:
+        head = [scope["raw_path"], scope["query_string"], *itertools.chain(*scope["headers"])]
+        limit = self._connections.limits.header_bytes
+        if sum(map(len, head)) > limit:
+            return problem(431, f"the head of the request is over {limit} bytes")
         headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
         host = headers.get(b"host", "")
         if self._connections.is_crowded:
@@ -123,15 +121,11 @@ class _Answer:
             await response(scope, receive, self.send)
 
     def line(self) -> str:
-        """Time, client, method, path, status, milliseconds, bytes; nothing that was asked."""
-        client = self._scope.get("client")
-        raw = self._scope.get("raw_path") or b""
-        path = raw.decode("latin-1")
-        if len(path) > _PATH_SHOWN:
-            path = f"{path[:_PATH_SHOWN]}…"
-        milliseconds = 1000 * (time.perf_counter() - self._started)
-        return (
-            f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {client[0] if client else '-'} "
-            f"{self._scope['method']} {path} {self._status or '-'} {milliseconds:.0f} ms "
-            f"{self._n_bytes} B"
+        """For the log: nothing of what was asked but the path."""
+        return log_line(
+            self._scope["client"],
+            f"{self._scope['method']} {self._scope['raw_path'].decode('latin-1')}",
+            self._status,
+            time.perf_counter() - self._started,
+            self._n_bytes,
         )

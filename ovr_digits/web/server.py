@@ -89,10 +89,10 @@ def run(
 
             app = create_app(workers, settings.limits, provenance.result(), settings.keep)
             address, port = listener.getsockname()[:2]
-            connections = Connections(settings.limits)
+            connections = Connections(settings.limits, log)
             hosts = served_hosts(address, (settings.host, *settings.allowed))
             config = uvicorn.Config(
-                Guard(app, hosts, connections, log),
+                Guard(app, hosts, connections),
                 http=connections.protocol(HEADERS),
                 loop="asyncio",
                 ws="none",
