@@ -178,7 +178,7 @@ def _opened(data: bytes, max_pixels: int) -> Iterator[Image.Image]:
             with Image.open(io.BytesIO(data)) as picture:
                 width, height = picture.size
                 if width * height > max_pixels:
-                    megapixels = f"{width * height / 1e6:,.1f} megapixels"
+                    megapixels = f"{round(width * height / 1e6, 1):g} megapixels"
                     raise DigitsError(_too_large(megapixels, max_pixels))
                 yield picture
     except Image.DecompressionBombError:

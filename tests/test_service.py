@@ -1,4 +1,8 @@
-"""The service, as clients meet it: a real server on the loopback, real sockets, real PNGs."""
+"""The service, as clients meet it: a real server on the loopback, real sockets, real PNGs.
+
+``OVR_DIGITS_API_EXAMPLES=5000 pytest tests/test_service.py -k description_holds`` has
+schemathesis try as many requests instead of some two hundred.
+"""
 
 from __future__ import annotations
 
@@ -368,7 +372,7 @@ def huge_png() -> bytes:
         (b"no picture", "not a picture"),
         (SEVEN[:300], "damaged"),
         (png(side=3), "too small"),
-        (huge_png(), "30.0 megapixels, at most 25"),
+        (huge_png(), "30 megapixels, at most 25"),
     ],
     ids=["empty", "text", "cut off", "tiny", "huge"],
 )
@@ -472,8 +476,8 @@ def test_heads_that_are_too_large(service: Service) -> None:
     head = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX: " + bytes(20_000).replace(b"\0", b"x")
     assert b" 431 " in service.send(head + b"\r\nConnection: close\r\n\r\n").split(b"\r\n")[0]
     with socket.create_connection((service.host, service.port), timeout=10) as connection:
-        for _ in range(20):
-            connection.sendall(head[-1000:] if _ else head[:1000])
+        for start in range(0, 17_000, 1000):
+            connection.sendall(head[start : start + 1000])
             time.sleep(0.01)
         assert b" 400 " in connection.recv(100)
 
@@ -905,3 +909,34 @@ def test_without_a_folder_nothing_is_kept(start: Callable[..., Service]) -> None
     reply = service.post("/api/keep?label=7", SEVEN)
     assert reply.status == 403
     assert "--keep" in reply.error
+
+
+# --- the description -------------------------------------------------------------------------
+
+
+def test_the_description_holds(start: Callable[..., Service], tmp_path: Path) -> None:
+    """All checks of schemathesis: no request that it can think of is answered otherwise."""
+    service = start("--workers", "2", "--keep", str(tmp_path / "kept"), "--max-kept", "1000000")
+    wanted = int(os.environ.get("OVR_DIGITS_API_EXAMPLES", "200"))
+    run = subprocess.run(
+        [
+            *(Path(sys.executable).with_name("schemathesis"), "run"),
+            f"http://127.0.0.1:{service.port}/openapi.json",
+            *("--checks", "all", "--max-examples", str(wanted // 3), "--no-color"),
+            "--generation-deterministic",
+        ],
+        env={
+            **os.environ,
+            "SCHEMATHESIS_HOOKS": str(Path(__file__).with_name("pictures_for_schemathesis.py")),
+            "no_proxy": "*",
+        },
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    match = re.search(r"([\d,]+) generated", run.stdout)
+    assert match, run.stdout
+    assert int(match[1].replace(",", "")) >= wanted
+    assert service.stop() == 0
+    assert not re.search(r" 50\d |Error", service.log)
