@@ -13,10 +13,12 @@ _POINTS = st.lists(st.tuples(st.integers(4, 59), st.integers(4, 59)), max_size=6
 
 @st.composite
 def _pictures(draw: st.DrawFn, kind: str) -> bytes:
-    """A stroke from top to bottom, which makes sure that there is ink, and some more."""
-    picture = Image.new("L", (64, 64), draw(st.integers(200, 255)))
-    ink = draw(st.integers(0, 60))
-    ImageDraw.Draw(picture).line([(30, 8), *draw(_POINTS), (34, 56)], ink, draw(st.integers(3, 9)))
+    """Grey paper with a dark stroke and a light one: ink, whichever is asked for."""
+    picture = Image.new("L", (128, 64), draw(st.integers(110, 145)))
+    pen = ImageDraw.Draw(picture)
+    for x, ink in ((0, draw(st.integers(0, 20))), (64, draw(st.integers(235, 255)))):
+        points = [(30, 8), *draw(_POINTS), (34, 56)]
+        pen.line([(x + dx, y) for dx, y in points], ink, draw(st.integers(3, 9)))
     content = io.BytesIO()
     picture.save(content, kind)
     return content.getvalue()

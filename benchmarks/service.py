@@ -1,0 +1,303 @@
+"""How many drawings a second the service answers, and how soon: python -m benchmarks.service."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+import re
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+from PIL import Image, ImageDraw
+
+from benchmarks import machine
+from benchmarks.measure import ROOT
+from benchmarks.report import conditions_text, markdown_table
+from benchmarks.store import write_json, write_text
+
+_RESULTS = Path(__file__).resolve().with_name("results")
+_SIDE = 280
+_N_DRAWINGS = 40
+#: Seconds at the start that do not count: the workers come up, memory is first taken.
+_WARM_UP = 5.0
+#: The strokes of ten digits in a square of 0..1, as a person draws them.
+_STROKES = [
+    [[(0.5, 0.1), (0.25, 0.3), (0.25, 0.7), (0.5, 0.9), (0.75, 0.7), (0.75, 0.3), (0.5, 0.1)]],
+    [[(0.4, 0.25), (0.55, 0.1), (0.55, 0.9)]],
+    [[(0.25, 0.3), (0.45, 0.1), (0.7, 0.25), (0.6, 0.5), (0.25, 0.9), (0.78, 0.88)]],
+    [[(0.3, 0.15), (0.65, 0.15), (0.68, 0.4), (0.45, 0.5), (0.72, 0.65), (0.6, 0.9), (0.27, 0.83)]],
+    [[(0.55, 0.1), (0.22, 0.6), (0.8, 0.6)], [(0.62, 0.4), (0.6, 0.92)]],
+    [[(0.7, 0.1), (0.35, 0.1), (0.32, 0.45), (0.62, 0.5), (0.7, 0.75), (0.5, 0.9), (0.27, 0.82)]],
+    [[(0.62, 0.1), (0.33, 0.45), (0.3, 0.8), (0.55, 0.9), (0.7, 0.7), (0.5, 0.55), (0.32, 0.7)]],
+    [[(0.25, 0.12), (0.75, 0.12), (0.45, 0.9)]],
+    [
+        [(0.5, 0.5), (0.3, 0.28), (0.5, 0.1), (0.7, 0.28), (0.5, 0.5), (0.28, 0.72), (0.5, 0.9)],
+        [(0.5, 0.9), (0.72, 0.72), (0.5, 0.5)],
+    ],
+    [[(0.68, 0.3), (0.45, 0.12), (0.3, 0.33), (0.5, 0.48), (0.68, 0.3), (0.65, 0.6), (0.55, 0.9)]],
+]
+
+_COLUMNS = [
+    "",
+    "answers a second",
+    "median, ms",
+    "99 %, ms",
+    "errors",
+    "client, cores",
+    "server, cores",
+    "server, MB",
+]
+_NOTES = """\
+Drawings of 280 × 280 pixels, sent as the page sends them (`POST /api/predict?form=true`), by a
+client in Python on the same cores. *open loop*: sent at random moments at a given mean rate,
+whatever becomes of them, and timed from the moment at which they were to be sent. *closed loop*:
+every connection sends the next one when it has the answer to the last.
+"""
+
+
+@dataclass
+class Load:
+    """What became of the requests of one run.
+
+    Attributes
+    ----------
+    seconds : float
+        From the first request that counts to the last answer.
+    latencies : list of float
+        Seconds of each that was answered as it should be.
+    errors : int
+    client_cpu : float
+        Seconds of processor time of the client.
+    """
+
+    seconds: float
+    latencies: list[float]
+    errors: int
+    client_cpu: float
+
+    def as_json(self) -> dict[str, float]:
+        """The figures of the run."""
+        ordered = sorted(self.latencies)
+        return {
+            "answers": len(ordered),
+            "answers_per_second": len(ordered) / self.seconds,
+            "median_milliseconds": 1000 * statistics.median(ordered),
+            "p99_milliseconds": 1000 * ordered[int(0.99 * (len(ordered) - 1))],
+            "errors": self.errors,
+            "client_cores": self.client_cpu / self.seconds,
+        }
+
+
+def draw_digit(digit: int, rng: np.random.Generator) -> bytes:
+    """A digit of one's own hand, black on white, as a PNG in grey."""
+    fine = 2 * _SIDE
+    picture = Image.new("L", (fine, fine), 255)
+    pen = ImageDraw.Draw(picture)
+    size, corner = rng.uniform(0.6, 0.95), rng.uniform(0.02, 0.05, 2)
+    width = int(fine * rng.uniform(0.05, 0.09))
+    for stroke in _STROKES[digit]:
+        points = corner + size * (np.array(stroke) + rng.normal(0, 0.015, (len(stroke), 2)))
+        places = [(float(x), float(y)) for x, y in fine * points]
+        pen.line(places, 0, width, "curve")
+        for x, y in places:
+            pen.ellipse((x - width / 2, y - width / 2, x + width / 2, y + width / 2), 0)
+    content = io.BytesIO()
+    picture.resize((_SIDE, _SIDE), Image.Resampling.BOX).save(content, "PNG")
+    return content.getvalue()
+
+
+@contextmanager
+def running_service(workers: int, models: Path | None) -> Iterator[tuple[int, str, int]]:
+    """Run a server; gives its process, host and port."""
+    command = [sys.executable, "-m", "ovr_digits", "serve", "--port", "0", "--quiet"]
+    command += ["--workers", str(workers)]
+    command += [] if models is None else ["--models", str(models)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            match = re.search(r"http://(\S+):(\d+)/", process.stdout.readline())
+            if match is None:
+                raise click.ClickException("the server did not start")
+            yield process.pid, match[1], int(match[2])
+        finally:
+            process.terminate()
+
+
+class Client:
+    """Sends requests over some connections, and times the answers."""
+
+    def __init__(self, host: str, port: int, n_connections: int, requests: list[bytes]) -> None:
+        self._address = (host, port)
+        self._n_connections = n_connections
+        self._requests = requests
+
+    async def run(self, seconds: float, rate: float | None, rng: np.random.Generator) -> Load:
+        """Send at a mean rate (open loop), or as fast as answers come (closed loop)."""
+        waiting: asyncio.Queue[tuple[int, float]] = asyncio.Queue()
+        self._latencies: list[float] = []
+        self._errors = 0
+        self._counts_from = time.perf_counter() + _WARM_UP
+        self._ends = self._counts_from + seconds
+        connections = [
+            asyncio.create_task(self._connection(waiting, rate is None))
+            for _ in range(self._n_connections)
+        ]
+        cpu = time.process_time()
+        if rate is None:
+            for number in range(self._n_connections):
+                waiting.put_nowait((number, time.perf_counter()))
+            await asyncio.sleep(self._ends - time.perf_counter())
+        else:
+            due, number = time.perf_counter(), 0
+            while due < self._ends:
+                await asyncio.sleep(due - time.perf_counter())
+                waiting.put_nowait((number, due))
+                due, number = due + rng.exponential(1 / rate), number + 1
+        await waiting.join()
+        took = time.perf_counter() - self._counts_from
+        for task in connections:
+            task.cancel()
+        await asyncio.gather(*connections, return_exceptions=True)
+        share = took / (took + _WARM_UP)
+        return Load(took, self._latencies, self._errors, share * (time.process_time() - cpu))
+
+    async def _connection(self, waiting: asyncio.Queue[tuple[int, float]], again: bool) -> None:
+        reader, writer = await asyncio.open_connection(*self._address)
+        while True:
+            number, due = await waiting.get()
+            try:
+                writer.write(self._requests[number % len(self._requests)])
+                head = await reader.readuntil(b"\r\n\r\n")
+                length = re.search(rb"content-length: (\d+)", head)
+                await reader.readexactly(int(length[1]) if length else 0)
+                now = time.perf_counter()
+                if due >= self._counts_from:
+                    if head.startswith(b"HTTP/1.1 200 "):
+                        self._latencies.append(now - due)
+                    else:
+                        self._errors += 1
+                if again and now < self._ends:
+                    waiting.put_nowait((number + self._n_connections, now))
+            except (OSError, asyncio.IncompleteReadError):
+                self._errors += 1
+                reader, writer = await asyncio.open_connection(*self._address)
+            finally:
+                waiting.task_done()
+
+
+def processes_of(pid: int) -> list[int]:
+    """A process and those that it has started."""
+    tasks = Path(f"/proc/{pid}/task").glob("*/children")
+    return [pid, *(int(child) for task in tasks for child in task.read_text().split())]
+
+
+def memory_of(pids: list[int]) -> float:
+    """What processes hold in MB; what they share is counted once."""
+    texts = (Path(f"/proc/{pid}/smaps_rollup").read_text() for pid in pids)
+    return sum(int(re.findall(r"^Pss:\s+(\d+)", text, re.M)[0]) for text in texts) / 1000
+
+
+def cpu_of(pids: list[int]) -> float:
+    """Seconds of processor time that processes have taken."""
+    fields = (Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() for pid in pids)
+    return sum(int(field[11]) + int(field[12]) for field in fields) / os.sysconf("SC_CLK_TCK")
+
+
+async def measure(client: Client, pid: int, seconds: float, rate: float | None) -> dict[str, Any]:
+    """One run, with what the server took for it."""
+    rng = np.random.default_rng(0)
+    run = asyncio.create_task(client.run(seconds, rate, rng))
+    await asyncio.sleep(_WARM_UP)
+    pids = processes_of(pid)
+    memory, cpu, started = memory_of(pids), cpu_of(pids), time.perf_counter()
+    load = await run
+    took = time.perf_counter() - started
+    return {
+        "loop": "closed" if rate is None else f"open, {rate:g} a second",
+        **load.as_json(),
+        "server_cores": (cpu_of(pids) - cpu) / took,
+        "memory_mb": [memory, memory_of(pids)],
+        "processes_replaced": len(set(processes_of(pid)) ^ set(pids)),
+    }
+
+
+def _row(found: dict[str, Any]) -> list[str]:
+    return [
+        f"**{found['loop']}**",
+        f"{found['answers_per_second']:.0f}",
+        f"{found['median_milliseconds']:.1f}",
+        f"{found['p99_milliseconds']:.1f}",
+        str(found["errors"]),
+        f"{found['client_cores']:.2f}",
+        f"{found['server_cores']:.2f}",
+        f"{found['memory_mb'][0]:.0f} → {found['memory_mb'][1]:.0f}",
+    ]
+
+
+@click.command()
+@click.option("--rate", type=click.FloatRange(1), default=220.0, help="Of the open loop, a second.")
+@click.option("--seconds", type=click.FloatRange(1), default=60.0, help="Of each of the two loops.")
+@click.option("--connections", type=click.IntRange(1), default=32)
+@click.option("--workers", type=click.IntRange(1), default=None, help="[default: cores]")
+@click.option(
+    "--models", "models", type=click.Path(exists=True, dir_okay=False, path_type=Path), default=None
+)
+@click.option("--quick", is_flag=True, help="A few seconds, to see that all works.")
+@click.option(
+    "--output",
+    type=click.Path(file_okay=False, resolve_path=True, path_type=Path),
+    default=_RESULTS,
+    help="Folder for the results. [default: benchmarks/results]",
+)
+def main(
+    rate: float,
+    seconds: float,
+    connections: int,
+    workers: int | None,
+    models: Path | None,
+    quick: bool,
+    output: Path,
+) -> None:
+    """Start a server on the loopback, and send it drawings."""
+    seconds = 3.0 if quick else seconds
+    workers = workers or machine.count_cores()
+    rng = np.random.default_rng(0)
+    head = "POST /api/predict?form=true HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n"
+    drawings = [draw_digit(number % 10, rng) for number in range(_N_DRAWINGS)]
+    requests = [head.format(len(drawing)).encode() + drawing for drawing in drawings]
+    found = []
+    with running_service(workers, models) as (pid, host, port):
+        client = Client(host, port, connections, requests)
+        for each in (rate, None):
+            found.append(asyncio.run(measure(client, pid, seconds, each)))
+            click.echo("  ".join(_row(found[-1])))
+    about = {
+        **machine.describe_machine(),
+        "versions": machine.installed_versions(("fastapi", "uvicorn", "pebble")),
+        "date": machine.utc_now(),
+        "quick": quick,
+        "workers": workers,
+        "connections": connections,
+        "seconds": seconds,
+    }
+    table = markdown_table(_COLUMNS, [_row(each) for each in found])
+    output.mkdir(parents=True, exist_ok=True)
+    stem = output / f"service{'-quick' if quick else ''}"
+    write_json(stem.with_suffix(".json"), {"conditions": about, "loops": found})
+    title = f"# The service with {workers} workers, {connections} connections\n"
+    page = "\n".join([title, conditions_text(about), _NOTES, table])
+    write_text(stem.with_suffix(".md"), page)
+
+
+if __name__ == "__main__":
+    main()
