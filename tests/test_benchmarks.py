@@ -107,3 +107,20 @@ def test_options_before_a_subcommand_are_not_lost_in_silence(tmp_path: Path) -> 
     done = run_benchmarks(tmp_path, tmp_path, "scaling")
     assert done.returncode == 2
     assert "put options behind scaling" in done.stderr
+
+
+def test_the_service_answers_all_that_is_sent(tmp_path: Path, tiny_models: Path) -> None:
+    command = [sys.executable, "-m", "benchmarks.service", "--quick", "--workers", "1"]
+    command += ["--rate", "20", "--connections", "4", "--models", str(tiny_models)]
+    done = subprocess.run(
+        [*command, "--output", str(tmp_path)], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    content = json.loads((tmp_path / "service-quick.json").read_text())
+    page = (tmp_path / "service-quick.md").read_text()
+    for found in content["loops"]:
+        assert found["errors"] == 0
+        assert found["answers"] > 20
+        assert found["median_milliseconds"] <= found["p99_milliseconds"]
+        assert min(found["memory_mb"]) > 20
+        assert f"| **{found['loop']}** | {found['answers_per_second']:.0f} |" in page

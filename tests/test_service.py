@@ -6,6 +6,7 @@ schemathesis try as many requests instead of some three hundred.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import io
 import json
@@ -27,7 +28,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
+from ovr_digits.web.connection import Connections
+from ovr_digits.web.guard import Guard
 from ovr_digits.web.hosts import is_same_origin, served_hosts
+from ovr_digits.web.limits import Limits
 
 COMMAND = [sys.executable, "-m", "ovr_digits"]
 SERVED_HEADERS = {
@@ -554,6 +558,19 @@ def test_a_picture_that_takes_too_long(start: Callable[..., Service], slow_pictu
     wait_until(lambda: service.post("/api/predict", SEVEN).status == 200)
 
 
+def test_bodies_in_memory_are_counted(start: Callable[..., Service]) -> None:
+    service = start("--workers", "1", "--max-bytes", "1000")
+    head = b"POST /api/predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n"
+    with contextlib.ExitStack() as stack:
+        for _ in range(16):
+            address = (service.host, service.port)
+            connection = stack.enter_context(socket.create_connection(address, timeout=10))
+            connection.sendall(head + bytes(999))
+        wait_until(lambda: service.post("/api/predict", bytes(1000)).status == 503)
+        assert "too many" in service.post("/api/predict", bytes(1000)).error
+    wait_until(lambda: service.post("/api/predict", bytes(1000)).status == 422)
+
+
 # --- what dies and stops ---------------------------------------------------------------------
 
 
@@ -749,6 +766,31 @@ def test_every_answer_has_the_headers(service: Service) -> None:
 def test_what_is_no_http(service: Service, request_: bytes) -> None:
     assert service.send(request_ + 20 * b"\r\n").startswith(b"HTTP/1.1 400 ")
     assert service.ask("GET", "/healthz").status == 200
+
+
+def test_a_failure_of_the_program_is_told_on_both_sides() -> None:
+    """There is no known way to one from outside: an application of its own has it."""
+    told: list[str] = []
+    sent: list[dict[str, Any]] = []
+
+    async def app(scope: object, receive: object, send: object) -> None:
+        raise ValueError("out of order")
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def receive() -> Any:
+        return {"type": "http.disconnect"}
+
+    scope = {"type": "http", "method": "GET", "path": "/x", "raw_path": b"/x", "client": None}
+    scope |= {"query_string": b"", "headers": [(b"host", b"localhost")]}
+    hosts = served_hosts("127.0.0.1", [])
+    guard = Guard(app, hosts, Connections(Limits(), told.append), told.append)
+    asyncio.run(guard(scope, receive, send))
+    assert sent[0]["status"] == 500
+    assert list(json.loads(sent[1]["body"])) == ["error"]
+    assert told[0] == "/x: ValueError: out of order"
+    assert " 500 " in told[1]
 
 
 # --- the log, the start and the command line ---------------------------------------------------

@@ -69,7 +69,7 @@ def draw(port: int, no_browser: bool, keep: Path | None, workers: int, models: P
         if not no_browser:
             threading.Thread(target=show, args=(url,), daemon=True).start()
 
-    run(Settings("127.0.0.1", port, workers, models, keep), ready)
+    run(Settings("127.0.0.1", port, workers, models, keep), ready, note)
 
 
 @click.command(context_settings=CONTEXT_SETTINGS)
@@ -188,7 +188,7 @@ def serve(
         kept=max_kept,
     )
     settings = Settings(host, port, workers or _count_cores(), models, keep, allow_host, limits)
-    run(settings, _announce, _say_nothing if quiet else _log)
+    run(settings, _announce, note, _say_nothing if quiet else _log)
 
 
 def _check_extra(command: str) -> None:

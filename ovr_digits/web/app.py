@@ -20,7 +20,7 @@ from ovr_digits.web import schemas, work
 from ovr_digits.web.bodies import Bodies
 from ovr_digits.web.form import FIELD
 from ovr_digits.web.limits import Limits
-from ovr_digits.web.problems import problem
+from ovr_digits.web.problems import FAILED, NOTHING_HERE, problem
 from ovr_digits.web.workers import BusyError, Workers
 
 _STATIC = Path(__file__).with_name("static")
@@ -207,11 +207,15 @@ def _tell_problems(app: FastAPI) -> None:
     async def gone(request: Request, error: ClientDisconnect) -> Response:
         return problem(499, "the client has gone")  # seen in the log alone
 
+    @app.exception_handler(Exception)
+    async def failed(request: Request, error: Exception) -> Response:
+        return problem(500, FAILED)
+
     @app.exception_handler(HTTPException)
     async def refused(request: Request, error: HTTPException) -> Response:
         text = error.detail
         if error.status_code == 404:
-            text = "there is nothing at this address; see /docs"
+            text = NOTHING_HERE
         elif error.status_code == 405:
             allowed = (error.headers or {}).get("Allow", "GET")
             text = f"this address takes {allowed} only; see /docs"

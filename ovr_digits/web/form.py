@@ -35,7 +35,6 @@ def picture_in(content_type: str, body: bytes) -> tuple[str, bytes]:
             raise DigitsError(_ONE_FILE)
         file.file_object.seek(0)
         files.append((file.field_name, file.file_name, file.file_object.read()))
-        file.close()
 
     def refuse(field: Any) -> None:
         raise DigitsError(_ONE_FILE)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
+from collections.abc import Callable
 
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ovr_digits.web.connection import Connections, log_line
 from ovr_digits.web.hosts import Hosts, is_same_origin
-from ovr_digits.web.problems import problem
+from ovr_digits.web.problems import FAILED, NOTHING_HERE, problem
 
 #: On every answer.
 HEADERS = [
@@ -37,13 +38,21 @@ class Guard:
     app : ASGI application
     hosts : Hosts
     connections : Connections
-        Whose log takes a line for each request, and for each failure of the program itself.
+    failed : callable
+        Told in a line of each failure of the program itself.
     """
 
-    def __init__(self, app: ASGIApp, hosts: Hosts, connections: Connections) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        hosts: Hosts,
+        connections: Connections,
+        failed: Callable[[str], None],
+    ) -> None:
         self._app = app
         self._hosts = hosts
         self._connections = connections
+        self._failed = failed
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -57,9 +66,9 @@ class Guard:
         except asyncio.CancelledError:
             await answer.instead(problem(503, "the service is being stopped"), scope, receive)
         except Exception as error:
-            self._connections.log(f"ovr-digits: {type(error).__name__}: {error}")
-            failed = problem(500, "the service failed on this request; see its log")
-            await answer.instead(failed, scope, receive)
+            path = scope["path"]
+            self._failed(f"{path}: {type(error).__name__}: {error}")
+            await answer.instead(problem(500, FAILED), scope, receive)
         finally:
             self._connections.log(answer.line())
 
@@ -68,6 +77,8 @@ class Guard:
         limit = self._connections.limits.header_bytes
         if sum(map(len, head)) > limit:
             return problem(431, f"the head of the request is over {limit} bytes")
+        if "\0" in scope["path"]:  # which is not even a question to the file system
+            return problem(404, NOTHING_HERE)
         headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
         host = headers.get(b"host", "")
         if self._connections.is_crowded:

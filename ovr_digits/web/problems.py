@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 from starlette.responses import JSONResponse
 
+NOTHING_HERE = "there is nothing at this address; see /docs"
+FAILED = "the service failed on this request, and has told so where it runs"
 #: Seconds after which it is worth asking again.
 _LATER = "1"
 

@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 from collections.abc import Callable, Iterator
+from concurrent.futures import BrokenExecutor, Future
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,7 @@ class Settings:
 def run(
     settings: Settings,
     ready: Callable[[str], None],
+    failed: Callable[[str], None],
     log: Callable[[str], None] = lambda line: None,
 ) -> None:
     """Serve until an interrupt or ``SIGTERM``, then finish what was begun.
@@ -63,6 +65,8 @@ def run(
     settings : Settings
     ready : callable
         Called with the address of the page once requests are answered.
+    failed : callable
+        Told in a line of each failure of the program itself.
     log : callable
         Takes a line for every request.
 
@@ -87,12 +91,12 @@ def run(
             from ovr_digits.web.connection import Connections
             from ovr_digits.web.guard import HEADERS, Guard
 
-            app = create_app(workers, settings.limits, provenance.result(), settings.keep)
+            app = create_app(workers, settings.limits, _result(provenance), settings.keep)
             address, port = listener.getsockname()[:2]
             connections = Connections(settings.limits, log)
             hosts = served_hosts(address, (settings.host, *settings.allowed))
             config = uvicorn.Config(
-                Guard(app, hosts, connections),
+                Guard(app, hosts, connections, failed),
                 http=connections.protocol(HEADERS),
                 loop="asyncio",
                 ws="none",
@@ -113,6 +117,13 @@ def run(
                 server.run(sockets=[listener])
         finally:
             workers.stop()
+
+
+def _result(provenance: Future[dict[str, Any]]) -> dict[str, Any]:
+    try:
+        return provenance.result()
+    except (BrokenExecutor, OSError) as error:
+        raise DigitsError(f"the worker processes do not start ({error})") from None
 
 
 def _listen(host: str, port: int) -> socket.socket:
