@@ -1,0 +1,157 @@
+/** Puts the page together: the paper, what is asked about it, and where the answers are shown. */
+
+import * as client from "./client.js";
+import { Correction } from "./correct.js";
+import { showMap, showSeen } from "./maps.js";
+import { Boxes, voteOf } from "./number.js";
+import { Paper } from "./paper.js";
+import { groundOf, loadPicture, takePictures, UnknownPicture } from "./pictures.js";
+import { Session } from "./session.js";
+import { connectTools } from "./tools.js";
+import { Answer, Bars } from "./votes.js";
+
+/**
+ * @param {string} name
+ * @returns {any}
+ */
+const byId = (name) => document.getElementById(name);
+
+const paper = new Paper(byId("sheet"), byId("drawing"), byId("cursor"));
+const bars = new Bars(byId("votes"));
+const answer = new Answer(byId("answer"));
+const boxes = new Boxes(byId("boxes"), paper);
+
+let updates = 0;
+
+/**
+ * Move the bars, and tell those who wait for it.
+ *
+ * @param {import("./votes.js").Vote | null} vote
+ * @param {string} [about] which digit, where there are several
+ */
+function showVotes(vote, about = "") {
+  bars.show(vote);
+  byId("about").textContent = about;
+  updates += 1;
+  document.body.dataset.answered = `${updates}`;
+  performance.clearMarks("bars");
+  performance.mark("bars");
+}
+
+/** @param {number[][] | null} image */
+function forgetReasons(image) {
+  showSeen(byId("seen"), image);
+  showMap(byId("ink-map"), image);
+}
+
+/** @type {import("./client.js").NumberReading | null} the number that is shown */
+let number = null;
+
+/** @param {number} chosen */
+function showOneOf(chosen) {
+  if (!number) return;
+  const { digits } = number;
+  showVotes(voteOf(digits[chosen]), `on digit ${chosen + 1} of ${digits.length}`);
+}
+
+/**
+ * @param {import("./client.js").Prediction} prediction
+ * @returns {import("./client.js").Prediction | null} null where there is no ink
+ */
+const orBlank = (prediction) => (prediction.box?.[2] ? prediction : null);
+
+/** @type {import("./session.js").View} */
+const view = {
+  showBlank() {
+    number = null;
+    boxes.show([], []);
+    answer.note("");
+    answer.showDigit(null, false);
+    forgetReasons(null);
+    correction.offer(false);
+    showVotes(null);
+  },
+  showLive(prediction, several) {
+    answer.note("");
+    if (!several) answer.showDigit(orBlank(prediction), true);
+    showSeen(byId("seen"), prediction.image ?? null);
+    showVotes(orBlank(prediction), several ? "on the digit being drawn" : "");
+  },
+  showDigit(prediction) {
+    const shown = orBlank(prediction);
+    number = null;
+    boxes.show([], []);
+    answer.note("");
+    answer.showDigit(shown, false);
+    forgetReasons(prediction.image ?? null);
+    correction.offer(shown !== null);
+    showVotes(shown);
+  },
+  showNumber(reading, places, chosen) {
+    number = reading;
+    boxes.show(reading.digits, places);
+    boxes.choose(chosen);
+    answer.note("");
+    answer.showNumber(reading);
+    correction.offer(false);
+    showOneOf(chosen);
+  },
+  showReasons(digit, { digit: winner, image, contributions }) {
+    showSeen(byId("seen"), image ?? null);
+    showMap(byId("ink-map"), image ?? null, winner === digit ? contributions : undefined);
+    byId("map-digit").textContent = `${digit}`;
+  },
+  showError(error) {
+    answer.note(error.message);
+  },
+};
+
+const session = new Session(paper, view);
+const correction = new Correction(byId("correct"), session);
+
+boxes.addEventListener("choose", (event) => {
+  const chosen = /** @type {CustomEvent<number>} */ (event).detail;
+  showOneOf(chosen);
+  session.choose(chosen);
+});
+
+paper.addEventListener("change", () => {
+  byId("hint").hidden = paper.drawing || !paper.empty;
+});
+paper.addEventListener("pen", (event) => {
+  const down = /** @type {CustomEvent<boolean>} */ (event).detail;
+  answer.note(down ? "Pen down: the arrow keys draw, the space bar lifts it." : "");
+});
+
+/** @param {File} file */
+async function putPicture(file) {
+  try {
+    const picture = await loadPicture(file);
+    const { ground, dark } = groundOf(picture);
+    paper.putPicture(picture, ground, dark);
+  } catch (error) {
+    if (!(error instanceof UnknownPicture)) {
+      answer.note(/** @type {Error} */ (error).message);
+      return;
+    }
+    paper.clear();
+    await session.askAbout(file).then(
+      () => answer.note(`This browser cannot show ${file.name}; the service has read it.`),
+      () => {},
+    );
+  }
+}
+
+connectTools(paper);
+takePictures([byId("file"), byId("camera")], byId("drop"), putPicture);
+view.showBlank();
+
+const [service, models] = await Promise.allSettled([client.service(), client.models()]);
+if (service.status === "fulfilled" && service.value.keeps) correction.allow();
+if (models.status === "fulfilled") {
+  const { version, dataset, samples, test_accuracy: accuracy } = models.value;
+  const data = dataset === "mnist" ? "MNIST" : dataset;
+  const right = accuracy ? `, ${(100 * accuracy).toFixed(2)} % of its test digits read right` : "";
+  const learnt = `learnt from ${Number(samples).toLocaleString("en")} digits of ${data}`;
+  byId("models").textContent = `The ten detectors: ${learnt}${right}. ovr-digits ${version}.`;
+}

@@ -1,0 +1,273 @@
+/** Asks the service about the drawing: one question at a time, always about the newest drawing. */
+
+import * as client from "./client.js";
+import { intersection, union } from "./ink.js";
+
+/**
+ * @typedef {import("./client.js").Prediction} Prediction
+ * @typedef {import("./client.js").NumberReading} NumberReading
+ * @typedef {import("./ink.js").Rect} Rect
+ *
+ * @typedef {object} View what shows the answers
+ * @property {() => void} showBlank
+ * @property {(answer: Prediction, several: boolean) => void} showLive while a stroke is drawn
+ * @property {(answer: Prediction) => void} showDigit
+ * @property {(reading: NumberReading, places: Rect[], chosen: number) => void} showNumber
+ * @property {(digit: number, answer: Prediction) => void} showReasons
+ * @property {(error: Error) => void} showError
+ */
+
+/** Longest sides of what is sent, in pixels: of drawings, of several digits, of pictures. */
+const DRAWING = 280;
+const NUMBER = 560;
+const PICTURE = 900;
+/** The rest after each answer while a stroke is drawn, so that its end finds the service free. */
+const REST = 40;
+/** How long the drawing rests before it is asked what spoke for the answer. */
+const PAUSE = 150;
+
+/**
+ * @param {Rect} part
+ * @param {number} share of its longer side
+ * @returns {Rect}
+ */
+function padded({ x, y, w, h }, share) {
+  const more = share * Math.max(w, h);
+  return { x: x - more, y: y - more, w: w + 2 * more, h: h + 2 * more };
+}
+
+/**
+ * @param {Rect} a
+ * @param {Rect} b
+ * @returns {number} the area that they share
+ */
+function overlap(a, b) {
+  const { w, h } = intersection(a, b);
+  return w * h;
+}
+
+export class Session {
+  #paper;
+  #view;
+  /** @type {AbortController | null} of the question that is being asked */
+  #asking = null;
+  #asksReasons = false;
+  /** @type {number | undefined} */
+  #timer;
+  #free = 0;
+  /** The version of the drawing that the newest answer is about, and whether about all of it. */
+  #answered = { version: -1, whole: false };
+  /** @type {Prediction | null} the newest answer about all of the drawing */
+  #prediction = null;
+  /** @type {NumberReading | null} */
+  #reading = null;
+  /** Where the digits are, if they are several. @type {Rect[]} */
+  #places = [];
+  #chosen = 0;
+  #settled = false;
+  #reasoned = false;
+
+  /**
+   * @param {import("./paper.js").Paper} paper
+   * @param {View} view
+   */
+  constructor(paper, view) {
+    this.#paper = paper;
+    this.#view = view;
+    paper.addEventListener("change", () => this.#changed());
+  }
+
+  /** The drawing as it was asked about. */
+  file() {
+    return this.#paper.file(this.#paper.subject, this.#paper.plain ? DRAWING : PICTURE);
+  }
+
+  get invert() {
+    return this.#paper.plain ? "no" : "auto";
+  }
+
+  /**
+   * Show the reasons for another one of several digits.
+   *
+   * @param {number} index
+   */
+  choose(index) {
+    this.#chosen = index;
+    this.#reasoned = false;
+    if (this.#asksReasons) this.#asking?.abort();
+    this.#next();
+  }
+
+  /**
+   * Ask about a file that cannot be put on the paper.
+   *
+   * @param {File} file
+   */
+  async askAbout(file) {
+    try {
+      const answer = await client.predict(file, "auto", true);
+      if (!this.#paper.empty) return;
+      this.#view.showDigit(answer);
+      this.#view.showReasons(answer.digit, answer);
+    } catch (error) {
+      this.#view.showError(/** @type {Error} */ (error));
+      throw error;
+    }
+  }
+
+  #changed() {
+    this.#settled = this.#reasoned = false;
+    if (this.#paper.empty) {
+      this.#asking?.abort();
+      this.#reading = this.#prediction = null;
+      this.#places = [];
+      if (!this.#paper.drawing) this.#view.showBlank();
+      return;
+    }
+    if (this.#asksReasons) this.#asking?.abort();
+    this.#next();
+  }
+
+  /** Do what is to be done next, if anything. */
+  #next() {
+    clearTimeout(this.#timer);
+    const { version, drawing: live, empty } = this.#paper;
+    if (this.#asking || empty) return;
+    const wait = live ? this.#free - performance.now() : 0;
+    if (this.#answered.version !== version || !(live || this.#answered.whole)) {
+      if (wait > 0) this.#after(wait);
+      else this.#ask(() => (live ? this.#predictLive() : this.#predict()));
+    } else if (live) {
+      return;
+    } else if (this.#several && !this.#reading) {
+      this.#ask(() => this.#read());
+    } else if (!this.#settled) {
+      this.#settle();
+      this.#after(PAUSE, () => this.#ask(() => this.#askReasons()));
+    } else if (!this.#reasoned) {
+      this.#ask(() => this.#askReasons());
+    }
+  }
+
+  get #several() {
+    return (this.#prediction?.n_digits ?? 1) > 1;
+  }
+
+  /**
+   * @param {number} milliseconds
+   * @param {() => void} act
+   */
+  #after(milliseconds, act = () => this.#next()) {
+    this.#timer = setTimeout(act, milliseconds);
+  }
+
+  /** @param {() => Promise<void>} question */
+  async #ask(question) {
+    const asking = (this.#asking = new AbortController());
+    let wait = 0;
+    try {
+      await question();
+    } catch (error) {
+      if (!asking.signal.aborted) {
+        this.#view.showError(/** @type {Error} */ (error));
+        const after = error instanceof client.ServiceError ? error.retryAfter : null;
+        // Infinity: not again before the drawing changes.
+        wait = after === null ? Infinity : 1000 * after;
+      }
+    }
+    this.#asking = null;
+    this.#free = performance.now() + REST;
+    if (wait === 0) this.#next();
+    else if (wait < Infinity) this.#after(wait);
+  }
+
+  get #signal() {
+    return this.#asking?.signal;
+  }
+
+  async #predict() {
+    const { version, subject } = this.#paper;
+    const answer = await client.predict(await this.file(), this.invert, false, this.#signal);
+    this.#keep(version, subject, answer);
+  }
+
+  async #predictLive() {
+    const { version, subject, plain } = this.#paper;
+    if (!this.#several) {
+      const answer = await client.predict(await this.file(), this.invert, false, this.#signal);
+      this.#keep(version, subject, answer);
+      this.#view.showLive(answer, this.#reading !== null);
+      return;
+    }
+    // Of several digits the one that is being drawn.
+    const stroke = padded(this.#paper.lastBounds, 0.08);
+    const near = this.#places.filter((place) => overlap(place, stroke) > 0);
+    const part = padded([stroke, ...near].reduce(union), 0.15);
+    const file = await this.#paper.file(part, plain ? DRAWING : PICTURE);
+    const answer = await client.predict(file, this.invert, false, this.#signal);
+    this.#answered = { version, whole: false };
+    this.#view.showLive(answer, this.#reading !== null);
+  }
+
+  /**
+   * @param {number} version
+   * @param {Rect} subject
+   * @param {Prediction} answer
+   */
+  #keep(version, subject, answer) {
+    this.#answered = { version, whole: true };
+    this.#prediction = answer;
+    if (this.#several && !this.#places.length && answer.box) {
+      this.#places = [this.#placeOf(answer.box, subject, this.#paper.plain ? DRAWING : PICTURE)];
+    }
+    if (!this.#paper.drawing) {
+      this.#reading = null;
+      if (!this.#several) this.#places = [];
+    }
+  }
+
+  async #read() {
+    const { subject, plain, lastBounds } = this.#paper;
+    const longest = plain ? NUMBER : PICTURE;
+    const file = await this.#paper.file(subject, longest);
+    const reading = await client.read(file, this.invert, this.#signal);
+    this.#reading = reading;
+    this.#places = reading.digits.map(({ box }) => this.#placeOf(box, subject, longest));
+    const shared = this.#places.map((place) => overlap(place, lastBounds));
+    this.#chosen = Math.max(0, shared.indexOf(Math.max(...shared)));
+  }
+
+  /**
+   * @param {import("./client.js").Box} box
+   * @param {Rect} subject the part of the paper that was sent
+   * @param {number} longest its longest side in pixels
+   */
+  #placeOf([x, y, w, h], subject, longest) {
+    const scale = Math.max(subject.w, subject.h) / longest;
+    return { x: subject.x + x * scale, y: subject.y + y * scale, w: w * scale, h: h * scale };
+  }
+
+  /** The drawing is answered, and nobody is drawing. */
+  #settle() {
+    this.#settled = true;
+    if (this.#reading && this.#reading.digits.length > 1) {
+      this.#view.showNumber(this.#reading, this.#places, this.#chosen);
+    } else if (this.#prediction) this.#view.showDigit(this.#prediction);
+  }
+
+  async #askReasons() {
+    this.#asksReasons = true;
+    try {
+      const chosen = this.#places[this.#chosen];
+      const one = this.#reading?.digits[this.#chosen];
+      const file = one && chosen
+        ? await this.#paper.file(padded(chosen, 0.15), this.#paper.plain ? DRAWING : PICTURE)
+        : await this.file();
+      const answer = await client.predict(file, this.invert, true, this.#signal);
+      this.#reasoned = true;
+      this.#view.showReasons(one ? one.digit : answer.digit, answer);
+    } finally {
+      this.#asksReasons = false;
+    }
+  }
+}

@@ -1,0 +1,125 @@
+/** The ten bars, and the verdict in words. */
+
+/** @typedef {Pick<import("./client.js").Prediction, "digit" | "verdict" | "fired" | "votes">} Vote */
+
+const NAMES = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"];
+export const BLANK = "Draw a digit";
+
+/**
+ * @param {Vote} vote
+ * @returns {string}
+ */
+export function words({ digit, verdict, fired }) {
+  const name = NAMES[digit];
+  if (verdict === "sure") return `${name}, sure`;
+  if (verdict === "none") return `no detector recognises this; closest is ${name}`;
+  const others = fired.slice(0, -1).join(", ");
+  const together = fired.length === 2 ? "both" : "all";
+  return `probably ${name}; ${others} and ${fired.at(-1)} ${together} said yes`;
+}
+
+/** The list of ten rows. */
+export class Bars {
+  #rows;
+
+  /** @param {HTMLElement} list */
+  constructor(list) {
+    this.#rows = Array.from({ length: 10 }, (_, digit) => {
+      const row = document.createElement("li");
+      row.dataset.digit = `${digit}`;
+      const parts = ["name", "track", "share", "says"].map((name) => {
+        const part = document.createElement("span");
+        part.className = name;
+        return part;
+      });
+      const [name, track, share, says] = parts;
+      const bar = document.createElement("span");
+      bar.className = "bar";
+      track.append(bar);
+      name.textContent = `${digit}`;
+      row.append(...parts);
+      list.append(row);
+      return { row, bar, share, says };
+    });
+    this.show(null);
+  }
+
+  /** @param {Vote | null} vote */
+  show(vote) {
+    this.#rows.forEach(({ row, bar, share, says }, digit) => {
+      const part = vote?.votes[digit] ?? 0;
+      const fired = vote?.fired.includes(digit) ?? false;
+      row.classList.toggle("fired", fired);
+      row.classList.toggle("winner", vote?.digit === digit);
+      bar.style.setProperty("--vote", part.toFixed(4));
+      share.textContent = vote ? `${Math.round(100 * part)} %` : "";
+      says.textContent = fired ? "yes" : "";
+    });
+  }
+}
+
+/** The answer above the bars: a live region that speaks once a stroke has ended, not during it. */
+export class Answer {
+  #headline;
+  #digit;
+  #number;
+  #words;
+  #notice;
+  /** What a screen reader has been given. */
+  #said = BLANK;
+
+  /** @param {HTMLElement} region */
+  constructor(region) {
+    const part = (/** @type {string} */ name) =>
+      /** @type {HTMLElement} */ (region.querySelector(name));
+    this.#headline = part(".headline");
+    this.#digit = part(".digit");
+    this.#number = part("#number");
+    this.#words = part(".words");
+    this.#notice = part(".notice");
+  }
+
+  /**
+   * @param {Vote | null} vote null for empty paper
+   * @param {boolean} live whether the stroke goes on
+   */
+  showDigit(vote, live) {
+    this.#show(vote ? `${vote.digit}` : "", "", vote ? words(vote) : BLANK, vote?.verdict, live);
+  }
+
+  /** @param {import("./client.js").NumberReading} reading */
+  showNumber({ text, digits }) {
+    const unsure = digits.filter(({ verdict }) => verdict !== "sure").length;
+    const rest = unsure ? `; ${unsure} of them not sure` : ", all sure";
+    this.#show("", text, `${digits.length} digits${rest}`, unsure ? "conflict" : "sure", false);
+  }
+
+  /** @param {string} text an error or a hint; empty to take it away */
+  note(text) {
+    if (this.#notice.textContent !== text) this.#notice.textContent = text;
+  }
+
+  /**
+   * @param {string} digit
+   * @param {string} number
+   * @param {string} text
+   * @param {string} [verdict]
+   * @param {boolean} [live]
+   */
+  #show(digit, number, text, verdict = "blank", live = false) {
+    const said = [digit, number, text].join(" ");
+    this.#headline.dataset.verdict = verdict;
+    this.#number.hidden = !number;
+    this.#headline.ariaLive = live ? "off" : null;
+    const fresh = !live && said !== this.#said;
+    if (fresh) this.#said = said;
+    for (const [part, content] of /** @type {const} */ ([
+      [this.#digit, digit],
+      [this.#number, number],
+      [this.#words, text],
+    ])) {
+      // A new text is spoken even where the same one was shown, unspoken, during the stroke.
+      if (fresh || part.textContent !== content) part.textContent = content;
+    }
+  }
+}
