@@ -56,6 +56,16 @@ export function intersection(a, b) {
 }
 
 /**
+ * @param {Rect} part
+ * @param {number} share of its longer side
+ * @returns {Rect} with so much more on each side
+ */
+export function padded({ x, y, w, h }, share) {
+  const more = share * Math.max(w, h);
+  return { x: x - more, y: y - more, w: w + 2 * more, h: h + 2 * more };
+}
+
+/**
  * @param {Stroke} stroke
  * @returns {Rect}
  */
@@ -69,6 +79,19 @@ export function strokeBounds(stroke) {
     bottom = Math.max(bottom, y + half);
   }
   return { x: left, y: top, w: right - left, h: bottom - top };
+}
+
+/**
+ * Whether a stroke turns so sharply that it must not be rounded: a quick 7 would become a 1.
+ *
+ * @param {Point} a
+ * @param {Point} b
+ * @param {Point} c
+ */
+function isCorner(a, b, c) {
+  const [inX, inY, outX, outY] = [b.x - a.x, b.y - a.y, c.x - b.x, c.y - b.y];
+  const cosine = (inX * outX + inY * outY) / (Math.hypot(inX, inY) * Math.hypot(outX, outY));
+  return cosine < 0.4;
 }
 
 /**
@@ -98,7 +121,9 @@ export function drawStroke(context, stroke, under, from = 0) {
   const start = first === 1 ? points[0] : middle(first - 1);
   const through = (/** @type {number} */ i) => {
     const { x, y } = middle(i);
-    context.quadraticCurveTo(points[i - 1].x, points[i - 1].y, x, y);
+    const { x: bendX, y: bendY } = points[i - 1];
+    if (i > 1 && isCorner(points[i - 2], points[i - 1], points[i])) context.lineTo(bendX, bendY);
+    context.quadraticCurveTo(bendX, bendY, x, y);
   };
   const finish = () => context.lineTo(points[last].x, points[last].y);
   if (even) {

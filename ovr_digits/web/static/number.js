@@ -75,6 +75,8 @@ export class Boxes extends EventTarget {
       button.style.top = `${y}px`;
       button.style.width = `${w}px`;
       button.style.height = `${h}px`;
+      // No room above it for its label.
+      button.classList.toggle("high", y < 24);
     }
   }
 

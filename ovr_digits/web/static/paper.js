@@ -9,6 +9,8 @@ const ERASER = 2.5;
 /** How far an arrow key moves the cursor, in paper units; with Shift. */
 const STEP = 25;
 const FINE_STEP = 5;
+/** What is added to each side of the paper, as a share of its longer one, where it is looked at. */
+const MARGIN = 0.06;
 /** How far a pointer may move on a box, in CSS pixels, and still choose it rather than draw. */
 const TAP = 6;
 
@@ -22,7 +24,7 @@ export class Paper extends EventTarget {
   /** @type {"pen" | "eraser"} */
   tool = "pen";
   /** Of the pen, in paper units. */
-  penWidth = 40;
+  penWidth = 30;
 
   /** @type {import("./ink.js").Item[]} */
   #items = [];
@@ -138,7 +140,8 @@ export class Paper extends EventTarget {
   /** What the service is to look at: all of the paper, or the picture and what is drawn on it. */
   get subject() {
     const visible = this.#visible();
-    if (!ink.pictureOf(visible)) return this.#part();
+    // With a margin: ink that touches the edge of a picture passes for the edge of a sheet.
+    if (!ink.pictureOf(visible)) return ink.padded(this.#part(), MARGIN);
     return visible.map(({ bounds }) => bounds).reduce(ink.union);
   }
 
@@ -273,7 +276,9 @@ export class Paper extends EventTarget {
 
   /** @param {PointerEvent} event */
   #move(event) {
-    if (event.pointerType !== "touch") this.#showCursor(this.#at(event));
+    const pens = this.#stroke && !this.#stroke.erases;
+    if (event.pointerType === "touch" || pens) this.#hideCursor();
+    else this.#showCursor(this.#at(event));
     const pressed = this.#pressed;
     if (pressed && !this.#stroke) {
       const far = Math.hypot(event.clientX - pressed.x, event.clientY - pressed.y);

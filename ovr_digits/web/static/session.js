@@ -1,7 +1,7 @@
 /** Asks the service about the drawing: one question at a time, always about the newest drawing. */
 
 import * as client from "./client.js";
-import { intersection, union } from "./ink.js";
+import { intersection, padded, union } from "./ink.js";
 
 /**
  * @typedef {import("./client.js").Prediction} Prediction
@@ -15,6 +15,7 @@ import { intersection, union } from "./ink.js";
  * @property {(reading: NumberReading, places: Rect[], chosen: number) => void} showNumber
  * @property {(digit: number, answer: Prediction) => void} showReasons
  * @property {(error: Error) => void} showError
+ * @property {(waiting: boolean) => void} showWaiting for an answer, with nobody drawing
  */
 
 /** Longest sides of what is sent, in pixels: of drawings, of several digits, of pictures. */
@@ -25,16 +26,6 @@ const PICTURE = 900;
 const REST = 40;
 /** How long the drawing rests before it is asked what spoke for the answer. */
 const PAUSE = 150;
-
-/**
- * @param {Rect} part
- * @param {number} share of its longer side
- * @returns {Rect}
- */
-function padded({ x, y, w, h }, share) {
-  const more = share * Math.max(w, h);
-  return { x: x - more, y: y - more, w: w + 2 * more, h: h + 2 * more };
-}
 
 /**
  * @param {Rect} a
@@ -51,7 +42,8 @@ export class Session {
   #view;
   /** @type {AbortController | null} of the question that is being asked */
   #asking = null;
-  #asksReasons = false;
+  /** Whether that is given up where the drawing changes: it takes longer than a vote. */
+  #yields = false;
   /** @type {number | undefined} */
   #timer;
   #free = 0;
@@ -94,7 +86,7 @@ export class Session {
   choose(index) {
     this.#chosen = index;
     this.#reasoned = false;
-    if (this.#asksReasons) this.#asking?.abort();
+    if (this.#yields) this.#asking?.abort();
     this.#next();
   }
 
@@ -117,14 +109,14 @@ export class Session {
 
   #changed() {
     this.#settled = this.#reasoned = false;
+    if (this.#yields || this.#paper.empty) this.#asking?.abort();
     if (this.#paper.empty) {
-      this.#asking?.abort();
+      clearTimeout(this.#timer);
       this.#reading = this.#prediction = null;
       this.#places = [];
       if (!this.#paper.drawing) this.#view.showBlank();
       return;
     }
-    if (this.#asksReasons) this.#asking?.abort();
     this.#next();
   }
 
@@ -140,12 +132,12 @@ export class Session {
     } else if (live) {
       return;
     } else if (this.#several && !this.#reading) {
-      this.#ask(() => this.#read());
+      this.#ask(() => this.#read(), true);
     } else if (!this.#settled) {
       this.#settle();
-      this.#after(PAUSE, () => this.#ask(() => this.#askReasons()));
+      this.#after(PAUSE);
     } else if (!this.#reasoned) {
-      this.#ask(() => this.#askReasons());
+      this.#ask(() => this.#askReasons(), true);
     }
   }
 
@@ -153,32 +145,37 @@ export class Session {
     return (this.#prediction?.n_digits ?? 1) > 1;
   }
 
-  /**
-   * @param {number} milliseconds
-   * @param {() => void} act
-   */
-  #after(milliseconds, act = () => this.#next()) {
-    this.#timer = setTimeout(act, milliseconds);
+  /** @param {number} milliseconds */
+  #after(milliseconds) {
+    this.#timer = setTimeout(() => this.#next(), milliseconds);
   }
 
-  /** @param {() => Promise<void>} question */
-  async #ask(question) {
+  /**
+   * @param {() => Promise<void>} question
+   * @param {boolean} yields whether it is given up where the drawing changes
+   */
+  async #ask(question, yields = false) {
     const asking = (this.#asking = new AbortController());
+    const { version } = this.#paper;
+    this.#yields = yields;
     let wait = 0;
+    this.#view.showWaiting(!this.#paper.drawing);
     try {
       await question();
     } catch (error) {
       if (!asking.signal.aborted) {
         this.#view.showError(/** @type {Error} */ (error));
         const after = error instanceof client.ServiceError ? error.retryAfter : null;
-        // Infinity: not again before the drawing changes.
+        // What cannot work is not asked again before the drawing changes.
         wait = after === null ? Infinity : 1000 * after;
       }
     }
     this.#asking = null;
-    this.#free = performance.now() + REST;
-    if (wait === 0) this.#next();
-    else if (wait < Infinity) this.#after(wait);
+    this.#yields = false;
+    this.#view.showWaiting(false);
+    this.#free = performance.now() + (Number.isFinite(wait) ? Math.max(wait, REST) : REST);
+    if (wait === 0 || version !== this.#paper.version) this.#next();
+    else if (Number.isFinite(wait)) this.#after(wait);
   }
 
   get #signal() {
@@ -256,18 +253,12 @@ export class Session {
   }
 
   async #askReasons() {
-    this.#asksReasons = true;
-    try {
-      const chosen = this.#places[this.#chosen];
-      const one = this.#reading?.digits[this.#chosen];
-      const file = one && chosen
-        ? await this.#paper.file(padded(chosen, 0.15), this.#paper.plain ? DRAWING : PICTURE)
-        : await this.file();
-      const answer = await client.predict(file, this.invert, true, this.#signal);
-      this.#reasoned = true;
-      this.#view.showReasons(one ? one.digit : answer.digit, answer);
-    } finally {
-      this.#asksReasons = false;
-    }
+    const one = this.#reading?.digits[this.#chosen];
+    const file = one
+      ? await this.#paper.file(padded(this.#places[this.#chosen], 0.15), DRAWING)
+      : await this.file();
+    const answer = await client.predict(file, this.invert, true, this.#signal);
+    this.#reasoned = true;
+    this.#view.showReasons(one ? one.digit : answer.digit, answer);
   }
 }
