@@ -1,0 +1,544 @@
+"""The page, as people use it: in a real Chromium, with mouse, finger and keyboard."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from browser import Paper, Service, Watch, find_chromium, open_browser, running_service
+from PIL import Image
+from strokes import N_HANDS, Stroke, picture_of, write
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
+pytest.importorskip("fastapi", reason="needs the web extra")
+expect = sync_api.expect
+
+WORDS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
+BLANK = "Draw a digit"
+PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+WIDE = {"viewport": {"width": 1280, "height": 900}}
+#: What Chromium itself writes to the console where an answer is an error.
+REFUSED = "Failed to load resource"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    chromium = find_chromium()
+    if chromium is None:
+        pytest.skip("needs Chromium: install it or set OVR_DIGITS_CHROMIUM")
+    with open_browser(chromium) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[Service]:
+    with running_service() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("kept")
+
+
+@pytest.fixture(scope="module")
+def keeping_service(kept: Path) -> Iterator[Service]:
+    with running_service("--keep", str(kept)) as started:
+        yield started
+
+
+Opener = Callable[..., Paper]
+
+
+@pytest.fixture
+def opened(browser: Any, request: pytest.FixtureRequest) -> Iterator[Opener]:
+    """Opens pages, each as if for a person of its own; at the end no page may have had trouble."""
+    contexts: list[tuple[Any, Watch]] = []
+
+    def open_page(service: Service | None = None, **options: Any) -> Paper:
+        url = (service or request.getfixturevalue("service")).url
+        context = browser.new_context(**{**WIDE, **options})
+        watch = Watch(context, url)
+        contexts.append((context, watch))
+        paper = Paper(context.new_page(), watch)
+        paper.page.goto(url)
+        expect(paper.answer).to_contain_text(BLANK)
+        return paper
+
+    yield open_page
+    for context, _ in contexts:
+        context.close()
+    assert [what for _, watch in contexts for what in watch.found()] == []
+
+
+@pytest.fixture
+def paper(opened: Opener) -> Paper:
+    return opened()
+
+
+def placed(
+    paper: Paper, digit: int, x: float = 0.5, y: float = 0.5, height: float = 0.6, **how: int
+) -> list[Stroke]:
+    """The strokes of a digit: its middle and height as shares of the drawing area."""
+    area = paper.area()
+    short = min(area["width"], area["height"])
+    return write(digit, x * area["width"], y * area["height"], height * short, **how)
+
+
+def expect_digit(paper: Paper, digit: int) -> None:
+    """The page comes to this answer, in the bars and in words."""
+    expect(paper.winner).to_have_attribute("data-digit", str(digit))
+    expect(paper.answer).to_contain_text(re.compile(rf"\b{WORDS[digit]}\b"))
+
+
+def expect_sure(paper: Paper, digit: int) -> None:
+    expect_digit(paper, digit)
+    expect(paper.answer).to_contain_text("sure")
+    expect(paper.winner).to_have_class(re.compile(r"\bfired\b"))
+
+
+def expect_blank(paper: Paper) -> None:
+    expect(paper.answer).to_contain_text(BLANK)
+    expect(paper.winner).to_have_count(0)
+
+
+def dark_pixels(paper: Paper) -> int:
+    """Of the drawing area, as it is on the screen."""
+    picture = Image.open(io.BytesIO(paper.canvas.screenshot())).convert("L")
+    return sum(picture.histogram()[:100])
+
+
+def data_transfer(paper: Paper, content: bytes, name: str = "7.png") -> Any:
+    """A DataTransfer in the page that holds a PNG file."""
+    make = """([bytes, name]) => {
+        const held = new DataTransfer();
+        held.items.add(new File([new Uint8Array(bytes)], name, {type: "image/png"}));
+        return held;
+    }"""
+    return paper.page.evaluate_handle(make, [list(content), name])
+
+
+# --- ten digits ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("digit", range(10))
+def test_a_digit_drawn_with_the_mouse(paper, digit):
+    for hand in range(N_HANDS):
+        paper.draw(placed(paper, digit, hand=hand))
+        expect_sure(paper, digit)
+        paper.button("Clear").click()
+        expect_blank(paper)
+
+
+@pytest.mark.parametrize("digit", range(10))
+def test_a_digit_drawn_with_a_finger(opened, digit):
+    paper = opened(**PHONE)
+    paper.touch(placed(paper, digit, hand=digit % N_HANDS, steps=2))
+    expect_sure(paper, digit)
+    assert paper.page.evaluate("scrollY") == 0
+
+
+@pytest.mark.parametrize(("height", "margin"), [(0.2, 0.14), (0.45, 0.27)])
+def test_a_digit_in_each_corner(paper, height, margin):
+    for digit, x, y in [(3, 0, 0), (2, 1, 0), (5, 0, 1), (8, 1, 1)]:
+        x, y = (margin + (1 - 2 * margin) * side for side in (x, y))
+        paper.draw(placed(paper, digit, x, y, height))
+        expect_sure(paper, digit)
+        paper.button("Clear").click()
+        expect_blank(paper)
+
+
+def test_a_digit_as_high_as_the_paper(paper):
+    paper.draw(placed(paper, 6, height=0.92))
+    expect_sure(paper, 6)
+
+
+def test_the_bars_move_while_a_digit_is_drawn(paper):
+    # Answers are held back, so that the pen waits for them and not they for the pen.
+    (stroke,) = placed(paper, 2)
+    area = paper.area()
+    mouse = paper.page.mouse
+    before = paper.answered()
+    mouse.move(area["x"] + stroke[0][0], area["y"] + stroke[0][1])
+    mouse.down()
+    seen = [before]
+    for third in range(3):
+        for x, y in stroke[third * len(stroke) // 3 : (third + 1) * len(stroke) // 3]:
+            mouse.move(area["x"] + x, area["y"] + y)
+        seen.append(paper.wait_for_answer(seen[-1]))
+        shares = paper.page.locator("#votes li").all_inner_texts()
+        assert any(re.search(r"\d\s*%", share) for share in shares)
+    mouse.up()
+    expect_sure(paper, 2)
+
+
+def test_an_old_answer_never_comes_after_a_newer_one(paper):
+    # The first answers are held back until the drawing is done.
+    held: list[Any] = []
+    under_way: list[Any] = []
+    most = 0
+
+    def note_start(request: Any) -> None:
+        nonlocal most
+        if "/api/predict" in request.url:
+            under_way.append(request)
+            most = max(most, len(under_way))
+
+    def note_end(request: Any) -> None:
+        if request in under_way:
+            under_way.remove(request)
+
+    page = paper.page
+    page.on("request", note_start)
+    page.on("requestfinished", note_end)
+    page.on("requestfailed", note_end)
+    page.route("**/api/predict*", lambda route: held.append(route))
+    one, bar = one_that_becomes_seven(paper)
+    paper.draw([one])
+    page.wait_for_function("() => true")
+    paper.draw([bar])
+    assert len(held) >= 1
+    page.unroute("**/api/predict*")
+    for route in held:
+        route.continue_()
+    expect_digit(paper, 7)
+    assert most == 1
+
+
+# --- the tools -----------------------------------------------------------------------------
+
+
+def one_that_becomes_seven(paper: Paper) -> list[Stroke]:
+    """The stem of a one, and the bar that makes it a seven."""
+    area = paper.area()
+    w, h = area["width"], area["height"]
+    stem = [(w * (0.6 - 0.1 * i / 12), h * (0.2 + 0.6 * i / 12)) for i in range(13)]
+    bar = [(w * (0.6 - 0.3 * i / 10), h * 0.2) for i in range(11)]
+    return [stem, bar]
+
+
+def test_undo_and_redo(paper):
+    page = paper.page
+    stem, bar = one_that_becomes_seven(paper)
+    paper.draw([stem])
+    expect_digit(paper, 1)
+    paper.draw([bar])
+    expect_digit(paper, 7)
+    for press, digit in [
+        (paper.button("Undo").click, 1),
+        (paper.button("Redo").click, 7),
+        (lambda: page.keyboard.press("Control+z"), 1),
+        (lambda: page.keyboard.press("Control+Shift+z"), 7),
+        (lambda: page.keyboard.press("Control+z"), 1),
+        (lambda: page.keyboard.press("Control+y"), 7),
+    ]:
+        press()
+        expect_digit(paper, digit)
+    for _ in range(3):  # more often than there are strokes
+        page.keyboard.press("Control+z")
+    expect_blank(paper)
+    paper.button("Redo").click()
+    expect_digit(paper, 1)
+
+
+def test_clear_empties_and_can_be_undone(paper):
+    paper.draw(placed(paper, 4))
+    expect_sure(paper, 4)
+    paper.page.keyboard.press("Delete")
+    expect_blank(paper)
+    assert dark_pixels(paper) == 0
+    paper.button("Undo").click()
+    expect_sure(paper, 4)
+
+
+def test_the_eraser(paper):
+    stem, bar = one_that_becomes_seven(paper)
+    paper.draw([stem, bar])
+    expect_digit(paper, 7)
+    paper.button("Eraser").click()
+    expect(paper.button("Eraser")).to_have_attribute("aria-pressed", "true")
+    expect(paper.button("Pen")).to_have_attribute("aria-pressed", "false")
+    area = paper.area()
+    # The bar, but for the piece next to the stem.
+    paper.draw([[(x - 0.12 * area["width"], y) for x, y in bar]])
+    expect_digit(paper, 1)
+    for stroke in (stem, bar):
+        paper.draw([stroke])
+    expect_blank(paper)
+    paper.page.keyboard.press("p")
+    paper.draw([stem])
+    expect_digit(paper, 1)
+
+
+def test_the_width_of_the_pen(paper):
+    width = paper.page.get_by_label("Pen width")
+    inks = []
+    for key in ("Home", "End"):
+        width.press(key)
+        paper.draw(placed(paper, 3, height=0.8))
+        expect_digit(paper, 3)
+        inks.append(dark_pixels(paper))
+        paper.button("Clear").click()
+        expect_blank(paper)
+    assert inks[1] > 2 * inks[0] > 0
+    before = width.input_value()
+    paper.page.keyboard.press("[")
+    assert float(width.input_value()) < float(before)
+
+
+# --- pictures ------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def seven() -> bytes:
+    return picture_of(write(7, 150, 200, 240), 300, 400)
+
+
+def test_a_picture_is_opened(paper, seven, tmp_path):
+    paper.page.locator("#file").set_input_files(
+        {"name": "7.png", "mimeType": "image/png", "buffer": seven}
+    )
+    expect_sure(paper, 7)
+    assert dark_pixels(paper) > 0
+
+
+def test_a_picture_is_pasted(paper, seven):
+    paper.page.evaluate(
+        """held => document.body.dispatchEvent(new ClipboardEvent("paste",
+            {clipboardData: held, bubbles: true, cancelable: true}))""",
+        data_transfer(paper, seven),
+    )
+    expect_sure(paper, 7)
+
+
+def test_a_picture_comes_from_the_clipboard(opened, seven):
+    paper = opened(permissions=["clipboard-read", "clipboard-write"])
+    paper.page.evaluate(
+        """bytes => navigator.clipboard.write([new ClipboardItem(
+            {"image/png": new Blob([new Uint8Array(bytes)], {type: "image/png"})})])""",
+        list(seven),
+    )
+    paper.page.keyboard.press("Control+v")
+    expect_sure(paper, 7)
+
+
+def test_a_picture_is_dropped(paper, seven):
+    held = data_transfer(paper, seven)
+    for kind in ("dragenter", "dragover", "drop"):
+        paper.canvas.dispatch_event(kind, {"dataTransfer": held})
+    expect_sure(paper, 7)
+
+
+def test_what_is_no_picture_is_named(paper):
+    paper.watch.allowed.append(REFUSED)
+    paper.page.locator("#file").set_input_files(
+        {"name": "list.png", "mimeType": "image/png", "buffer": b"milk, bread"}
+    )
+    expect(paper.page.locator("body")).to_contain_text("list.png is not a picture")
+
+
+def test_the_drawing_is_saved(paper, tmp_path):
+    paper.draw(placed(paper, 5))
+    expect_sure(paper, 5)
+    with paper.page.expect_download() as download:
+        paper.button("Save drawing").click()
+    path = tmp_path / "saved.png"
+    download.value.save_as(path)
+    assert Image.open(path).format == "PNG"
+    command = [sys.executable, "-m", "ovr_digits", "predict", "--json", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    answer = json.loads(done.stdout)
+    assert (answer["digit"], answer["verdict"]) == (5, "sure")
+
+
+def test_several_digits_are_a_number(paper):
+    for digit, x in [(4, 0.2), (2, 0.5), (7, 0.8)]:
+        paper.draw(placed(paper, digit, x, height=0.35))
+    expect(paper.page.locator("#number")).to_have_text("427")
+    boxes = paper.page.locator(".box")
+    expect(boxes).to_have_count(3)
+    area = paper.area()
+    for box, digit, x in zip(boxes.all(), (4, 2, 7), (0.2, 0.5, 0.8), strict=True):
+        expect(box).to_contain_text(str(digit))
+        place = box.bounding_box()
+        middle = place["x"] + place["width"] / 2
+        assert middle == pytest.approx(area["x"] + x * area["width"], abs=0.05 * area["width"])
+        box.click()
+        expect(paper.winner).to_have_attribute("data-digit", str(digit))
+    paper.button("Clear").click()
+    expect_blank(paper)
+    expect(boxes).to_have_count(0)
+
+
+# --- corrections ---------------------------------------------------------------------------
+
+
+def test_a_correction_is_kept_and_read_back(opened, keeping_service, kept):
+    from ovr_digits.corrections import load_corrections
+
+    paper = opened(keeping_service)
+    assert not any(kept.iterdir())
+    paper.draw(placed(paper, 9))
+    expect_sure(paper, 9)
+    paper.button("It was 4").click()
+    expect(paper.page.locator("body")).to_contain_text("ovr-digits train --extra")
+    (line,) = (kept / "corrections.jsonl").read_text().splitlines()
+    record = json.loads(line)
+    assert (record["label"], record["answer"]["digit"]) == (4, 9)
+    assert [path.name for path in kept.glob("*.png")] == [record["file"]]
+    assert Image.open(kept / record["file"]).convert("L").getextrema() == (
+        pytest.approx(0, abs=40),
+        pytest.approx(255, abs=5),
+    )
+    X, y = load_corrections(kept)
+    assert X.shape == (1, 784)
+    assert y.tolist() == [4]
+    assert X.any()
+
+
+def test_without_a_folder_nothing_can_be_corrected(paper):
+    paper.draw(placed(paper, 9))
+    expect_sure(paper, 9)
+    expect(paper.button("It was 4")).to_have_count(0)
+    answer = paper.page.request.post(f"{paper.page.url}api/keep?label=4", data=b"")
+    assert answer.status == 403
+
+
+# --- phones and keyboards ------------------------------------------------------------------
+
+
+def test_on_a_phone_drawing_does_not_scroll(opened):
+    paper = opened(**PHONE)
+    paper.touch(placed(paper, 7, height=0.9, steps=2))
+    expect_digit(paper, 7)
+    assert paper.page.evaluate("[scrollX, scrollY]") == [0, 0]
+    for part in (paper.canvas, paper.answer):
+        box = part.bounding_box()
+        assert box["x"] >= 0
+        assert box["y"] >= 0
+        assert box["x"] + box["width"] <= 390
+        assert box["y"] + box["height"] <= 844
+
+
+@pytest.mark.parametrize("width", [320, 390, 768, 1280, 3840])
+def test_nothing_lies_beside_the_window(opened, width):
+    paper = opened(viewport={"width": width, "height": 800})
+    paper.draw(placed(paper, 8))
+    expect_sure(paper, 8)
+    assert paper.page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_with_the_keyboard_alone(paper):
+    page = paper.page
+    names: list[str] = []
+    name_of = """() => {
+        const {id, ariaLabel, innerText, localName} = document.activeElement;
+        return localName === "body" ? "" : ariaLabel || innerText.trim() || id;
+    }"""
+    while len(names) < 50:
+        page.keyboard.press("Tab")
+        name = page.evaluate(name_of)
+        if not name or name in names:
+            break
+        names.append(name)
+    tools = ["Pen", "Eraser", "width", "Undo", "Redo", "Clear", "Open picture…", "Save drawing"]
+    wanted = [*tools, "Drawing area"]
+    assert [name for name in names if name in wanted] == wanted
+
+    paper.canvas.focus()
+    for _ in range(6):
+        page.keyboard.press("ArrowUp")
+    page.keyboard.press("Space")
+    for _ in range(14):
+        page.keyboard.press("ArrowDown")
+    page.keyboard.press("Space")
+    expect_sure(paper, 1)
+    paper.button("Clear").focus()
+    page.keyboard.press("Enter")
+    expect_blank(paper)
+    paper.button("Undo").focus()
+    page.keyboard.press("Enter")
+    expect_sure(paper, 1)
+
+
+# --- looks and failures --------------------------------------------------------------------
+
+
+def test_light_and_dark(paper):
+    page = paper.page
+    paper.draw(placed(paper, 0))
+    expect_sure(paper, 0)
+    backgrounds, papers = [], []
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        shot = Image.open(io.BytesIO(page.screenshot())).convert("L")
+        backgrounds.append(shot.getpixel((2, shot.height - 2)))
+        papers.append(dark_pixels(paper))
+    assert backgrounds[0] > 200
+    assert backgrounds[1] < 60
+    assert papers[0] == papers[1] > 0  # black on white in both
+
+
+@pytest.fixture(scope="module")
+def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The source of axe-core, which knows the rules of WCAG."""
+    npm = shutil.which("npm")
+    if npm is None:
+        pytest.skip("needs npm, to fetch axe-core")
+    folder = tmp_path_factory.mktemp("axe")
+    command = [npm, "install", "--prefix", str(folder), "--no-audit", "--no-fund"]
+    command += ["--fetch-retries=0", "--fetch-timeout=20000", "--prefer-offline", "axe-core@4"]
+    try:
+        subprocess.run(command, capture_output=True, text=True, check=True, timeout=40)
+    except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
+        pytest.skip(f"needs axe-core from npm: {error.stderr or error}")
+    return (folder / "node_modules" / "axe-core" / "axe.min.js").read_text()
+
+
+@pytest.mark.parametrize("size", [PHONE, WIDE], ids=["phone", "wide"])
+def test_no_rule_of_accessibility_is_broken(opened, keeping_service, axe, size):
+    paper = opened(keeping_service, **size)
+    page = paper.page
+    page.evaluate(axe)
+    run = """async () => {
+        const rules = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"];
+        const {violations} = await axe.run(document, {runOnly: rules});
+        return violations.map(({id, nodes}) => [id, nodes.map(({html, any}) =>
+            [html.slice(0, 120), any.map(({message}) => message)])]);
+    }"""
+    found = {}
+
+    def look(state: str) -> None:
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+            found[state, scheme] = page.evaluate(run)
+
+    look("empty")
+    paper.draw(placed(paper, 4, 0.3, height=0.4))
+    expect_sure(paper, 4)
+    expect(paper.button("It was 4")).to_be_visible()
+    look("answered")
+    paper.draw(placed(paper, 2, 0.7, height=0.4))
+    expect(page.locator("#number")).to_have_text("42")
+    look("number")
+    assert {state: rules for state, rules in found.items() if rules} == {}
+
+
+def test_a_service_that_has_stopped_is_named(opened):
+    with running_service() as service:
+        paper = opened(service)
+        paper.draw(placed(paper, 3))
+        expect_sure(paper, 3)
+        service.stop()
+    paper.watch.allowed.append(REFUSED)
+    paper.button("Clear").click()
+    paper.draw(placed(paper, 4))
+    expect(paper.page.locator("body")).to_contain_text("The service does not answer")
