@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -166,13 +166,14 @@ class Paper:
         self.page.wait_for_function(newer, arg=before)
         return self.answered()
 
-    def draw(self, strokes: Strokes) -> None:
-        """Draw with the mouse."""
+    def draw(self, strokes: Strokes, pause: Callable[[], object] = lambda: None) -> None:
+        """Draw with the mouse, with a pause before each point."""
         mouse = self.page.mouse
         for stroke in self._on_screen(strokes):
             mouse.move(*stroke[0])
             mouse.down()
             for point in stroke[1:]:
+                pause()
                 mouse.move(*point)
             mouse.up()
 
