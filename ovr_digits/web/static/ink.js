@@ -183,18 +183,24 @@ export function pictureOf(visible) {
  * @param {CanvasRenderingContext2D} context
  * @param {(Stroke | Picture)[]} visible
  * @param {Rect} part of the paper that fills the canvas
+ * @param {Rect} only outside of this the paper is left empty
  */
-export function drawItems(context, visible, part) {
+export function drawItems(context, visible, part, only = part) {
   const { width, height } = context.canvas;
   const under = pictureOf(visible);
   context.setTransform(1, 0, 0, 1, 0, 0);
   context.fillStyle = under?.ground ?? PAPER;
   context.fillRect(0, 0, width, height);
   showPart(context, part);
+  context.save();
+  context.beginPath();
+  context.rect(only.x, only.y, only.w, only.h);
+  context.clip();
   for (const item of visible) {
     if (item.kind === "stroke") drawStroke(context, item, under);
     else context.drawImage(item.image, item.bounds.x, item.bounds.y, item.bounds.w, item.bounds.h);
   }
+  context.restore();
 }
 
 /**

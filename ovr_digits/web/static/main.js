@@ -84,7 +84,7 @@ const view = {
     answer.note("");
     answer.showDigit(shown, false);
     forgetReasons(prediction.image ?? null);
-    correction.offer(shown !== null);
+    correction.offer(shown !== null && !paper.empty);
     showVotes(shown);
   },
   showNumber(reading, places, chosen) {

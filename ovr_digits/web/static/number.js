@@ -1,11 +1,11 @@
 /** Several digits: boxes over the drawing, of which one is chosen. */
 
-import { words } from "./votes.js";
-
 /**
  * @typedef {import("./client.js").FoundDigit} FoundDigit
  * @typedef {import("./ink.js").Rect} Rect
  */
+
+const VERDICTS = { sure: "sure", conflict: "several detectors said yes", none: "not recognised" };
 
 /**
  * @param {FoundDigit} found
@@ -46,7 +46,8 @@ export class Boxes extends EventTarget {
       button.type = "button";
       button.className = "box";
       button.classList.toggle("unsure", found.verdict !== "sure");
-      button.ariaLabel = `Digit ${index + 1} of ${digits.length}: ${words(voteOf(found))}`;
+      const says = `${found.digit}, ${VERDICTS[found.verdict]}`;
+      button.ariaLabel = `Digit ${index + 1} of ${digits.length}: ${says}`;
       const label = document.createElement("span");
       label.textContent = `${found.digit}`;
       button.append(label);

@@ -9,10 +9,21 @@ const ERASER = 2.5;
 /** How far an arrow key moves the cursor, in paper units; with Shift. */
 const STEP = 25;
 const FINE_STEP = 5;
-/** What is added to each side of the paper, as a share of its longer one, where it is looked at. */
-const MARGIN = 0.06;
+/**
+ * What is left free about ink that is looked at, as a share of its longer side: a stroke that
+ * crosses more than half of a picture may pass for a line of an exercise book.
+ */
+const MARGIN = 0.55;
+/** Ink that is smaller than this is not enlarged to fill what is looked at. */
+const LEAST = 150;
 /** How far a pointer may move on a box, in CSS pixels, and still choose it rather than draw. */
 const TAP = 6;
+
+/**
+ * @param {import("./ink.js").Stroke | import("./ink.js").Picture} item
+ * @returns {boolean} whether there may be a digit on it
+ */
+const inks = (item) => item.kind === "picture" || !item.erases;
 
 /**
  * Events: "change" (detail: whether the pen is still down) after each change of what is to be
@@ -91,7 +102,7 @@ export class Paper extends EventTarget {
 
   /** Whether nothing is on it that could be a digit. */
   get empty() {
-    return !this.#visible().some((item) => item.kind === "picture" || !item.erases);
+    return !this.#visible().some(inks);
   }
 
   /** Where what was drawn last is. */
@@ -137,12 +148,21 @@ export class Paper extends EventTarget {
     this.#add({ kind: "picture", image, ground, dark, bounds });
   }
 
-  /** What the service is to look at: all of the paper, or the picture and what is drawn on it. */
+  /** What the service is to look at: the ink, or the picture and what is drawn on it. */
   get subject() {
     const visible = this.#visible();
-    // With a margin: ink that touches the edge of a picture passes for the edge of a sheet.
-    if (!ink.pictureOf(visible)) return ink.padded(this.#part(), MARGIN);
-    return visible.map(({ bounds }) => bounds).reduce(ink.union);
+    const bounds = visible.flatMap((item) => (inks(item) ? [item.bounds] : [])).reduce(ink.union);
+    return ink.pictureOf(visible) ? bounds : this.around(bounds);
+  }
+
+  /**
+   * @param {Rect} place of ink
+   * @returns {Rect} it, with so much paper about it that it is seen as it is
+   */
+  around({ x, y, w, h }) {
+    const more = Math.max(0, LEAST - Math.max(w, h)) / 2;
+    const least = { x: x - more, y: y - more, w: w + 2 * more, h: h + 2 * more };
+    return ink.padded(least, MARGIN);
   }
 
   /**
@@ -150,15 +170,16 @@ export class Paper extends EventTarget {
    *
    * @param {Rect} part
    * @param {number} longest side in pixels
+   * @param {Rect} only outside of this the paper is shown empty
    * @returns {Promise<Blob>}
    */
-  file(part, longest) {
+  file(part, longest, only = part) {
     const visible = this.#visible();
     const { canvas } = this.#copy;
     const scale = longest / Math.max(part.w, part.h);
     canvas.width = Math.max(1, Math.round(part.w * scale));
     canvas.height = Math.max(1, Math.round(part.h * scale));
-    ink.drawItems(this.#copy, visible, part);
+    ink.drawItems(this.#copy, visible, part, only);
     const kind = ink.pictureOf(visible) ? "image/jpeg" : "image/png";
     return new Promise((done, fail) => {
       const check = (/** @type {Blob | null} */ file) =>

@@ -37,6 +37,17 @@ function overlap(a, b) {
   return w * h;
 }
 
+/**
+ * @param {import("./client.js").Box} box
+ * @param {Rect} subject the part of the paper that was sent
+ * @param {number} longest its longest side in pixels
+ * @returns {Rect} in paper units
+ */
+function placeOf([x, y, w, h], subject, longest) {
+  const scale = Math.max(subject.w, subject.h) / longest;
+  return { x: subject.x + x * scale, y: subject.y + y * scale, w: w * scale, h: h * scale };
+}
+
 export class Session {
   #paper;
   #view;
@@ -182,66 +193,58 @@ export class Session {
     return this.#asking?.signal;
   }
 
+  /** Ask about all of the drawing. */
   async #predict() {
-    const { version, subject } = this.#paper;
-    const answer = await client.predict(await this.file(), this.invert, false, this.#signal);
-    this.#keep(version, subject, answer);
-  }
-
-  async #predictLive() {
     const { version, subject, plain } = this.#paper;
-    if (!this.#several) {
-      const answer = await client.predict(await this.file(), this.invert, false, this.#signal);
-      this.#keep(version, subject, answer);
-      this.#view.showLive(answer, this.#reading !== null);
-      return;
-    }
-    // Of several digits the one that is being drawn.
-    const stroke = padded(this.#paper.lastBounds, 0.08);
-    const near = this.#places.filter((place) => overlap(place, stroke) > 0);
-    const part = padded([stroke, ...near].reduce(union), 0.15);
-    const file = await this.#paper.file(part, plain ? DRAWING : PICTURE);
-    const answer = await client.predict(file, this.invert, false, this.#signal);
-    this.#answered = { version, whole: false };
-    this.#view.showLive(answer, this.#reading !== null);
-  }
-
-  /**
-   * @param {number} version
-   * @param {Rect} subject
-   * @param {Prediction} answer
-   */
-  #keep(version, subject, answer) {
+    const { invert } = this;
+    const answer = await client.predict(await this.file(), invert, false, this.#signal);
     this.#answered = { version, whole: true };
     this.#prediction = answer;
     if (this.#several && !this.#places.length && answer.box) {
-      this.#places = [this.#placeOf(answer.box, subject, this.#paper.plain ? DRAWING : PICTURE)];
+      this.#places = [placeOf(answer.box, subject, plain ? DRAWING : PICTURE)];
     }
     if (!this.#paper.drawing) {
       this.#reading = null;
       if (!this.#several) this.#places = [];
     }
+    return answer;
+  }
+
+  /**
+   * One of several digits.
+   *
+   * @param {Rect} place
+   */
+  #closeUp(place) {
+    const only = padded(place, this.#paper.plain ? 0.05 : 0.15);
+    const part = this.#paper.plain ? this.#paper.around(place) : only;
+    return this.#paper.file(part, DRAWING, only);
+  }
+
+  async #predictLive() {
+    const { version, lastBounds } = this.#paper;
+    const { invert } = this;
+    let answer;
+    if (this.#several) {
+      // Of several digits the one that is being drawn.
+      const stroke = padded(lastBounds, 0.08);
+      const near = this.#places.filter((place) => overlap(place, stroke) > 0);
+      const file = await this.#closeUp([stroke, ...near].reduce(union));
+      answer = await client.predict(file, invert, false, this.#signal);
+      this.#answered = { version, whole: false };
+    } else answer = await this.#predict();
+    if (this.#paper.drawing) this.#view.showLive(answer, this.#reading !== null);
   }
 
   async #read() {
     const { subject, plain, lastBounds } = this.#paper;
     const longest = plain ? NUMBER : PICTURE;
+    const { invert } = this;
     const file = await this.#paper.file(subject, longest);
-    const reading = await client.read(file, this.invert, this.#signal);
-    this.#reading = reading;
-    this.#places = reading.digits.map(({ box }) => this.#placeOf(box, subject, longest));
+    this.#reading = await client.read(file, invert, this.#signal);
+    this.#places = this.#reading.digits.map(({ box }) => placeOf(box, subject, longest));
     const shared = this.#places.map((place) => overlap(place, lastBounds));
     this.#chosen = Math.max(0, shared.indexOf(Math.max(...shared)));
-  }
-
-  /**
-   * @param {import("./client.js").Box} box
-   * @param {Rect} subject the part of the paper that was sent
-   * @param {number} longest its longest side in pixels
-   */
-  #placeOf([x, y, w, h], subject, longest) {
-    const scale = Math.max(subject.w, subject.h) / longest;
-    return { x: subject.x + x * scale, y: subject.y + y * scale, w: w * scale, h: h * scale };
   }
 
   /** The drawing is answered, and nobody is drawing. */
@@ -254,10 +257,11 @@ export class Session {
 
   async #askReasons() {
     const one = this.#reading?.digits[this.#chosen];
+    const { invert } = this;
     const file = one
-      ? await this.#paper.file(padded(this.#places[this.#chosen], 0.15), DRAWING)
+      ? await this.#closeUp(this.#places[this.#chosen])
       : await this.file();
-    const answer = await client.predict(file, this.invert, true, this.#signal);
+    const answer = await client.predict(file, invert, true, this.#signal);
     this.#reasoned = true;
     this.#view.showReasons(one ? one.digit : answer.digit, answer);
   }

@@ -110,6 +110,7 @@ export class Answer {
     const said = [digit, number, text].join(" ");
     this.#headline.dataset.verdict = verdict;
     this.#number.hidden = !number;
+    this.#number.classList.toggle("long", number.length > 6);
     this.#headline.ariaLive = live ? "off" : null;
     const fresh = !live && said !== this.#said;
     if (fresh) this.#said = said;
