@@ -327,11 +327,15 @@ def _lines_along(mask: Bools) -> Bools:
     if on_line.all():
         return none
     usual = float(np.median(thickness[on_line]))
-    # A single line as thick as the pen is the bar of a digit that fills the picture.
-    if usual > 0.03 * h + 2 or (n_lines < 2 and usual > 0.6 * np.median(thickness[~on_line])):
+    crossed = np.repeat(columns, lengths)
+    ends_short = np.ptp(crossed[on_line]) < 0.9 * w
+    as_thick = usual > 0.6 * np.median(thickness[~on_line])
+    # A single line that ends short or is as thick as the pen is the bar of a digit that fills
+    # the picture.
+    if usual > 0.03 * h + 2 or (n_lines < 2 and (ends_short or as_thick)):
         return none
     thin = on_line & (thickness <= usual + 2)
-    none[rows[thin], np.repeat(columns, lengths)[thin]] = True
+    none[rows[thin], crossed[thin]] = True
     return none
 
 

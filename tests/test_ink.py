@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image, ImageDraw, ImageFilter
+from strokes import picture_of, write
 
 from ovr_digits.errors import DigitsError
 from ovr_digits.form import pen_width, to_mnist_form, with_usual_pen
@@ -153,6 +154,15 @@ def ringed(picture: np.ndarray, shape: str) -> np.ndarray:
     image = Image.fromarray(np.rint(picture * 255).astype(np.uint8))
     getattr(ImageDraw.Draw(image), shape)((60, 50, 190, 180), outline=(50, 50, 50), width=3)
     return np.asarray(image, np.float32) / 255
+
+
+@pytest.mark.parametrize("digit", [4, 7])
+def test_the_bar_of_a_thin_digit_that_fills_the_picture_is_no_ruled_line(digit):
+    def seen(pen: int, height: float) -> np.ndarray:
+        return read_digit(picture_of(write(digit, 140, 140, 280 * height), pen=pen)).astype(float)
+
+    # With room about it nothing of the digit is taken for a line.
+    assert np.abs(seen(8, 0.92) - seen(8, 0.6)).mean() < 12
 
 
 def underlined(picture: np.ndarray) -> np.ndarray:
