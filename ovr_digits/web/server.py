@@ -78,6 +78,8 @@ def run(
     if settings.keep is not None:
         _make_folder(settings.keep)
     listener = _listen(settings.host, settings.port)
+    # Else the end of an answer waits until the client has acknowledged its beginning: 40 ms.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     with listener:
         from ovr_digits.web.workers import Workers
 

@@ -32,6 +32,9 @@ _THREADS = (
     "VECLIB_MAXIMUM_THREADS",
 )
 
+#: Bytes of memory that a drawing's arrays do not have; beyond 32 MB it would have no effect.
+_LARGE = 30_000_000
+
 _models: DetectorArrays | None = None
 _max_pixels = 0
 
@@ -46,6 +49,9 @@ def start(path: Path | None, max_pixels: int) -> None:
     os.environ.update(dict.fromkeys(_THREADS, "1"))
     from ovr_digits.modelfile import load_models
 
+    # The C library gives back large pieces of memory, and gets them anew for each picture, until
+    # it has seen a larger one.
+    bytearray(_LARGE)
     _max_pixels = max_pixels
     with contextlib.suppress(DigitsError):  # told by ``provenance``
         _models = load_models(path)
