@@ -239,6 +239,8 @@ def test_answers_are_those_of_the_command_line(
     body, kind = form(("image", "seven.png", SEVEN))
     in_form = service.post(f"/api/{command}", body, **{"Content-Type": kind})
     assert in_form.json == {**expected, "path": "seven.png"}
+    body, kind = form(("note", None, b"x"), ("image", "seven.png", SEVEN), ("more", None, b""))
+    assert service.post(f"/api/{command}", body, **{"Content-Type": kind}).json == in_form.json
 
 
 def test_options_are_those_of_the_command_line(
@@ -343,7 +345,6 @@ def refused_forms() -> list[tuple[str, tuple[bytes, str], str]]:
     return [
         ("two files", form(picture, picture), "one file"),
         ("another field", form(("picture", "a.png", SEVEN)), "one file"),
-        ("text beside", form(picture, ("note", None, b"x")), "one file"),
         ("no file", form(("image", None, SEVEN)), "one file"),
         ("nothing", (b"--b0undary--\r\n", "multipart/form-data; boundary=b0undary"), "one file"),
         ("no boundary", (form(picture)[0], "multipart/form-data"), "boundary"),
@@ -629,6 +630,37 @@ def test_a_stop_ends_what_was_begun(
     wait_until(lambda: not any(map(command_of, workers)))
     with pytest.raises(ConnectionError):
         service.ask("GET", "/healthz")
+
+
+@pytest.mark.parametrize("seconds", [0, 0.02, 0.05, 0.1, 0.2, 0.3])
+def test_an_interrupt_in_the_start_is_told_in_one_line(tiny_models: Path, seconds: float) -> None:
+    """Also while workers are being started, who get it too."""
+    arguments = [*COMMAND, "serve", "--port", "0", "--workers", "2", "--models", str(tiny_models)]
+    process = subprocess.Popen(
+        arguments,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    with process:
+        wait_until(lambda: len(processes_in_session(process.pid)) > 1)
+        time.sleep(seconds)
+        os.killpg(process.pid, signal.SIGINT)
+        output, errors = process.communicate(timeout=20)
+    assert (process.returncode == 0) == ("http" in output)
+    assert "Traceback" not in errors
+    assert len(errors.splitlines()) <= 1
+    wait_until(lambda: not processes_in_session(process.pid))
+
+
+def processes_in_session(leader: int) -> list[int]:
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            if int(path.read_text().rpartition(")")[2].split()[3]) == leader:
+                found.append(int(path.parent.name))
+    return found
 
 
 def test_a_stop_does_not_wait_for_ever(start: Callable[..., Service]) -> None:

@@ -65,7 +65,6 @@ _BODY = {
                     "type": "object",
                     "properties": {FIELD: _BINARY},
                     "required": [FIELD],
-                    "additionalProperties": False,
                 }
             },
         },

@@ -9,11 +9,13 @@ from ovr_digits.errors import DigitsError
 #: Name of the form's field.
 FIELD = "image"
 _LONGEST_NAME = 255
-_ONE_FILE = f'the form is to hold one file, in the field "{FIELD}", and nothing else'
+_ONE_FILE = f'the form is to hold one file, in the field "{FIELD}"'
 
 
 def picture_in(content_type: str, body: bytes) -> tuple[str, bytes]:
     """The file name that was given, else "-", and the picture.
+
+    What a form holds beside its file is passed over.
 
     Raises
     ------
@@ -36,14 +38,11 @@ def picture_in(content_type: str, body: bytes) -> tuple[str, bytes]:
         file.file_object.seek(0)
         files.append((file.field_name, file.file_name, file.file_object.read()))
 
-    def refuse(field: Any) -> None:
-        raise DigitsError(_ONE_FILE)
-
     try:
         # All of it is in memory already: it is not to go to disk on the way.
         parser = FormParser(
             "multipart/form-data",
-            refuse,
+            None,
             take,
             boundary=options[b"boundary"],
             config={"MAX_MEMORY_FILE_SIZE": len(body) + 1},

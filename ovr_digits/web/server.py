@@ -85,7 +85,7 @@ def run(
 
         workers = Workers(settings.workers, settings.limits, settings.models)
         try:
-            provenance = workers.provenance()
+            provenance = workers.start()
             # Takes as long to load as the workers need to get ready.
             import uvicorn
 

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import resource_tracker
 from multiprocessing.context import SpawnContext, SpawnProcess
 from pathlib import Path
 from typing import Any
@@ -61,8 +62,15 @@ class Workers:
         self._places = asyncio.Semaphore(count + _AHEAD)
         self._pool = self._new_pool()
 
-    def provenance(self) -> Future[dict[str, Any]]:
-        """What the models file tells of itself; fails with a DigitsError where it is unusable."""
+    def start(self) -> Future[dict[str, Any]]:
+        """Start the processes.
+
+        Returns
+        -------
+        Future
+            What the models file tells of itself; fails with a DigitsError where it is unusable.
+        """
+        _start(self._pool)
         future: Future[dict[str, Any]] = self._pool.schedule(work.provenance, (self._models,))
         return future
 
@@ -122,21 +130,23 @@ class Workers:
         _end(self._pool)
 
     def _new_pool(self) -> ProcessPool:
-        pool = ProcessPool(
+        return ProcessPool(
             self._count,
             initializer=work.start,
             initargs=(self._models, self._limits.pixels),
             context=_Context(),
         )
-        # The first piece of work makes the processes.
-        with _interrupts_held():
-            pool.schedule(int)
-        return pool
 
     def _replace(self, pool: ProcessPool) -> None:
         if self._pool is pool:
             self._pool = self._new_pool()
+            _start(self._pool)
             threading.Thread(target=_end, args=(pool,), daemon=True).start()
+
+
+def _start(pool: ProcessPool) -> None:
+    with _interrupts_held():
+        pool.schedule(int)  # the first piece of work makes the processes
 
 
 def _end(pool: ProcessPool) -> None:
@@ -147,6 +157,7 @@ def _end(pool: ProcessPool) -> None:
 @contextlib.contextmanager
 def _interrupts_held() -> Iterator[None]:
     """Processes and threads that start meanwhile never see a Ctrl-C; this one sees it later."""
+    resource_tracker.ensure_running()  # else it starts meanwhile, and lets interrupts through
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
