@@ -19,11 +19,11 @@ import { intersection, padded, union } from "./ink.js";
  */
 
 /** Longest sides of what is sent, in pixels: of drawings, of several digits, of pictures. */
-const DRAWING = 280;
+const DRAWING = 224;
 const NUMBER = 560;
 const PICTURE = 900;
 /** The rest after each answer while a stroke is drawn, so that its end finds the service free. */
-const REST = 40;
+const REST = 50;
 /** How long the drawing rests before it is asked what spoke for the answer. */
 const PAUSE = 150;
 
@@ -196,8 +196,7 @@ export class Session {
   /** Ask about all of the drawing. */
   async #predict() {
     const { version, subject, plain } = this.#paper;
-    const { invert } = this;
-    const answer = await client.predict(await this.file(), invert, false, this.#signal);
+    const answer = await client.predict(this.file(), this.invert, false, this.#signal);
     this.#answered = { version, whole: true };
     this.#prediction = answer;
     if (this.#several && !this.#places.length && answer.box) {
@@ -223,14 +222,13 @@ export class Session {
 
   async #predictLive() {
     const { version, lastBounds } = this.#paper;
-    const { invert } = this;
     let answer;
     if (this.#several) {
       // Of several digits the one that is being drawn.
       const stroke = padded(lastBounds, 0.08);
       const near = this.#places.filter((place) => overlap(place, stroke) > 0);
-      const file = await this.#closeUp([stroke, ...near].reduce(union));
-      answer = await client.predict(file, invert, false, this.#signal);
+      const file = this.#closeUp([stroke, ...near].reduce(union));
+      answer = await client.predict(file, this.invert, false, this.#signal);
       this.#answered = { version, whole: false };
     } else answer = await this.#predict();
     if (this.#paper.drawing) this.#view.showLive(answer, this.#reading !== null);
@@ -239,9 +237,8 @@ export class Session {
   async #read() {
     const { subject, plain, lastBounds } = this.#paper;
     const longest = plain ? NUMBER : PICTURE;
-    const { invert } = this;
-    const file = await this.#paper.file(subject, longest);
-    this.#reading = await client.read(file, invert, this.#signal);
+    const file = this.#paper.file(subject, longest);
+    this.#reading = await client.read(file, this.invert, this.#signal);
     this.#places = this.#reading.digits.map(({ box }) => placeOf(box, subject, longest));
     const shared = this.#places.map((place) => overlap(place, lastBounds));
     this.#chosen = Math.max(0, shared.indexOf(Math.max(...shared)));
@@ -257,11 +254,10 @@ export class Session {
 
   async #askReasons() {
     const one = this.#reading?.digits[this.#chosen];
-    const { invert } = this;
     const file = one
-      ? await this.#closeUp(this.#places[this.#chosen])
-      : await this.file();
-    const answer = await client.predict(file, invert, true, this.#signal);
+      ? this.#closeUp(this.#places[this.#chosen])
+      : this.file();
+    const answer = await client.predict(file, this.invert, true, this.#signal);
     this.#reasoned = true;
     this.#view.showReasons(one ? one.digit : answer.digit, answer);
   }
