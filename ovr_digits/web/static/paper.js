@@ -51,7 +51,6 @@ export class Paper extends EventTarget {
   #place = { x: 0, y: 0 };
   /** CSS pixels to a paper unit. */
   #scale = 1;
-  #sheet;
   #canvas;
   #cursor;
   #context;
@@ -64,7 +63,6 @@ export class Paper extends EventTarget {
    */
   constructor(sheet, canvas, cursor) {
     super();
-    this.#sheet = sheet;
     this.#canvas = canvas;
     this.#cursor = cursor;
     this.#context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d", { alpha: false }));

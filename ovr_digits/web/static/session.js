@@ -162,7 +162,7 @@ export class Session {
   }
 
   /**
-   * @param {() => Promise<void>} question
+   * @param {() => Promise<unknown>} question
    * @param {boolean} yields whether it is given up where the drawing changes
    */
   async #ask(question, yields = false) {
