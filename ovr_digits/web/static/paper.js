@@ -344,7 +344,10 @@ export class Paper extends EventTarget {
     const before = stroke.points.length;
     for (const point of points) {
       const last = stroke.points.at(-1);
-      if (last?.x !== point.x || last?.y !== point.y) stroke.points.push(point);
+      if (last?.x === point.x && last.y === point.y) continue;
+      // Halfway to the new weight only, so that pressure makes no steps.
+      const weight = last ? (last.weight + point.weight) / 2 : point.weight;
+      stroke.points.push({ ...point, weight });
     }
     if (stroke.points.length === before) return;
     stroke.bounds = ink.intersection(ink.strokeBounds(stroke), this.#part());
