@@ -97,7 +97,6 @@ export class Session {
   choose(index) {
     this.#chosen = index;
     this.#reasoned = false;
-    if (this.#yields) this.#asking?.abort();
     this.#next();
   }
 
@@ -148,7 +147,7 @@ export class Session {
       this.#settle();
       this.#after(PAUSE);
     } else if (!this.#reasoned) {
-      this.#ask(() => this.#askReasons(), true);
+      this.#ask(() => this.#askReasons());
     }
   }
 
@@ -253,11 +252,12 @@ export class Session {
   }
 
   async #askReasons() {
-    const one = this.#reading?.digits[this.#chosen];
-    const file = one
-      ? this.#closeUp(this.#places[this.#chosen])
-      : this.file();
+    const { version } = this.#paper;
+    const chosen = this.#chosen;
+    const one = this.#reading?.digits[chosen];
+    const file = one ? this.#closeUp(this.#places[chosen]) : this.file();
     const answer = await client.predict(file, this.invert, true, this.#signal);
+    if (version !== this.#paper.version || chosen !== this.#chosen) return;
     this.#reasoned = true;
     this.#view.showReasons(one ? one.digit : answer.digit, answer);
   }
