@@ -16,6 +16,7 @@ from typing import Any
 
 from ovr_digits.errors import DigitsError
 from ovr_digits.web.hosts import served_hosts
+from ovr_digits.web.interrupts import interrupts_held
 from ovr_digits.web.limits import Limits
 
 #: How long requests that are being answered may take to end.
@@ -75,6 +76,18 @@ def run(
     DigitsError
         Where it cannot start.
     """
+    with contextlib.ExitStack() as starting:
+        starting.enter_context(interrupts_held())
+        _run(settings, ready, failed, log, starting.close)
+
+
+def _run(
+    settings: Settings,
+    ready: Callable[[str], None],
+    failed: Callable[[str], None],
+    log: Callable[[str], None],
+    started: Callable[[], None],
+) -> None:
     if settings.keep is not None:
         _make_folder(settings.keep)
     listener = _listen(settings.host, settings.port)
@@ -115,6 +128,7 @@ def run(
             )
             server = uvicorn.Server(config)
             with _stops(server):
+                started()
                 ready(_url(settings.host, address, port))
                 server.run(sockets=[listener])
         finally:

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import resource_tracker
 from multiprocessing.context import SpawnContext, SpawnProcess
 from pathlib import Path
 from typing import Any
@@ -18,6 +15,7 @@ from pebble import ProcessExpired, ProcessPool
 
 from ovr_digits.errors import DigitsError
 from ovr_digits.web import work
+from ovr_digits.web.interrupts import interrupts_held
 from ovr_digits.web.limits import Limits
 
 #: Beyond the time of a piece of work, until the processes themselves are given up.
@@ -145,21 +143,10 @@ class Workers:
 
 
 def _start(pool: ProcessPool) -> None:
-    with _interrupts_held():
+    with interrupts_held():
         pool.schedule(int)  # the first piece of work makes the processes
 
 
 def _end(pool: ProcessPool) -> None:
     pool.stop()  # type: ignore[no-untyped-call]
     pool.join()
-
-
-@contextlib.contextmanager
-def _interrupts_held() -> Iterator[None]:
-    """Processes and threads that start meanwhile never see a Ctrl-C; this one sees it later."""
-    resource_tracker.ensure_running()  # else it starts meanwhile, and lets interrupts through
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
