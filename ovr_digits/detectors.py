@@ -377,3 +377,37 @@ def detector_arrays(detectors: list[DigitDetector]) -> DetectorArrays:
         intercept=np.concatenate([d.sgd_.intercept_ for d in detectors]),
         provenance=first.provenance_,
     )
+
+
+def detectors_of(models: DetectorArrays, loss: str, n_updates: int) -> list[DigitDetector]:
+    """Plain arrays as detectors that share their features, as ``detector_arrays`` takes them.
+
+    Parameters
+    ----------
+    models : DetectorArrays
+    loss : str
+        What the weights learn by, if they go on learning.
+    n_updates : int
+        Samples that each detector passed over.
+    """
+    branches = tuple(models.branches)
+    layers = branches[0].layers
+    whitener = layers[0].whitener
+    features = PatchKernelFeatures(
+        views=tuple(branch.view for branch in branches),
+        n_anchors=tuple(len(layer.anchors) for layer in layers),
+        n_channels=len(layers[0].anchors) if whitener is None else whitener.shape[1],
+        patch_sizes=tuple(layer.patch_size for layer in layers),
+        strides=tuple(layer.stride for layer in layers),
+        alphas=tuple(layer.alpha for layer in layers),
+    )
+    features.branches_ = branches
+    features.image_shape_ = models.image_shape
+    features.n_features_in_ = models.image_shape[0] * models.image_shape[1]
+    fitted = FittedDetectors(features, models.coef, models.intercept, n_updates, None, 1)
+    provenance = dict(models.provenance)
+    answers = np.array([False, True])
+    return [
+        DigitDetector(loss=loss)._take(fitted, digit, answers, provenance)
+        for digit in range(len(models.coef))
+    ]

@@ -1,0 +1,230 @@
+"""Detectors that go on learning: from a person's corrected digits, without forgetting the rest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from joblib import Parallel, delayed
+from sklearn.linear_model import SGDClassifier
+
+from ovr_digits.core.arrays import Array, Float64, Floats
+from ovr_digits.core.detectors import DetectorArrays
+from ovr_digits.core.distortion import MEDIUM, apply_distortions, draw_distortions
+from ovr_digits.core.features import as_images, branch_features
+from ovr_digits.detectors import DigitDetector, detectors_of
+from ovr_digits.parallel import collect, matmul, resolve_jobs
+from ovr_digits.progress import Progress
+
+#: Parts of the kept digits that are left out in turn, to tell what is gained on others.
+_N_FOLDS = 5
+#: What the old score is divided by, so that it weighs about as much as all coordinates.
+_SCORE_UNIT = 10.0
+
+
+@dataclass(frozen=True)
+class AdaptationOptions:
+    """How detectors go on learning.
+
+    Attributes
+    ----------
+    n_rehearsal : int
+        Images of the data set that are learnt from too, so that they are not forgotten.
+    n_copies : int
+        Distorted copies of every kept digit.
+    max_samples : int
+        Kept digits and their copies together: of many digits there are fewer
+        copies, and of very many only the latest are learnt from.
+    epochs : int
+        Passes of SGD.
+    step : float
+        Learning rate; a sample is about 1 long.
+    ridge : float
+        Added to each eigenvalue, in units of the mean eigenvalue.
+    seed : int
+    """
+
+    n_rehearsal: int = 3000
+    n_copies: int = 3
+    max_samples: int = 1000
+    epochs: int = 3
+    step: float = 0.3
+    ridge: float = 0.01
+    seed: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class AdaptedDetectors:
+    """What adaptation gives.
+
+    Attributes
+    ----------
+    detectors : list of ten DigitDetector
+    n_kept, n_rehearsal : int
+        Digits that were learnt from.
+    left_out_scores : (n_kept, 10) float64
+        Scores of the kept digits by detectors that learnt from others of them only.
+    """
+
+    detectors: list[DigitDetector]
+    n_kept: int
+    n_rehearsal: int
+    left_out_scores: Float64
+
+
+def adapt_detectors(
+    models: DetectorArrays,
+    kept: Array,
+    labels: Array,
+    rehearsal: Array,
+    rehearsal_labels: Array,
+    options: AdaptationOptions = AdaptationOptions(),
+    n_jobs: int | None = None,
+    progress: Progress | None = None,
+) -> AdaptedDetectors:
+    """Let every detector learn from kept digits, beginning from what it is.
+
+    Steps on the features as they are would move far along the few directions
+    in which all images vary, and hardly along those that tell an odd digit from
+    another. So the classifiers see whitened coordinates, and beside these the
+    score that the detector gives: they begin as just that score. What they have
+    learnt is then folded back into the weights on the features.
+
+    Parameters
+    ----------
+    models : DetectorArrays
+    kept : (n, h * w) uint8
+        The digits to learn, grey levels 0-255, the latest last.
+    labels : (n,) int
+    rehearsal : (m, h * w) uint8
+        Images as the detectors were trained on; some are drawn from them.
+    rehearsal_labels : (m,) int
+    options : AdaptationOptions
+    n_jobs : int, optional
+    progress : Progress, optional
+
+    Returns
+    -------
+    AdaptedDetectors
+
+    Raises
+    ------
+    ValueError
+        Where there is nothing to learn or nothing to rehearse.
+    """
+    if not len(kept) or not len(rehearsal):
+        raise ValueError("adaptation needs kept digits, and images to rehearse")
+    progress = progress or Progress()
+    rng = np.random.RandomState(options.seed)
+    kept, labels = kept[-options.max_samples :], labels[-options.max_samples :]
+    chosen = rng.permutation(len(rehearsal))[: options.n_rehearsal]
+    n_copies = min(options.n_copies, options.max_samples // len(kept) - 1)
+    images = [as_images(X, models.image_shape) for X in (rehearsal[chosen], kept)]
+    for _ in range(n_copies):
+        drawn = draw_distortions(len(kept), MEDIUM, rng)
+        images.append(apply_distortions(images[1], drawn))
+    # Whose copy a sample is: a kept digit's number, or -1 for what is rehearsed.
+    origin = np.concatenate([np.full(len(chosen), -1), np.tile(np.arange(len(kept)), n_copies + 1)])
+    targets = np.concatenate([rehearsal_labels[chosen], np.tile(labels, n_copies + 1)])
+
+    progress.stage("features of kept and rehearsed digits", len(origin))
+    features = collect(
+        lambda part: branch_features(part, models.branches),
+        np.concatenate(images),
+        n_jobs,
+        progress.advance,
+    )
+    scores = features @ models.coef.T + models.intercept
+    progress.stage("principal axes of these", 1)
+    mean = features[: len(chosen)].mean(axis=0)
+    features -= mean
+    inputs, axes = _whiten(features, options.ridge, n_jobs)
+    progress.advance(1)
+
+    folds = np.array_split(rng.permutation(len(kept)), min(_N_FOLDS, len(kept)))
+    progress.stage("learning", len(folds) + 1)
+
+    def learn(left_out: Array) -> tuple[Float64, Float64]:
+        rows = np.flatnonzero(~np.isin(origin, left_out))
+        learnt = _learn(scores[rows], inputs[rows], targets[rows], options)
+        progress.advance(1)
+        return learnt
+
+    parts = Parallel(n_jobs=resolve_jobs(n_jobs), prefer="threads")(
+        delayed(learn)(left_out) for left_out in [*folds, np.array([], int)]
+    )
+    left_out_scores = np.empty((len(kept), len(models.coef)))
+    for fold, (coef, intercept) in zip(folds, parts, strict=False):
+        rows = len(chosen) + fold
+        left_out_scores[fold] = scores[rows] * coef[:, 0] + inputs[rows] @ coef[:, 1:].T + intercept
+
+    coef, intercept = parts[-1]
+    change = (coef[:, 1:] @ axes.T).astype(np.float32) @ features
+    adapted = DetectorArrays(
+        models.branches,
+        models.image_shape,
+        (models.coef * coef[:, :1] + change).astype(np.float32),
+        models.intercept * coef[:, 0] + intercept - change @ mean,
+        models.provenance,
+    )
+    n_updates = options.epochs * len(origin)
+    return AdaptedDetectors(
+        detectors_of(adapted, "log_loss", n_updates), len(kept), len(chosen), left_out_scores
+    )
+
+
+def _whiten(features: Floats, ridge: float, n_jobs: int | None) -> tuple[Float64, Float64]:
+    """Coordinates of centred features along all their principal axes, evened out.
+
+    There are fewer samples than features, so the axes are found among sums of samples.
+
+    Parameters
+    ----------
+    features : (n, n_features) float32
+    ridge : float
+    n_jobs : int, optional
+
+    Returns
+    -------
+    coordinates : (n, n_axes) float64
+        Of mean squared length 1.
+    axes : (n, n_axes) float64
+        What each axis is made of: ``features @ features.T @ axes`` are the coordinates.
+    """
+    n, n_features = features.shape
+    values, vectors = np.linalg.eigh(matmul(features, features.T, n_jobs).astype(np.float64) / n)
+    is_more_than_rounding = values > 1e-6 * values[-1]
+    values, vectors = values[is_more_than_rounding], vectors[:, is_more_than_rounding]
+    evened = values / (values + ridge * values.sum() / n_features)
+    # The coordinates along the axes are sqrt(n values) vectors.
+    scales = np.sqrt(n * evened / evened.sum())
+    return vectors * scales, vectors * (scales / (n * values))
+
+
+def _learn(
+    scores: Float64, inputs: Float64, labels: Array, options: AdaptationOptions
+) -> tuple[Float64, Float64]:
+    """Weights (10, 1 + n_axes) of a detector's old score and of each coordinate, and offsets."""
+    samples = np.concatenate([scores[:, :1], inputs], axis=1)
+    coef = np.zeros((scores.shape[1], samples.shape[1]))
+    coef[:, 0] = _SCORE_UNIT
+    intercept = np.zeros(len(coef))
+    for digit in range(len(coef)):
+        samples[:, 0] = scores[:, digit] / _SCORE_UNIT
+        classifier = SGDClassifier(
+            loss="log_loss",
+            penalty=None,
+            learning_rate="constant",
+            eta0=options.step,
+            random_state=np.random.RandomState(options.seed),
+        )
+        classifier.classes_ = np.array([False, True])
+        classifier.coef_ = coef[digit : digit + 1]
+        classifier.intercept_ = intercept[digit : digit + 1]
+        classifier.n_features_in_ = samples.shape[1]
+        classifier.t_ = 1.0
+        for _ in range(options.epochs):
+            classifier.partial_fit(samples, labels == digit)
+        coef[digit], intercept[digit] = classifier.coef_[0], classifier.intercept_[0]
+    coef[:, 0] /= _SCORE_UNIT
+    return coef, intercept
