@@ -217,7 +217,9 @@ def main(setting: Setting, count: int, corrected: int, later: int) -> None:
             results.append(experiment.follow(writer, corrected, later, rng, place))
             kept.append(load_corrections(place))
             click.echo(" ".join(results[-1].row(f"{number}: {results[-1].odd}")), err=True)
-        everybody, seconds = experiment.learn(*(np.concatenate(part) for part in zip(*kept)))
+        everybody, seconds = experiment.learn(
+            *(np.concatenate(part) for part in zip(*kept, strict=True))
+        )
     after = float((everybody.decision_function(experiment.X).argmax(axis=1) == experiment.y).mean())
     before = results[0].mnist_accuracy[0]
     rows = [result.row(f"{n}: {result.odd}") for n, result in enumerate(results, 1)]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from joblib import Parallel, delayed
+from scipy.linalg import cholesky, solve, solve_triangular
 from sklearn.linear_model import SGDClassifier
 
 from ovr_digits.core.arrays import Array, Float64, Floats
@@ -20,6 +21,8 @@ from ovr_digits.progress import Progress
 _N_FOLDS = 5
 #: What the old score is divided by, so that it weighs about as much as all coordinates.
 _SCORE_UNIT = 10.0
+#: Added to the squared length of a sample, about 1, where samples may be alike.
+_ROUNDING = 1e-4
 
 
 @dataclass(frozen=True)
@@ -135,10 +138,11 @@ def adapt_detectors(
         progress.advance,
     )
     scores = features @ models.coef.T + models.intercept
-    progress.stage("principal axes of these", 1)
+    progress.stage("whitening", 1)
     mean = features[: len(chosen)].mean(axis=0)
     features -= mean
-    inputs, axes = _whiten(features, options.ridge, n_jobs)
+    whitening = _Whitening(features, len(chosen), options.ridge, n_jobs)
+    inputs = whitening.coordinates
     progress.advance(1)
 
     folds = np.array_split(rng.permutation(len(kept)), min(_N_FOLDS, len(kept)))
@@ -159,7 +163,7 @@ def adapt_detectors(
         left_out_scores[fold] = scores[rows] * coef[:, 0] + inputs[rows] @ coef[:, 1:].T + intercept
 
     coef, intercept = parts[-1]
-    change = (coef[:, 1:] @ axes.T).astype(np.float32) @ features
+    change = whitening.fold(coef[:, 1:]).astype(np.float32) @ features
     adapted = DetectorArrays(
         models.branches,
         models.image_shape,
@@ -173,32 +177,50 @@ def adapt_detectors(
     )
 
 
-def _whiten(features: Floats, ridge: float, n_jobs: int | None) -> tuple[Float64, Float64]:
-    """Coordinates of centred features along all their principal axes, evened out.
+class _Whitening:
+    """Samples evened out by how much those that are rehearsed vary in each direction.
 
-    There are fewer samples than features, so the axes are found among sums of samples.
+    Directions in which only the kept digits differ are then long, so that what
+    is learnt goes there first, where it does no harm. There are fewer samples
+    than features, so all is done with their inner products: those after the
+    whitening are k(x, y) = x (C + ridge)^-1 y, with C the covariance of the
+    rehearsed (by Woodbury's identity), and rows of its Cholesky factor have
+    just these inner products.
 
     Parameters
     ----------
     features : (n, n_features) float32
+        Centred; the first ones are those that are rehearsed.
+    n_rehearsal : int
     ridge : float
+        In units of the mean eigenvalue of C.
     n_jobs : int, optional
 
-    Returns
-    -------
-    coordinates : (n, n_axes) float64
-        Of mean squared length 1.
-    axes : (n, n_axes) float64
-        What each axis is made of: ``features @ features.T @ axes`` are the coordinates.
+    Attributes
+    ----------
+    coordinates : (n, n) float64
+        Of the samples; of those that are rehearsed the mean squared length is 1.
     """
-    n, n_features = features.shape
-    values, vectors = np.linalg.eigh(matmul(features, features.T, n_jobs).astype(np.float64) / n)
-    is_more_than_rounding = values > 1e-6 * values[-1]
-    values, vectors = values[is_more_than_rounding], vectors[:, is_more_than_rounding]
-    evened = values / (values + ridge * values.sum() / n_features)
-    # The coordinates along the axes are sqrt(n values) vectors.
-    scales = np.sqrt(n * evened / evened.sum())
-    return vectors * scales, vectors * (scales / (n * values))
+
+    def __init__(
+        self, features: Floats, n_rehearsal: int, ridge: float, n_jobs: int | None
+    ) -> None:
+        gram = matmul(features, features.T, n_jobs).astype(np.float64)
+        rehearsed = gram[:n_rehearsal]
+        ridge *= float(np.trace(rehearsed)) / features.shape[1]
+        system = rehearsed[:, :n_rehearsal] + ridge * np.eye(n_rehearsal)
+        self._from_rehearsed = solve(system, rehearsed, assume_a="pos")
+        gram -= rehearsed.T @ self._from_rehearsed
+        self._scale = float(np.trace(gram[:n_rehearsal])) / n_rehearsal
+        gram /= self._scale
+        gram[np.diag_indices_from(gram)] += _ROUNDING
+        self.coordinates: Float64 = cholesky(gram, lower=True)
+
+    def fold(self, coef: Float64) -> Float64:
+        """Weights on coordinates (t, n) as shares of the samples' features in weights on these."""
+        shares = solve_triangular(self.coordinates, coef.T, lower=True, trans="T") / self._scale
+        shares[: len(self._from_rehearsed)] -= self._from_rehearsed @ shares
+        return shares.T
 
 
 def _learn(
