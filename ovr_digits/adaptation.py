@@ -51,7 +51,7 @@ class AdaptationOptions:
     n_copies: int = 3
     max_samples: int = 1000
     epochs: int = 3
-    step: float = 0.3
+    step: float = 0.1
     ridge: float = 0.01
     seed: int = 0
 
