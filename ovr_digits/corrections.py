@@ -170,7 +170,7 @@ def load_corrections(
             try:
                 image, label = _read_line(folder, line)
             except DigitsError as error:
-                passed_over(f"{path}, line {number} is passed over: {error}")
+                passed_over(f"{path}, line {number} passed over: {error}")
             else:
                 labels[image] = label
         progress.advance(1)
@@ -195,13 +195,13 @@ def _read_line(folder: Path, line: bytes) -> tuple[bytes, int]:
         raise DigitsError("its file is no plain file name")
     picture = folder / name
     if not picture.is_file():
-        raise DigitsError(f"{name}: no such file in the folder")
+        raise DigitsError(f"{name!r}: no such file in the folder")
     if picture.resolve().parent != folder.resolve():
-        raise DigitsError(f"{name}: a link to a file outside the folder")
+        raise DigitsError(f"{name!r}: a link to a file outside the folder")
     try:
         image = find_digit(picture).image
     except DigitsError as error:
-        raise DigitsError(f"{name}: {error}") from None
+        raise DigitsError(f"{name!r}: {error}") from None
     if not image.any():
-        raise DigitsError(f"{name}: the picture is blank")
+        raise DigitsError(f"{name!r}: the picture is blank")
     return image.tobytes(), label

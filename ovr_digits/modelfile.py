@@ -99,12 +99,21 @@ def find_models(path: str | os.PathLike[str] | None = None) -> Path:
     """
     if path is not None:
         return Path(path)
-    package = Path(__file__).parent
-    # In a source checkout the shipped file lies beside the package, in a wheel inside it.
-    for candidate in (Path(FILE_NAME), package / FILE_NAME, package.parent / FILE_NAME):
+    for candidate in (Path(FILE_NAME), *_shipped()):
         if candidate.is_file():
             return candidate
     raise ModelFileError("no models.pkl here or in the package; make one with: ovr-digits train")
+
+
+def _shipped() -> tuple[Path, ...]:
+    """Where the file that ships may lie: inside the package, or beside it in a source checkout."""
+    package = Path(__file__).parent
+    return package / FILE_NAME, package.parent / FILE_NAME
+
+
+def is_shipped(path: Path) -> bool:
+    """Whether a path is that of the models.pkl that ships."""
+    return path.resolve() in [shipped.resolve() for shipped in _shipped()]
 
 
 def load_models(path: str | os.PathLike[str] | None = None) -> DetectorArrays:

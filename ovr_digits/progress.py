@@ -76,7 +76,7 @@ class TerminalProgress(Progress):
 
     def note(self, text: str) -> None:
         """Print a line above the bars."""
-        self._console.print(text, markup=False)
+        self._console.print(text, markup=False, soft_wrap=True)
 
     def _finish_stage(self) -> None:
         if not self._name:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from ovr_digits.cli import terminal
 from ovr_digits.cli.options import (
@@ -14,11 +15,18 @@ from ovr_digits.cli.options import (
     figure_option,
     jobs_option,
     json_option,
+    models_option,
     print_json,
     seed_option,
     tidy_errors,
 )
 from ovr_digits.presets import DETECTOR_LOSSES, NEGATIVES, PRESETS
+
+#: Options of a training from the beginning alone.
+_NOT_WITH_EXTRA = (
+    *("preset", "epochs", "patience", "log", "plot"),
+    *("detector_loss", "limit", "negatives"),
+)
 
 
 @click.command(context_settings=CONTEXT_SETTINGS)
@@ -79,6 +87,14 @@ from ovr_digits.presets import DETECTOR_LOSSES, NEGATIVES, PRESETS
     help="Pictures of no digit (letters, scribbles, textures), drawn for each image, "
     "which every detector learns to say no to.",
 )
+@click.option(
+    "--extra",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Do not train anew: let the models learn from the corrections that draw --keep DIR "
+    "has kept, in seconds.",
+)
+@models_option
 @jobs_option
 @json_option
 @tidy_errors
@@ -95,10 +111,15 @@ def train(
     detector_loss: str,
     limit: int | None,
     negatives: float,
+    extra: Path | None,
+    models: Path | None,
     jobs: int,
     as_json: bool,
 ) -> None:
     """Train ten detectors and write models.pkl.
+
+    With --extra, models that are there learn from corrected drawings instead,
+    while images of the data set that they were trained on are rehearsed.
 
     \b
     Examples:
@@ -107,7 +128,13 @@ def train(
       ovr-digits train --patience 3 --plot curves.png
       ovr-digits train --limit 5000 --output quick.pkl
       ovr-digits train --dataset digits --seed 7
+      ovr-digits train --extra corrections
     """
+    if extra is not None:
+        _learn_hand(extra, models, output, data_dir, seed, jobs, as_json)
+        return
+    if models is not None:
+        raise click.UsageError("--models names what --extra begins from; without it there is none.")
     files = [path for path in (output, log, plot) if path is not None]
     if len(set(files)) < len(files):
         raise click.UsageError("--output, --log and --plot need a file each.")
@@ -163,3 +190,63 @@ def train(
             1, f"epoch {result.kept_epoch} of {len(curve)} is kept, with the lowest validation loss"
         )
     terminal.echo("\n".join(lines))
+
+
+def _learn_hand(
+    extra: Path,
+    models: Path | None,
+    output: Path,
+    data_dir: Path | None,
+    seed: int,
+    jobs: int,
+    as_json: bool,
+) -> None:
+    """What --extra asks for."""
+    context = click.get_current_context()
+    given = [
+        name
+        for name in context.params
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+    ]
+    refused = [f"--{name.replace('_', '-')}" for name in _NOT_WITH_EXTRA if name in given]
+    if refused:
+        raise click.UsageError(
+            f"{', '.join(refused)}: of a training from the beginning; leave out with --extra."
+        )
+
+    from ovr_digits.modelfile import is_shipped
+
+    if "output" not in given and is_shipped(output):
+        raise click.UsageError(
+            "here the default output is the models.pkl that ships; name another with --output."
+        )
+
+    from ovr_digits.progress import TerminalProgress
+    from ovr_digits.retraining import RetrainingOptions, retrain
+
+    options = RetrainingOptions(
+        extra=extra,
+        models=models,
+        output=output,
+        dataset=context.params["dataset"] if "dataset" in given else None,
+        data_dir=data_dir,
+        seed=seed,
+        n_jobs=jobs,
+    )
+    with TerminalProgress() as progress:
+        result = retrain(options, progress)
+    if as_json:
+        print_json(result.as_json())
+        return
+    counts = ", ".join(f"{digit}: {count}" for digit, count in enumerate(result.kept) if count)
+    terminal.echo(
+        f"learnt {sum(result.kept)} corrected digits ({counts})\n"
+        f"they were right      {result.kept_accuracy:8.2%}  before\n"
+        f"                     {result.left_out_accuracy:8.2%}  after, by models that learnt "
+        "from others of them\n"
+        f"test accuracy        {result.old_test_accuracy:8.2%}  before, on "
+        f"{result.test_samples:,} images\n"
+        f"                     {result.test_accuracy:8.2%}  after; {result.rehearsed:,} images "
+        f"rehearsed from {result.source}\n"
+        f"written to {result.output} after {result.seconds:.0f} s"
+    )

@@ -1,0 +1,169 @@
+"""The run that adapts a models.pkl to one person's hand, and says what that gained and cost."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ovr_digits.adaptation import AdaptationOptions, adapt_detectors
+from ovr_digits.atomic import check_writable
+from ovr_digits.corrections import load_corrections
+from ovr_digits.data import Dataset, load_split
+from ovr_digits.detectors import detector_arrays
+from ovr_digits.modelfile import find_models, load_models, save_models
+from ovr_digits.parallel import collect
+from ovr_digits.progress import Progress
+from ovr_digits.stamp import stamp
+
+#: Of a result, where files lay: nobody's business who is given the models.
+_PLACES = ("output", "models")
+
+
+@dataclass(frozen=True)
+class RetrainingOptions:
+    """What the person can choose.
+
+    Attributes
+    ----------
+    extra : Path
+        Folder of kept corrections.
+    models : Path, optional
+        The models.pkl to begin from; default: see ``modelfile.find_models``.
+    output : Path
+        The models.pkl to write.
+    dataset : "mnist" or "digits", optional
+        What is rehearsed; default: what the models were trained on.
+    data_dir : Path, optional
+        Folder of the MNIST files; default: see ``data.load_split``.
+    seed : int
+    n_jobs : int
+        Cores; -1 is all.
+    """
+
+    extra: Path
+    models: Path | None = None
+    output: Path = Path("models.pkl")
+    dataset: Dataset | None = None
+    data_dir: Path | None = None
+    seed: int = 0
+    n_jobs: int = -1
+
+
+@dataclass(frozen=True)
+class RetrainingResult:
+    """What was learnt from and what came of it; accuracies are shares in 0..1.
+
+    ``left_out_accuracy`` is that on kept digits by detectors that learnt from others of them.
+    """
+
+    output: Path
+    models: Path
+    dataset: Dataset
+    source: str
+    kept: tuple[int, ...]
+    rehearsed: int
+    kept_accuracy: float
+    left_out_accuracy: float
+    test_samples: int
+    old_test_accuracy: float
+    test_accuracy: float
+    seconds: float
+
+    def as_json(self) -> dict[str, Any]:
+        """The keys that the command line prints."""
+        return {
+            "output": str(self.output),
+            "models": str(self.models),
+            "dataset": self.dataset,
+            "kept": list(self.kept),
+            "rehearsed": self.rehearsed,
+            "kept_accuracy": round(self.kept_accuracy, 6),
+            "left_out_accuracy": round(self.left_out_accuracy, 6),
+            "old_test_accuracy": round(self.old_test_accuracy, 6),
+            "test_accuracy": round(self.test_accuracy, 6),
+            "seconds": round(self.seconds, 2),
+        }
+
+
+def retrain(options: RetrainingOptions, progress: Progress | None = None) -> RetrainingResult:
+    """Let the detectors of a models.pkl learn from kept corrections, and write the result.
+
+    The images that are rehearsed are training images; the test set is only
+    measured on.
+
+    Raises
+    ------
+    DigitsError
+        Where there are no corrections, models or data, or the output cannot
+        be written; an output that was there before is untouched then.
+    """
+    progress = progress or Progress()
+    check_writable(options.output)
+    started = time.perf_counter()
+    path = find_models(options.models)
+    models = load_models(path)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    kept, labels = load_corrections(options.extra, progress.note, progress)
+    trained_on: Dataset = "digits" if models.provenance.get("dataset") == "digits" else "mnist"
+    dataset = options.dataset or trained_on
+    train = load_split(dataset, "train", options.data_dir, progress)
+    test = load_split(dataset, "test", options.data_dir, progress)
+
+    adapted = adapt_detectors(
+        models,
+        kept,
+        labels,
+        train.X,
+        train.y,
+        AdaptationOptions(seed=options.seed),
+        options.n_jobs,
+        progress,
+    )
+    kept, labels = kept[-adapted.n_kept :], labels[-adapted.n_kept :]
+    new = detector_arrays(adapted.detectors)
+    progress.stage("voting on the test set", len(test))
+    both = replace(
+        models,
+        coef=np.concatenate([models.coef, new.coef]),
+        intercept=np.concatenate([models.intercept, new.intercept]),
+    )
+    scores = collect(both.decision_function, test.X, options.n_jobs, progress.advance)
+    old_accuracy, accuracy = (
+        float((part.argmax(axis=1) == test.y).mean()) for part in np.split(scores, 2, axis=1)
+    )
+    before = models.decision_function(kept)
+    result = RetrainingResult(
+        output=options.output,
+        models=path,
+        dataset=dataset,
+        source=train.source,
+        kept=tuple(np.bincount(labels, minlength=10).tolist()),
+        rehearsed=adapted.n_rehearsal,
+        kept_accuracy=float((before.argmax(axis=1) == labels).mean()),
+        left_out_accuracy=float((adapted.left_out_scores.argmax(axis=1) == labels).mean()),
+        test_samples=len(test),
+        old_test_accuracy=old_accuracy,
+        test_accuracy=accuracy,
+        seconds=time.perf_counter() - started,
+    )
+    provenance = dict(models.provenance)
+    if dataset == provenance.get("dataset"):
+        provenance["test_accuracy"] = accuracy
+    provenance["adaptations"] = [
+        *provenance.get("adaptations", []),
+        {
+            "models_digest": digest,
+            "rehearsal_digest": train.digest,
+            **{name: value for name, value in result.as_json().items() if name not in _PLACES},
+            **stamp("numpy", "scikit-learn"),
+        },
+    ]
+    for detector in adapted.detectors:
+        detector.provenance_ = provenance
+    save_models(adapted.detectors, options.output)
+    return result
