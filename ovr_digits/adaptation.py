@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from joblib import Parallel, delayed
-from scipy.linalg import cholesky, solve, solve_triangular
+from scipy.linalg import cho_solve, cholesky, solve_triangular
 from sklearn.linear_model import SGDClassifier
+from threadpoolctl import threadpool_limits
 
 from ovr_digits.core.arrays import Array, Float64, Floats
 from ovr_digits.core.detectors import DetectorArrays
@@ -23,6 +24,8 @@ _N_FOLDS = 5
 _SCORE_UNIT = 10.0
 #: Added to the squared length of a sample, about 1, where samples may be alike.
 _ROUNDING = 1e-4
+#: Features that are turned to double precision at once.
+_COLUMNS = 1024
 
 
 @dataclass(frozen=True)
@@ -205,22 +208,44 @@ class _Whitening:
     def __init__(
         self, features: Floats, n_rehearsal: int, ridge: float, n_jobs: int | None
     ) -> None:
-        gram = matmul(features, features.T, n_jobs).astype(np.float64)
+        gram = _inner_products(features, n_jobs)
         rehearsed = gram[:n_rehearsal]
         ridge *= float(np.trace(rehearsed)) / features.shape[1]
         system = rehearsed[:, :n_rehearsal] + ridge * np.eye(n_rehearsal)
-        self._from_rehearsed = solve(system, rehearsed, assume_a="pos")
-        gram -= rehearsed.T @ self._from_rehearsed
+        with threadpool_limits(1, user_api="blas"):
+            self._factor = cholesky(system, lower=True)
+            explained = solve_triangular(self._factor, rehearsed, lower=True)
+        self._rehearsed = rehearsed.copy()
+        gram -= matmul(explained.T, explained, n_jobs)
         self._scale = float(np.trace(gram[:n_rehearsal])) / n_rehearsal
         gram /= self._scale
         gram[np.diag_indices_from(gram)] += _ROUNDING
-        self.coordinates: Float64 = cholesky(gram, lower=True)
+        with threadpool_limits(1, user_api="blas"):
+            self.coordinates: Float64 = cholesky(gram, lower=True)
 
     def fold(self, coef: Float64) -> Float64:
         """Weights on coordinates (t, n) as shares of the samples' features in weights on these."""
         shares = solve_triangular(self.coordinates, coef.T, lower=True, trans="T") / self._scale
-        shares[: len(self._from_rehearsed)] -= self._from_rehearsed @ shares
+        shares[: len(self._factor)] -= cho_solve((self._factor, True), self._rehearsed @ shares)
         return shares.T
+
+
+def _inner_products(X: Floats, n_jobs: int | None) -> Float64:
+    """X @ X.T in double precision, which keeps it positive; a block of columns to each thread."""
+    n_jobs = resolve_jobs(n_jobs)
+
+    def of_block(columns: Array) -> Float64:
+        total = np.zeros((len(X), len(X)))
+        for start in range(0, len(columns), _COLUMNS):
+            part = X[:, columns[start : start + _COLUMNS]].astype(np.float64)
+            total += part @ part.T
+        return total
+
+    with threadpool_limits(1, user_api="blas"):
+        totals = Parallel(n_jobs=n_jobs, prefer="threads")(
+            delayed(of_block)(columns) for columns in np.array_split(np.arange(X.shape[1]), n_jobs)
+        )
+    return np.sum(totals, axis=0)
 
 
 def _learn(

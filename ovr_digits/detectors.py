@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
@@ -390,7 +391,15 @@ def detectors_of(models: DetectorArrays, loss: str, n_updates: int) -> list[Digi
     n_updates : int
         Samples that each detector passed over.
     """
-    branches = tuple(models.branches)
+    branches = tuple(
+        branch
+        if branch.leading is None
+        # As they were stored: the reader widens them, which the file need not pay for.
+        else replace(
+            branch, leading=replace(branch.leading, axes=branch.leading.axes.astype(np.float16))
+        )
+        for branch in models.branches
+    )
     layers = branches[0].layers
     whitener = layers[0].whitener
     features = PatchKernelFeatures(

@@ -242,11 +242,10 @@ def _learn_hand(
     terminal.echo(
         f"learnt {sum(result.kept)} corrected digits ({counts})\n"
         f"they were right      {result.kept_accuracy:8.2%}  before\n"
-        f"                     {result.left_out_accuracy:8.2%}  after, by models that learnt "
-        "from others of them\n"
+        f"{'':21}{result.left_out_accuracy:8.2%}  after, each by models that learnt from others\n"
         f"test accuracy        {result.old_test_accuracy:8.2%}  before, on "
         f"{result.test_samples:,} images\n"
-        f"                     {result.test_accuracy:8.2%}  after; {result.rehearsed:,} images "
-        f"rehearsed from {result.source}\n"
+        f"{'':21}{result.test_accuracy:8.2%}  after\n"
+        f"rehearsed            {result.rehearsed:8,}  images from {result.source}\n"
         f"written to {result.output} after {result.seconds:.0f} s"
     )

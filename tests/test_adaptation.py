@@ -1,0 +1,267 @@
+"""Learning from corrected drawings: better at a person's digits, as good as before at others."""
+
+from __future__ import annotations
+
+import io
+import json
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from sklearn.linear_model import SGDClassifier
+
+from ovr_digits import load_models
+from ovr_digits.adaptation import AdaptationOptions, adapt_detectors
+from ovr_digits.core.vote import count_votes
+from ovr_digits.corrections import FILE_NAME, keep_correction
+from ovr_digits.data import load_split
+from ovr_digits.detectors import detector_arrays, detectors_of
+from ovr_digits.evaluation import measure_reliability
+from ovr_digits.modelfile import save_models
+
+#: Rows of the digits inside scikit-learn that the tiny models have not seen.
+UNSEEN = slice(600, 1500)
+
+
+def own_ones(n: int, seed: int) -> np.ndarray:
+    """Somebody's ones (n, 784): a long upstroke, a stem and a foot, never twice the same."""
+    rng = np.random.default_rng(seed)
+    images = np.zeros((n, 28, 28), np.uint8)
+    for image in images:
+        shift = rng.integers(-1, 2)
+        for row in range(4, 24):
+            image[row, 15 + shift : 17 + shift] = rng.integers(200, 256)
+        for step in range(9):
+            image[4 + step, 15 + shift - step : 17 + shift - step] = rng.integers(200, 256)
+        image[22:24, 8 + shift : 23 + shift] = rng.integers(200, 256)
+    return images.reshape(n, -1)
+
+
+@pytest.fixture(scope="module")
+def own() -> tuple[np.ndarray, np.ndarray]:
+    return own_ones(12, 0), np.full(12, 1)
+
+
+@pytest.fixture(scope="module")
+def rehearsal():
+    split = load_split("digits", "train")
+    return split.X[:500], split.y[:500]
+
+
+@pytest.fixture(scope="module")
+def adapted(tiny_models, own, rehearsal):
+    return adapt_detectors(load_models(tiny_models), *own, *rehearsal)
+
+
+def accuracy(models, X, y):
+    return (models.decision_function(X).argmax(axis=1) == y).mean()
+
+
+def test_later_drawings_are_answered_rightly_and_nothing_is_forgotten(tiny_models, adapted):
+    before, after = load_models(tiny_models), detector_arrays(adapted.detectors)
+    later = own_ones(40, 1)
+    assert accuracy(before, later, 1) < 0.5
+    assert accuracy(after, later, 1) > 0.95
+    split = load_split("digits", "train")
+    X, y = split.X[UNSEEN], split.y[UNSEEN]
+    assert accuracy(after, X, y) > accuracy(before, X, y) - 0.005
+    was, now = (measure_reliability(m.decision_function(X), y) for m in (before, after))
+    assert now.calibration_error < was.calibration_error + 0.01
+
+
+def test_left_out_scores_are_of_models_that_learnt_from_others(tiny_models, own, rehearsal):
+    """One digit that is like no other kept one is learnt, but not by the models it was left out."""
+    X, y = own
+    X = np.concatenate([X, 255 - X[:1]])
+    y = np.append(y, 4)
+    adapted = adapt_detectors(load_models(tiny_models), X, y, *rehearsal)
+    left_out = adapted.left_out_scores.argmax(axis=1)
+    assert (left_out[:-1] == 1).all()
+    assert left_out[-1] != 4
+    assert accuracy(detector_arrays(adapted.detectors), X[-1:], y[-1:]) == 1
+
+
+def test_a_wrong_label_does_not_wreck_the_models(tiny_models, own, rehearsal):
+    X, y = own
+    y = y.copy()
+    y[3] = 8
+    before = load_models(tiny_models)
+    after = detector_arrays(adapt_detectors(before, X, y, *rehearsal).detectors)
+    assert accuracy(after, own_ones(40, 1), 1) > 0.8
+    split = load_split("digits", "train")
+    X, y = split.X[UNSEEN], split.y[UNSEEN]
+    assert accuracy(after, X, y) > accuracy(before, X, y) - 0.01
+
+
+def test_digits_that_were_right_change_little(tiny_models, rehearsal):
+    split = load_split("digits", "train")
+    X, y = split.X[UNSEEN], split.y[UNSEEN]
+    before = load_models(tiny_models)
+    right = np.flatnonzero(before.decision_function(X).argmax(axis=1) == y)[:20]
+    after = detector_arrays(adapt_detectors(before, X[right], y[right], *rehearsal).detectors)
+    assert accuracy(after, X, y) > accuracy(before, X, y) - 0.003
+
+
+def test_the_same_seed_gives_the_same_whatever_the_cores(tiny_models, own, rehearsal, adapted):
+    again = adapt_detectors(load_models(tiny_models), *own, *rehearsal, n_jobs=2)
+    for one, other in zip(adapted.detectors, again.detectors, strict=True):
+        np.testing.assert_allclose(one.sgd_.coef_, other.sgd_.coef_, atol=1e-4)
+
+
+def test_of_very_many_the_latest_are_learnt(tiny_models, own, rehearsal):
+    X, y = own
+    options = AdaptationOptions(max_samples=5)
+    adapted = adapt_detectors(load_models(tiny_models), X, y, *rehearsal, options)
+    assert adapted.n_kept == 5
+    assert adapted.left_out_scores.shape == (5, 10)
+
+
+@pytest.mark.parametrize("n", [1, 2])
+def test_one_digit_is_enough(tiny_models, own, rehearsal, n):
+    X, y = own
+    adapted = adapt_detectors(load_models(tiny_models), X[:n], y[:n], *rehearsal)
+    assert accuracy(detector_arrays(adapted.detectors), X[:n], y[:n]) == 1
+
+
+def test_nothing_to_learn_is_refused(tiny_models, own, rehearsal):
+    for X, y in ((own[0][:0], own[1][:0]),):
+        with pytest.raises(ValueError, match="needs kept digits"):
+            adapt_detectors(load_models(tiny_models), X, y, *rehearsal)
+
+
+def test_arrays_become_the_same_detectors_again(tiny_models, tmp_path, digit_images):
+    models = load_models(tiny_models)
+    detectors = detectors_of(models, "log_loss", 7)
+    save_models(detectors, tmp_path / "models.pkl")
+    again = load_models(tmp_path / "models.pkl")
+    for name in ("decision_function",):
+        np.testing.assert_array_equal(
+            getattr(again, name)(digit_images), getattr(models, name)(digit_images)
+        )
+    size = (tmp_path / "models.pkl").stat().st_size
+    assert size < 1.01 * tiny_models.stat().st_size + 1000
+
+
+# --- the command ---------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory, own) -> Path:
+    folder = tmp_path_factory.mktemp("corrections")
+    for image in own[0]:
+        content = io.BytesIO()
+        Image.fromarray(255 - image.reshape(28, 28)).resize((140, 140)).save(content, "PNG")
+        keep_correction(folder, content.getvalue(), 1, count_votes(np.zeros((1, 10)))[0])
+    return folder
+
+
+def train(folder: Path, *options: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "ovr_digits", "train", *map(str, options)]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def learnt(tmp_path_factory, tiny_models, kept):
+    folder = tmp_path_factory.mktemp("learnt")
+    given = ("--extra", kept, "--models", tiny_models, "--dataset", "digits")
+    done = train(folder, *given, "--json", "--output", "own.pkl")
+    assert done.returncode == 0, done.stderr
+    return folder / "own.pkl", json.loads(done.stdout), done.stderr
+
+
+def test_the_command_learns(learnt, tiny_models):
+    path, said, progress = learnt
+    assert said["kept"] == [0, 12] + [0] * 8
+    assert said["dataset"] == "digits"
+    assert said["rehearsed"] == 1500
+    assert said["kept_accuracy"] < said["left_out_accuracy"]
+    assert said["left_out_accuracy"] > 0.9
+    assert said["test_accuracy"] > said["old_test_accuracy"] - 0.02
+    assert "learning" in progress
+    after = load_models(path)
+    assert accuracy(after, own_ones(40, 1), 1) > 0.9
+    split = load_split("digits", "test")
+    assert accuracy(after, split.X, split.y) == pytest.approx(said["test_accuracy"], abs=1e-6)
+    before = accuracy(load_models(tiny_models), split.X, split.y)
+    assert before == pytest.approx(said["old_test_accuracy"], abs=1e-6)
+
+
+def test_what_is_written_keeps_the_contract(learnt, digit_images):
+    path, said, _ = learnt
+    detectors = pickle.loads(path.read_bytes())
+    assert type(detectors) is list
+    assert len(detectors) == 10
+    scores = np.stack([d.decision_function(digit_images) for d in detectors], axis=1)
+    np.testing.assert_array_equal(scores, load_models(path).decision_function(digit_images))
+    for detector in detectors:
+        assert isinstance(detector.steps[-1][1], SGDClassifier)
+        assert detector.features_ is detectors[0].features_
+    (record,) = load_models(path).provenance["adaptations"]
+    assert len(record["models_digest"]) == 64
+    assert record["kept"] == said["kept"]
+    assert record["test_accuracy"] == said["test_accuracy"]
+    assert record["created"].endswith("Z")
+    assert "output" not in record
+
+
+def test_learning_goes_on_from_what_was_learnt(learnt, kept):
+    path, _, _ = learnt
+    done = train(path.parent, "--extra", kept, "--models", path, "--dataset", "digits")
+    assert done.returncode == 0, done.stderr
+    assert "learnt 12 corrected digits (1: 12)" in done.stdout
+    assert "bundled digits" in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    models = load_models(path.parent / "models.pkl")
+    assert len(models.provenance["adaptations"]) == 2
+    assert accuracy(models, own_ones(40, 1), 1) > 0.9
+
+
+def test_lines_that_cannot_be_used_are_named_and_the_rest_is_learnt(tmp_path, tiny_models, kept):
+    folder = tmp_path / "corrections"
+    folder.mkdir()
+    for path in kept.iterdir():
+        (folder / path.name).write_bytes(path.read_bytes())
+    with (folder / FILE_NAME).open("a") as file:
+        file.write('{"file": "gone.png", "label": 1}\n{"file": "half')
+    given = ("--extra", folder, "--models", tiny_models, "--dataset", "digits", "--json")
+    done = train(tmp_path, *given)
+    assert json.loads(done.stdout)["kept"][1] == 12
+    notes = [line for line in done.stderr.splitlines() if "passed over" in line]
+    assert len(notes) == 2
+    assert "line 13 passed over: 'gone.png'" in notes[0]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--extra", "none", "--epochs", "3", "--preset", "fast"), "--preset, --epochs: of a"),
+        (("--models", "models.pkl"), "--models names what --extra begins from"),
+    ],
+)
+def test_options_that_make_no_sense_together_are_refused(tmp_path, options, message):
+    done = train(tmp_path, *options)
+    assert done.returncode == 2
+    assert message in " ".join(done.stderr.split())
+
+
+def test_the_models_that_ship_are_not_replaced_by_accident(kept):
+    root = Path(__file__).resolve().parent.parent
+    if not (root / "models.pkl").is_file():
+        pytest.skip("no models.pkl in this checkout")
+    before = (root / "models.pkl").stat()
+    done = train(root, "--extra", kept)
+    assert done.returncode == 2
+    assert "name another with --output" in " ".join(done.stderr.split())
+    assert (root / "models.pkl").stat().st_mtime_ns == before.st_mtime_ns
+
+
+def test_a_folder_without_corrections_is_one_clear_line(tmp_path, tiny_models):
+    done = train(tmp_path, "--extra", "none", "--models", tiny_models, "--dataset", "digits")
+    assert done.returncode == 1
+    assert "none: no such folder" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "models.pkl").exists()
