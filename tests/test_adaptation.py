@@ -128,9 +128,9 @@ def test_one_digit_is_enough(tiny_models, own, rehearsal, n):
 
 
 def test_nothing_to_learn_is_refused(tiny_models, own, rehearsal):
-    for X, y in ((own[0][:0], own[1][:0]),):
-        with pytest.raises(ValueError, match="needs kept digits"):
-            adapt_detectors(load_models(tiny_models), X, y, *rehearsal)
+    X, y = own
+    with pytest.raises(ValueError, match="needs kept digits"):
+        adapt_detectors(load_models(tiny_models), X[:0], y[:0], *rehearsal)
 
 
 def test_arrays_become_the_same_detectors_again(tiny_models, tmp_path, digit_images):
@@ -138,10 +138,9 @@ def test_arrays_become_the_same_detectors_again(tiny_models, tmp_path, digit_ima
     detectors = detectors_of(models, "log_loss", 7)
     save_models(detectors, tmp_path / "models.pkl")
     again = load_models(tmp_path / "models.pkl")
-    for name in ("decision_function",):
-        np.testing.assert_array_equal(
-            getattr(again, name)(digit_images), getattr(models, name)(digit_images)
-        )
+    np.testing.assert_array_equal(
+        again.decision_function(digit_images), models.decision_function(digit_images)
+    )
     size = (tmp_path / "models.pkl").stat().st_size
     assert size < 1.01 * tiny_models.stat().st_size + 1000
 
@@ -265,3 +264,25 @@ def test_a_folder_without_corrections_is_one_clear_line(tmp_path, tiny_models):
     assert "none: no such folder" in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "models.pkl").exists()
+
+
+# --- the benchmark -------------------------------------------------------------------------
+
+
+def test_the_benchmark_of_hands(tmp_path, tiny_models):
+    root = Path(__file__).resolve().parent.parent
+    if not (root / "benchmarks").is_dir():
+        pytest.skip("the benchmarks are only in the checkout")
+    command = [sys.executable, "-m", "benchmarks.own_hand", "--dataset", "digits"]
+    command += ["--models", str(tiny_models), "--output", str(tmp_path)]
+    command += ["--count", "2", "--corrected", "5", "--later", "10"]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "All 10 corrections of all writers" in done.stdout
+    assert "| **median** |" in done.stdout
+    record = json.loads((tmp_path / "own_hand-digits-test.json").read_text())
+    assert len(record["writers"]) == 2
+    for writer in record["writers"]:
+        assert writer["drawn"] >= 5
+        assert writer["odd_accuracy"][1] >= writer["odd_accuracy"][0]
+    assert (tmp_path / "own_hand-digits-test.png").stat().st_size > 5_000
