@@ -3,7 +3,8 @@
     python docs/make_pictures.py [FOLDER]
 
 Everything comes from the program itself, the examples, the models that ship and the
-digits inside scikit-learn; the tour needs nbclient and ipykernel.
+digits inside scikit-learn; the tour needs nbclient and ipykernel, the page Playwright and
+a Chromium.
 """
 
 from __future__ import annotations
@@ -57,6 +58,31 @@ def draw_detectors(picture: Path) -> None:
         shutil.copyfile(folder / "detectors.png", picture)
 
 
+def draw_page(picture: Path) -> None:
+    """Draw a digit on the page, in a Chromium that is installed, and photograph it."""
+    sys.path.insert(0, str(ROOT))
+    from tests.browser import Paper, Watch, find_chromium, open_browser, running_service
+    from tests.strokes import write
+
+    chromium = find_chromium()
+    if chromium is None:
+        print("docs/page.png is left as it is: no Chromium is installed", file=sys.stderr)
+        return
+    with (
+        running_service("--models", str(ROOT / "models.pkl")) as service,
+        open_browser(chromium) as browser,
+    ):
+        window = {"width": 1180, "height": 720}
+        shown = {"x": 0, "y": 0, "width": 1180, "height": 690}  # without the small print
+        context = browser.new_context(viewport=window, device_scale_factor=1.5)
+        paper = Paper(context.new_page(), Watch(context, service.url))
+        paper.page.goto(service.url)
+        area = paper.area()
+        paper.draw(write(4, area["width"] / 2, area["height"] / 2, 0.7 * area["height"], hand=1))
+        paper.page.wait_for_load_state("networkidle")
+        paper.page.screenshot(path=picture, clip=shown)
+
+
 def picture_of(notebook: NotebookNode, cell_id: str) -> bytes:
     """The PNG that a cell of a notebook that has run shows."""
     (cell,) = (cell for cell in notebook.cells if cell.id == cell_id)
@@ -69,6 +95,7 @@ def main(folder: Path) -> None:
     predict(VOTES, "--save", folder / "votes.png")
     predict(EXPLAINED, "--explain", folder / "explain.png")
     draw_detectors(folder / "detectors.png")
+    draw_page(folder / "page.png")
     notebook = run_tour(folder / "tour.ipynb")
     (folder / "one-vs-rest.png").write_bytes(picture_of(notebook, "one-vs-rest"))
 
