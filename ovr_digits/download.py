@@ -9,10 +9,12 @@ import re
 import socket
 import tempfile
 import threading
+import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.error import HTTPError, URLError
@@ -38,11 +40,15 @@ _T = TypeVar("_T")
 
 
 class _SourceError(Exception):
-    """A source failed, and why in a few words; ``dead`` where asking again is no use."""
+    """A source failed, and why in a few words.
 
-    def __init__(self, reason: str, dead: bool = False) -> None:
+    ``dead`` where asking it for another file is no use; ``wait`` are the
+    seconds after which it wants to be asked again, where it told them.
+    """
+
+    def __init__(self, reason: str, dead: bool = False, wait: float | None = None) -> None:
         super().__init__(reason)
-        self.dead = dead
+        self.dead, self.wait = dead, wait
 
 
 def download_mnist(
@@ -69,7 +75,8 @@ def download_mnist(
     mirrors : sequence of str, optional
         Base URLs; default: those in ``OVR_DIGITS_MIRRORS``, else ``MIRRORS``.
     timeout : float
-        Seconds that a source may take to connect, and to send the next bytes.
+        Seconds that a source may take to connect, to send the next bytes, and
+        that one that is busy (429, 503) may ask us to wait.
     time_limit : float
         Seconds for one file altogether (for OpenML: for all), however it trickles in.
     progress : Progress
@@ -96,7 +103,7 @@ def download_mnist(
     for mirror in mirrors:
         for name, digest in list(missing.items()):
             try:
-                data = _fetch(mirror, name, digest, timeout, time_limit, progress)
+                data = _fetch_patiently(mirror, name, digest, timeout, time_limit, progress)
             except _SourceError as error:
                 failures.setdefault(_shown(mirror), str(error))
                 if error.dead:
@@ -185,6 +192,22 @@ class _Download:
         pass
 
 
+def _fetch_patiently(
+    mirror: str, name: str, digest: str, timeout: float, time_limit: float, progress: Progress
+) -> bytes:
+    """Download one file, once more where the mirror asks for a little patience."""
+    started = time.monotonic()
+    try:
+        return _fetch(mirror, name, digest, timeout, time_limit, progress)
+    except _SourceError as error:
+        if error.wait is None or error.wait > min(timeout, time_limit):
+            raise
+        progress.note(f"{_shown(mirror)} is busy; it is asked again in {error.wait:.0f} s")
+        time.sleep(error.wait)
+    left = max(0.0, time_limit - (time.monotonic() - started))
+    return _fetch(mirror, name, digest, timeout, left, progress)
+
+
 def _fetch(
     mirror: str, name: str, digest: str, timeout: float, time_limit: float, progress: Progress
 ) -> bytes:
@@ -211,9 +234,16 @@ def _fetch(
     try:
         _within(time_limit, run)
     except requests.HTTPError as error:
-        raise _SourceError(f"HTTP {responses[-1].status_code}") from error
+        code, headers = responses[-1].status_code, responses[-1].headers
+        wait = _seconds_of(headers.get("Retry-After", ""))
+        # Who asks for less is asked for nothing more; a short wait is given a chance before.
+        raise _SourceError(f"HTTP {code}", dead=code == 429, wait=wait) from error
+    except requests.TooManyRedirects as error:
+        raise _SourceError("too many redirects") from error
     except (requests.ConnectionError, requests.Timeout) as error:
         raise _SourceError(_why_unreachable(error, timeout), dead=True) from error
+    except requests.exceptions.InvalidHeader as error:
+        raise _SourceError("no HTTP answer") from error
     except (OSError, ValueError) as error:  # those of requests are OSErrors
         reason = "the download broke off" if responses else "not a URL that can be asked"
         raise _SourceError(reason, dead=not responses) from error
@@ -230,15 +260,29 @@ def _fetch(
     return data
 
 
+def _seconds_of(retry_after: str) -> float | None:
+    """The seconds that a Retry-After header asks for, be it a number or a time of day."""
+    if retry_after.isascii() and retry_after.isdigit():
+        return float(retry_after)
+    try:
+        return max(0.0, parsedate_to_datetime(retry_after).timestamp() - time.time())
+    except (ValueError, OverflowError):
+        return None
+
+
 def _why_unreachable(error: Exception, timeout: float) -> str:
     import requests
+    from urllib3.exceptions import ProtocolError
 
     if isinstance(error, requests.Timeout) or "timed out" in str(error):
         return f"no answer for {timeout:g} s"
     if isinstance(error, requests.exceptions.SSLError):
-        return "its certificate is not accepted"
+        is_refused = "CERTIFICATE_VERIFY_FAILED" in str(error)
+        return "its certificate is not accepted" if is_refused else "no TLS connection"
     if isinstance(error, requests.exceptions.ProxyError):
         return "the proxy does not let it through"
+    if error.args and isinstance(error.args[0], ProtocolError):
+        return "no HTTP answer"
     return "cannot connect"
 
 

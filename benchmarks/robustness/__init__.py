@@ -1,0 +1,1 @@
+"""Programs that try what should not happen: ``python -m benchmarks.robustness.NAME``."""
