@@ -49,7 +49,7 @@ def read_idx(path: str | os.PathLike[str], max_bytes: int = MAX_BYTES) -> NDArra
 def read_content(path: str | os.PathLike[str], max_bytes: int = MAX_BYTES) -> bytes:
     """Read a file and decompress it where it is gzip; raises DigitsError as ``read_idx`` does."""
     try:
-        data = read_bytes(path, max_bytes)
+        data = read_bytes(path, max_bytes, wait=False)
     except DigitsError as error:
         raise DigitsError(f"{path}: {error}") from None
     return decompress(_at_most(data, max_bytes, str(path)), str(path), max_bytes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 from typing import Protocol
 
@@ -30,8 +31,10 @@ def read_stream(stream: Readable, max_bytes: int) -> bytes:
     return bytes(content[: max_bytes + 1])
 
 
-def read_bytes(path: str | os.PathLike[str], max_bytes: int) -> bytes:
+def read_bytes(path: str | os.PathLike[str], max_bytes: int, wait: bool = True) -> bytes:
     """Read a file, but at most one byte more than ``max_bytes``.
+
+    Without ``wait`` a named pipe is refused, into which nobody may ever write.
 
     Raises
     ------
@@ -40,6 +43,8 @@ def read_bytes(path: str | os.PathLike[str], max_bytes: int) -> bytes:
         reason and leaves the name to the caller.
     """
     try:
+        if not wait and stat.S_ISFIFO(Path(path).stat().st_mode):
+            raise DigitsError("a named pipe, not a file")
         with Path(path).open("rb") as file:
             return read_stream(file, max_bytes)
     except FileNotFoundError:
