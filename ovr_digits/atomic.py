@@ -59,7 +59,10 @@ def check_writable(path: Path) -> None:
     ------
     DigitsError
     """
-    folder = path.resolve().parent
+    try:
+        folder = path.resolve().parent
+    except OSError as error:  # the working folder may have been removed
+        raise DigitsError(f"{path}: cannot be written ({error.strerror})") from None
     if path.is_dir():
         raise DigitsError(f"{path}: this is a folder; name a file in it")
     if path.exists() and not path.is_file():
