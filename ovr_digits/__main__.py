@@ -1,5 +1,24 @@
 """``python -m ovr_digits``, the same as the command ``ovr-digits``."""
 
-from ovr_digits.cli import main
+import sys
 
-main(prog_name="ovr-digits")
+from ovr_digits.errors import INTERRUPTED
+
+
+def main() -> None:
+    """Run the command line, of which nothing is imported yet."""
+    try:
+        from ovr_digits.cli import main as run
+        from ovr_digits.cli.options import fail_for
+
+        try:
+            run(prog_name="ovr-digits")
+        except OSError as error:
+            fail_for(error)
+            sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(f"ovr-digits: {INTERRUPTED}")
+
+
+if __name__ == "__main__":
+    main()

@@ -13,3 +13,7 @@ class DigitsError(Exception):
 
 class BlankPictureError(DigitsError):
     """A picture without any ink."""
+
+
+#: What is said of Ctrl-C, by whichever part of the command line it meets.
+INTERRUPTED = "interrupted; nothing that was there before has been changed"

@@ -515,6 +515,52 @@ def test_closed_standard_input(tmp_path):
     assert_one_line(result, "-: the file is empty")
 
 
+def test_closed_standard_output_and_error(tmp_path):
+    """Nothing is said then, least of all in a file that is written at the same time."""
+    picture = EXAMPLES / "two.png"
+    for command in (f"predict {picture}", f"predict --json {picture}", f"read {picture}", "data"):
+        whole = shell(f'"$PYTHON" -m ovr_digits {command} 2>&1', tmp_path)
+        closed = shell(f'"$PYTHON" -m ovr_digits {command} >&-', tmp_path)
+        assert closed.returncode == whole.returncode
+        assert "Traceback" not in closed.stderr
+    train = f'"$PYTHON" -m ovr_digits train {" ".join(QUICK)} --json'
+    result = shell(f"{train} --output one.pkl 2>&-", tmp_path)
+    (said,) = objects(result)
+    assert said["output"] == "one.pkl"
+    assert shell(f"{train} --output other.pkl --log log <&- >&- 2>&-", tmp_path).returncode == 0
+    sizes = [(tmp_path / name).stat().st_size for name in ("one.pkl", "other.pkl")]
+    assert abs(sizes[0] - sizes[1]) < 100
+    assert all(json.loads(line) for line in (tmp_path / "log").read_text().splitlines())
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+@pytest.mark.parametrize(
+    "command",
+    ["predict two.png", "predict --json two.png", "read two.png", "data", "--help", "data --help"],
+)
+def test_no_room_for_the_output(tmp_path, command):
+    shutil.copy(EXAMPLES / "two.png", tmp_path)
+    result = shell(f'"$PYTHON" -m ovr_digits {command} >/dev/full', tmp_path)
+    assert_one_line(result, "cannot go on: No space left on device")
+    assert shell(f'"$PYTHON" -m ovr_digits {command} >/dev/full 2>&1', tmp_path).returncode == 1
+
+
+def test_a_working_folder_that_is_gone(tmp_path):
+    gone = 'mkdir gone; cd gone; rmdir ../gone; exec "$PYTHON" -m ovr_digits'
+    result = shell(f"{gone} predict --brief {EXAMPLES / 'two.png'}", tmp_path)
+    assert (result.returncode, result.stderr) == (0, "")
+    result = shell(f"{gone} train {' '.join(QUICK)}", tmp_path)
+    assert_one_line(result, "models.pkl: cannot be written (No such file or directory)")
+
+
+def test_a_named_pipe_among_the_data_is_not_waited_for(run, tmp_path):
+    (tmp_path / "data").mkdir()
+    for name in ("images-idx3", "labels-idx1"):
+        os.mkfifo(tmp_path / "data" / f"t10k-{name}-ubyte")
+    assert_one_line(run("evaluate", "--data-dir", "data"), "images", "a named pipe, not a file")
+    assert "a named pipe, not a file" in run("data", "--data-dir", "data").stdout
+
+
 def test_file_names_that_are_no_plain_text(run, tmp_path):
     names = ["цифра 数.png", os.fsdecode(b"\xff\xfe.png"), "$a$b\\frac.png"]
     for name in names:
@@ -861,6 +907,19 @@ def test_interrupt_leaves_whole_lines_of_the_log(tmp_path, begin_training):
     assert epochs == list(range(1, len(epochs) + 1))
     assert old.read_bytes() == plot.read_bytes() == b"what was there"
     assert set(tmp_path.iterdir()) == {old, log, plot}
+
+
+def test_interrupt_before_the_command_line_is_imported(tmp_path):
+    (tmp_path / "click.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
+    begin = (
+        "import runpy, signal\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "runpy.run_module('ovr_digits', run_name='__main__')"
+    )
+    path = os.pathsep.join([str(tmp_path), str(ROOT)])
+    result = execute("-c", begin, "--version", folder=tmp_path, PYTHONPATH=path)
+    assert_one_line(result, "interrupted")
+    assert len(result.stderr.splitlines()) == 1
 
 
 def test_train_does_not_replace_what_is_no_regular_file(run, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import os
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from ovr_digits.errors import DigitsError
+from ovr_digits.errors import INTERRUPTED, DigitsError
 from ovr_digits.formats import format_of
 
 if TYPE_CHECKING:
@@ -122,8 +123,6 @@ def source_of(name: str) -> str | bytes:
         return name
     from ovr_digits.image import MAX_BYTES
 
-    if sys.stdin is None:  # closed, which is as good as empty
-        return b""
     return sys.stdin.buffer.read(MAX_BYTES + 1)
 
 
@@ -138,8 +137,9 @@ def print_json(value: dict[str, Any]) -> None:
 
 
 def note(message: str) -> None:
-    """One line on stderr."""
-    click.echo(f"ovr-digits: {printable(message)}", err=True)
+    """One line on stderr, where that can still be written."""
+    with contextlib.suppress(OSError):
+        click.echo(f"ovr-digits: {printable(message)}", err=True)
 
 
 def check_index(index: int, n_samples: int, name: str) -> None:
@@ -172,6 +172,33 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else "?" for c in text)
 
 
+def _open_streams() -> None:
+    """Let standard streams that are closed lead nowhere.
+
+    Else the next file that is opened takes the place of one, and what is
+    printed is written into it.
+    """
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(descriptor)
+    for name, descriptor, mode in (("stdin", 0, "r"), ("stdout", 1, "w"), ("stderr", 2, "w")):
+        if getattr(sys, name) is None:
+            stream = open(descriptor, mode, encoding="utf-8", closefd=False)  # noqa: SIM115
+            setattr(sys, name, stream)
+
+
+def _drop_output() -> None:
+    """What is still to be printed goes nowhere, not even when Python ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def fail_for(error: OSError) -> None:
+    """What no command foresees of the system: no room for the output, no files left to open."""
+    where = f"{error.filename}: " if error.filename else ""
+    fail(f"cannot go on: {where}{error.strerror or error}")
+    _drop_output()
+
+
 def tidy_errors(command: F) -> F:
     """Turn what can go wrong in a command body into one line and exit status 1."""
 
@@ -186,6 +213,7 @@ def tidy_errors(command: F) -> F:
         if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
             signal.signal(signal.SIGINT, interrupt)
         try:
+            _open_streams()
             return command(*arguments, **options)
         except DigitsError as error:
             fail(str(error))
@@ -193,15 +221,17 @@ def tidy_errors(command: F) -> F:
             fail("the memory at hand does not suffice")
         except BrokenPipeError:
             # Whoever read the output has gone; nothing more can be said on it.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        except BaseException:
+            _drop_output()
+        except BaseException as error:
             # An extension module may make another exception of an interrupt.
-            if not interrupts:
+            if interrupts:
+                fail(INTERRUPTED)
+                sys.stdout.flush()
+                # Threads may still be at work in NumPy, and tidying up under them can crash.
+                os._exit(1)
+            if not isinstance(error, OSError):
                 raise
-            fail("interrupted; nothing that was there before has been changed")
-            sys.stdout.flush()
-            # Threads may still be at work in NumPy, and tidying up under them can crash.
-            os._exit(1)
+            fail_for(error)
         sys.exit(1)
 
     return run  # type: ignore[return-value]
