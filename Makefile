@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-lowest lint bench pictures wheel clean
+.PHONY: demo test test-lowest lint bench pictures wheel audit clean
 
 demo: $(VENV)/installed
 	$(BIN)/python examples/demo.py
@@ -32,11 +32,22 @@ bench: $(VENV)/installed-bench
 pictures: $(VENV)/installed-test
 	$(BIN)/python docs/make_pictures.py
 
-wheel: $(VENV)/installed
-	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+# The same sources and the same hatchling give the same bytes, wherever and whenever.
+wheel: $(VENV)/installed-test
+	$(BIN)/python -m hatchling build -d dist
+	$(BIN)/python -m pip hash dist/ovr_digits-*
+
+# Asks PyPI for known vulnerabilities of all that is installed for the product and its tests;
+# what cannot be looked up is a failure, too.
+audit: $(VENV)/installed-test
+	$(PYTHON) -m venv $(VENV)-audit
+	$(VENV)-audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit
+	$(BIN)/python -m pip freeze --exclude-editable > $(VENV)-audit/installed.txt
+	$(VENV)-audit/bin/pip-audit --strict --disable-pip --no-deps \
+		--requirement $(VENV)-audit/installed.txt
 
 clean:
-	rm -rf $(VENV) $(VENV)-lowest build dist demo
+	rm -rf $(VENV) $(VENV)-lowest $(VENV)-audit build dist demo
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -6,31 +6,66 @@ import json
 import os
 import subprocess
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 
 import pytest
 
 CHECKOUT = Path(__file__).parent.parent
+STATIC = CHECKOUT / "ovr_digits" / "web" / "static"
 
 
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("wheel")
+def build(checkout: Path, folder: Path) -> tuple[Path, Path]:
+    """Build the wheel and the source archive."""
     subprocess.run(
-        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)],
-        cwd=CHECKOUT,
+        [sys.executable, "-m", "hatchling", "build", "-d", str(folder)],
+        cwd=checkout,
+        env={key: value for key, value in os.environ.items() if key != "SOURCE_DATE_EPOCH"},
         check=True,
         capture_output=True,
     )
-    (built,) = folder.glob("*.whl")
-    return built
+    (wheel,) = folder.glob("*.whl")
+    (archive,) = folder.glob("*.tar.gz")
+    return wheel, archive
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    return build(CHECKOUT, tmp_path_factory.mktemp("built"))
+
+
+@pytest.fixture(scope="module")
+def wheel(built: tuple[Path, Path]) -> Path:
+    return built[0]
+
+
+def test_what_is_built_elsewhere_and_later_is_the_same_byte_for_byte(built, tmp_path):
+    """Also where the files have other rights, and where the desktop has left its own among them."""
+    with tarfile.open(built[1]) as archive:
+        archive.extractall(tmp_path, filter="data")
+    (checkout,) = tmp_path.iterdir()
+    for path in checkout.rglob("*"):
+        path.chmod(0o700 if path.is_dir() else 0o600)
+        os.utime(path, (1.5e9, 1.5e9))
+    for name in (".DS_Store", "web/static/.DS_Store", "notes.txt~", "core/__pycache__/x.pyc"):
+        path = checkout / "ovr_digits" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("left here")
+    (checkout / "ovr_digits" / "notes.txt").write_text("left here")
+    assert build(checkout, tmp_path / "again")[0].read_bytes() == built[0].read_bytes()
+    (checkout / "ovr_digits" / "notes.txt").unlink()  # of the sources everything is archived
+    assert build(checkout, tmp_path / "anew")[1].read_bytes() == built[1].read_bytes()
 
 
 def test_the_wheel_carries_the_models_and_nothing_from_outside_the_package(wheel):
     names = zipfile.ZipFile(wheel).namelist()
-    assert "ovr_digits/models.pkl" in names
-    assert "ovr_digits/py.typed" in names
+    assert sorted(n for n in names if n.startswith("ovr_digits/") and not n.endswith(".py")) == [
+        "ovr_digits/models.pkl",
+        "ovr_digits/py.typed",
+        *sorted(f"ovr_digits/web/static/{path.name}" for path in STATIC.iterdir()),
+    ]
+    assert {"ovr_digits/web/static/index.html", "ovr_digits/core/vote.py"} <= set(names)
     assert {name.split("/")[0] for name in names} == {
         "ovr_digits",
         next(name.split("/")[0] for name in names if ".dist-info/" in name),
