@@ -12,6 +12,7 @@ import io
 import json
 import os
 import re
+import resource
 import signal
 import socket
 import subprocess
@@ -931,6 +932,42 @@ def test_models_that_are_not_there(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     folder = tmp_path / "missing" / "kept"
     assert str(folder) in failure_of("draw", "--port", "0", "--keep", str(folder))
+
+
+@pytest.mark.parametrize(
+    ("before", "why"),
+    [
+        (lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (10, 10)), "Too many open files"),
+        (lambda: Path.cwd().rmdir(), "No such file or directory"),
+    ],
+)
+def test_workers_that_cannot_be_started(
+    tmp_path: Path, before: Callable[[], None], why: str
+) -> None:
+    (tmp_path / "folder").mkdir()
+    line = failure_of("serve", "--port", "0", cwd=tmp_path / "folder", preexec_fn=before)
+    assert line.startswith("ovr-digits: the worker processes do not start (")
+    assert why in line
+
+
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="only Linux takes files away again")
+def test_when_no_more_files_can_be_opened_the_service_goes_on(
+    start: Callable[..., Service],
+) -> None:
+    service = start("--workers", "1", "--quiet")
+    assert service.post("/api/predict", SEVEN).json["digit"] == 7
+    before = resource.prlimit(service.process.pid, resource.RLIMIT_NOFILE)
+    in_use = len(list(Path(f"/proc/{service.process.pid}/fd").iterdir()))
+    resource.prlimit(service.process.pid, resource.RLIMIT_NOFILE, (in_use + 3, before[1]))
+    with contextlib.ExitStack() as stack:
+        for _ in range(12):
+            address = (service.host, service.port)
+            stack.enter_context(socket.create_connection(address, timeout=10))
+        wait_until(lambda: "Too many open files" in service.log)
+    assert service.post("/api/predict", SEVEN).json["digit"] == 7
+    lines = service.log.splitlines()
+    assert len(lines) < 5
+    assert all(line.startswith("ovr-digits: ") for line in lines)
 
 
 @pytest.mark.parametrize("name", ["fastapi", "uvicorn", "pebble", "python_multipart"])

@@ -33,7 +33,7 @@ _POSITIONS = ["first mirror", "all mirrors", *FILES]
 #: Megabytes that a download may take up; what is unpacked is held to 100 MB, and held twice.
 _MAX_MB = 600
 #: Seconds that Python and its packages may take to start, on a machine that is busy.
-_START = 20.0
+_START = 30.0
 #: The command itself; only what is downloaded, and how long it may take, is set here.
 _CHILD = """
 import functools, json, socket, sys

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import ipaddress
+import logging
 import os
 import signal
 import socket
@@ -22,6 +23,8 @@ from ovr_digits.web.limits import Limits
 #: How long requests that are being answered may take to end.
 _STOP_SECONDS = 5
 _IDLE_SECONDS = 15
+#: After which the same complaint is made again.
+_REPEAT_SECONDS = 10
 
 
 @dataclass(frozen=True)
@@ -98,7 +101,8 @@ def _run(
 
         workers = Workers(settings.workers, settings.limits, settings.models)
         try:
-            provenance = workers.start()
+            with _starting():
+                provenance = workers.start()
             # Takes as long to load as the workers need to get ready.
             import uvicorn
 
@@ -127,7 +131,7 @@ def _run(
                 h11_max_incomplete_event_size=settings.limits.header_bytes,
             )
             server = uvicorn.Server(config)
-            with _stops(server):
+            with _stops(server), _told_in_lines(failed):
                 started()
                 ready(_url(settings.host, address, port))
                 server.run(sockets=[listener])
@@ -135,11 +139,48 @@ def _run(
             workers.stop()
 
 
-def _result(provenance: Future[dict[str, Any]]) -> dict[str, Any]:
+class _Lines(logging.Handler):
+    """Tells of a log record in one line, and of a run of the same every few seconds only."""
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        super().__init__()
+        self._tell = tell
+        self._last, self._time = "", 0.0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        line = record.getMessage().partition("\n")[0]
+        if record.exc_info and record.exc_info[1]:
+            line = f"{line} ({record.exc_info[1]})"
+        if line != self._last or record.created > self._time + _REPEAT_SECONDS:
+            self._last, self._time = line, record.created
+            self._tell(line)
+
+
+@contextlib.contextmanager
+def _told_in_lines(tell: Callable[[str], None]) -> Iterator[None]:
+    """What asyncio complains of by itself, of too many open files for instance."""
+    logger, handler = logging.getLogger("asyncio"), _Lines(tell)
+    logger.addHandler(handler)
+    logger.propagate = False
     try:
-        return provenance.result()
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.propagate = True
+
+
+@contextlib.contextmanager
+def _starting() -> Iterator[None]:
+    try:
+        yield
     except (BrokenExecutor, OSError) as error:
-        raise DigitsError(f"the worker processes do not start ({error})") from None
+        why = error.__cause__ or error
+        raise DigitsError(f"the worker processes do not start ({why})") from None
+
+
+def _result(provenance: Future[dict[str, Any]]) -> dict[str, Any]:
+    with _starting():
+        return provenance.result()
 
 
 def _listen(host: str, port: int) -> socket.socket:
