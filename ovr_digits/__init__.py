@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+# Not from typing, which takes longer to import than all the rest before the command line,
+# which only then knows what to do about Ctrl-C.
+TYPE_CHECKING = False
 
 __version__ = "0.1.0"
 
@@ -23,6 +24,8 @@ _HOMES = {
 }
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from ovr_digits.core.vote import Vote, count_votes
     from ovr_digits.detectors import DigitDetector, OneVsRestDigits
     from ovr_digits.errors import DigitsError
@@ -47,6 +50,8 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name in _HOMES:
+        from importlib import import_module
+
         return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
