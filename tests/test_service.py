@@ -950,6 +950,23 @@ def test_workers_that_cannot_be_started(
     assert why in line
 
 
+def test_workers_that_are_ended_while_they_start_say_nothing(tmp_path: Path) -> None:
+    script = tmp_path / "begin_and_end.py"
+    script.write_text(
+        "import time\n"
+        "from ovr_digits.web.limits import Limits\n"
+        "from ovr_digits.web.workers import Workers\n"
+        "if __name__ == '__main__':\n"
+        "    for pause in range(0, 120, 5):\n"
+        "        workers = Workers(3, Limits(), None)\n"
+        "        workers.start()\n"
+        "        time.sleep(pause / 1000)\n"
+        "        workers.stop()\n"
+    )
+    run = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=60)
+    assert (run.returncode, run.stderr) == (0, "")
+
+
 @pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="only Linux takes files away again")
 def test_when_no_more_files_can_be_opened_the_service_goes_on(
     start: Callable[..., Service],

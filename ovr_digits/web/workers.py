@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import active_children
 from multiprocessing.context import SpawnContext, SpawnProcess
 from pathlib import Path
 from typing import Any
@@ -125,6 +126,10 @@ class Workers:
 
     def stop(self) -> None:
         """End all processes, whatever they are at."""
+        self._pool.stop()  # type: ignore[no-untyped-call]
+        # Before what they share with this one is gone: those that start just now would stumble.
+        for process in active_children():
+            process.kill()
         _end(self._pool)
 
     def _new_pool(self) -> ProcessPool:
