@@ -45,7 +45,7 @@ _PROTOCOL = 4
 # What pickle protocols 2 to 5 need for lists, dicts, plain values, objects and
 # arrays. Absent on purpose: persistent ids, the extension registry,
 # out-of-band buffers, and the text opcodes of protocols 0 and 1.
-_OPCODES = frozenset(
+_OPCODE_NAMES = frozenset(
     """
     PROTO FRAME STOP MARK POP POP_MARK
     NONE NEWTRUE NEWFALSE BININT BININT1 BININT2 LONG1 BINFLOAT
@@ -57,6 +57,11 @@ _OPCODES = frozenset(
     GLOBAL STACK_GLOBAL REDUCE BUILD NEWOBJ
     """.split()  # noqa: SIM905
 )
+_OPCODES: Mapping[bytes, Any] = {
+    opcode.code.encode("latin-1"): opcode
+    for opcode in pickletools.opcodes
+    if opcode.name in _OPCODE_NAMES
+}
 
 
 class ModelFileError(DigitsError):
@@ -208,29 +213,41 @@ def _check_opcodes(data: bytes) -> None:
     """Refuse a stream before any of it is carried out, for what it might ask of pickle itself.
 
     Every length must be covered by bytes that are there, and a memo index by
-    opcodes that came before, so that a few bytes cannot claim gigabytes.
+    opcodes that came before, so that a few bytes cannot claim gigabytes. Of an
+    opcode that has no place here not even the argument is read.
     """
-    count = 0
-    name = ""
+    stream = io.BytesIO(data)
     try:
-        for opcode, argument, _ in pickletools.genops(data):
-            name, count = opcode.name, count + 1
-            if name == "GLOBAL":
-                _stand_in(*str(argument).split(" ", 1))
-            if name not in _OPCODES:
-                if data[:1] != b"\x80":
-                    raise ModelFileError("not a models.pkl (no pickle of protocol 2 or later)")
-                raise ModelFileError(f"refused: pickle opcode {name} has no place in a models.pkl")
-            if name.endswith("BINPUT") and (not isinstance(argument, int) or argument > count):
+        for count in range(_MAX_OPCODES):
+            code = stream.read(1)
+            opcode = _OPCODES.get(code)
+            if opcode is None:
+                _refuse_opcode(data, code)
+            argument: Any = opcode.arg.reader(stream) if opcode.arg else None
+            if opcode.name == "GLOBAL":
+                _stand_in(*argument.split(" ", 1))
+            elif opcode.name.endswith("BINPUT") and argument > count:
                 raise ModelFileError("refused: a memo index without its object")
-            if count > _MAX_OPCODES:
-                raise ModelFileError("refused: too many opcodes for a models.pkl")
+            elif code == pickle.STOP:
+                break
+        else:
+            raise ModelFileError("refused: too many opcodes for a models.pkl")
     except ModelFileError:
         raise
     except Exception:
-        if count == 0 or data[:1] != b"\x80":
+        if data[:1] != pickle.PROTO:
             raise ModelFileError("not a models.pkl (no pickle of protocol 2 or later)") from None
         raise ModelFileError("not a whole models.pkl (it ends too early or is damaged)") from None
+    if stream.read(1):
+        raise ModelFileError("refused: it goes on after its end")
+
+
+def _refuse_opcode(data: bytes, code: bytes) -> NoReturn:
+    names = {opcode.code: opcode.name for opcode in pickletools.opcodes}
+    name = names.get(code.decode("latin-1"))
+    if name is None or data[:1] != pickle.PROTO:
+        raise ValueError("no pickle")
+    raise ModelFileError(f"refused: pickle opcode {name} has no place in a models.pkl")
 
 
 # --- the stand-ins -------------------------------------------------------------------------

@@ -464,6 +464,24 @@ def test_no_module_is_imported_for_a_name(tmp_path, monkeypatch):
     assert "stowaway" not in sys.modules
 
 
+def test_no_codec_is_imported_for_the_text_of_an_opcode_that_is_refused():
+    codec = "encodings.raw_unicode_escape"
+    output = python(
+        "import sys\n"
+        "from ovr_digits.modelfile import ModelFileError, parse_models\n"
+        "sys.modules.pop(sys.argv[1], None)\n"
+        "try: parse_models(b'\\x80\\x02Vtext\\n.')\n"
+        "except ModelFileError as error: print(error, sys.argv[1] in sys.modules)\n",
+        codec,
+    )
+    assert output == "refused: pickle opcode UNICODE has no place in a models.pkl False\n"
+
+
+@pytest.mark.parametrize("more", [b"\0", b".", b"PK\x05\x06" + bytes(18), b"\nimport os\n"])
+def test_what_goes_on_after_its_end_is_refused(tiny_models_bytes, more):
+    assert "goes on after its end" in refusal(tiny_models_bytes + more)
+
+
 def test_names_are_shown_short_and_printable():
     message = refusal(GLOBAL % (b"\x1b[31mred" + b"e" * 5000, b"x\x07y"))
     assert message.isprintable()
