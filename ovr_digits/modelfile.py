@@ -273,7 +273,7 @@ class _Record(metaclass=_Sealed):
         return record
 
     def __setstate__(self, state: object) -> None:
-        if not isinstance(state, dict) or not all(isinstance(key, str) for key in state):
+        if not isinstance(state, dict):  # its keys are names: see _check_keys
             raise ModelFileError("refused: an object's state that is no table of names")
         object.__setattr__(self, "state", state)
 
@@ -347,6 +347,9 @@ class _Encoded(metaclass=_Sealed):
 
     def __len__(self) -> int:
         return len(self.text)
+
+    def __setstate__(self, state: object) -> NoReturn:
+        raise ModelFileError("refused: it tries to change what was read")
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
         raise ModelFileError("refused: it tries to set an attribute")
@@ -470,8 +473,18 @@ class _Unpickler(_PythonUnpickler):
         _check_keys(self.stack)  # since the mark, that is
         super().load_setitems()
 
+    def load_reduce(self) -> None:
+        _check_arguments(self.stack[-1])
+        super().load_reduce()
+
+    def load_newobj(self) -> None:
+        _check_arguments(self.stack[-1])
+        super().load_newobj()
+
     dispatch: ClassVar[Any] = {
         **_PythonUnpickler.dispatch,
+        pickle.REDUCE[0]: load_reduce,
+        pickle.NEWOBJ[0]: load_newobj,
         pickle.SETITEM[0]: load_setitem,
         pickle.SETITEMS[0]: load_setitems,
     }
@@ -480,6 +493,12 @@ class _Unpickler(_PythonUnpickler):
 def _check_keys(items: list[Any]) -> None:
     if not all(type(key) is str for key in items[::2]):
         raise ModelFileError("refused: a table whose keys are no names")
+
+
+def _check_arguments(arguments: object) -> None:
+    # Of a text of 60 MB, pickle would make a list of as many arguments.
+    if type(arguments) is not tuple:
+        raise ModelFileError("refused: an object made with arguments that are none")
 
 
 def _shown(text: object) -> str:

@@ -806,6 +806,23 @@ BOMBS = {
     "keys that take for ever to hash": (
         b"\x80\x02)q\x000" + b"h\x00h\x00\x86q\x000" * 60 + b"}(h\x00Nu."
     ),
+    "a text for the arguments of a call": (
+        b"\x80\x02" + DETECTOR + b"X" + struct.pack("<I", 60_000_000) + b"x" * 60_000_000 + b"R."
+    ),
+    "bytes for the arguments of an object": (
+        b"\x80\x03" + DETECTOR + b"B" + struct.pack("<I", 60_000_000) + bytes(60_000_000)
+        + b"\x81."
+    ),
+    "the same large state again and again": (
+        b"\x80\x02" + DETECTOR + b")\x81}("
+        + b"".join(text(f"{key}") + b"N" for key in range(60_000)) + b"uq\x000"
+        + b"h\x00b" * 35_000 + b"."
+    ),
+    "the same large state for bytes again and again": (
+        b"\x80\x02c_codecs\nencode\n" + text("x") + text("latin1") + b"\x86R}("
+        + b"".join(text(f"{key}") + b"N" for key in range(60_000)) + b"uq\x000"
+        + b"h\x00b" * 35_000 + b"."
+    ),
     "dtype without end": (
         b"\x80\x02)q\x000" + b"h\x00h\x00\x86q\x000" * 60 + DTYPE + b"h\x00\x85R."
     ),
