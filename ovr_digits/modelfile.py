@@ -38,6 +38,10 @@ _N_DIGITS = 10
 _MAX_OPCODES = 200_000
 #: The most numbers that a layer may make of one image.
 _MAX_NUMBERS = 4_000_000
+#: The most features of all branches: ten weights for each are held at once.
+_MAX_FEATURES = 200_000
+#: The most numbers in the layers and axes of all branches: as many as a file has room for.
+_MAX_STORED = MAX_BYTES // 2
 #: The most axes whose coordinates are multiplied with one another.
 _MAX_LEADING = 256
 _PROTOCOL = 4
@@ -505,7 +509,11 @@ def _shown(text: object) -> str:
     """At most sixty printable characters of a name out of a file that is not trusted."""
     if not isinstance(text, str):
         return f"a {type(text).__name__.lstrip('_')}"  # never its text, which may have no end
-    return "".join(c if c.isprintable() else "?" for c in text[:60])
+    return _printable(text[:60])
+
+
+def _printable(text: str) -> str:
+    return text if text.isprintable() else "".join(c if c.isprintable() else "?" for c in text)
 
 
 # --- from stand-ins to arrays --------------------------------------------------------------
@@ -547,7 +555,8 @@ def _detector_arrays(content: object) -> DetectorArrays:
 def _branches(items: object) -> tuple[Branch, ...]:
     if type(items) is not tuple or not 1 <= len(items) <= 16:
         raise ModelFileError("its features have no layers")
-    branches = []
+    branches: list[Branch] = []
+    n_features = n_stored = 0  # a layer, or its array, may be in the file once and used often
     for item in items:
         if type(item) is not _Branch or type(item.state.get("layers")) is not tuple:
             raise ModelFileError("its features have no layers")
@@ -564,9 +573,17 @@ def _branches(items: object) -> tuple[Branch, ...]:
                 raise ModelFileError("a layer of its features needs too much memory")
             side = math.ceil(n_positions(side, layer.patch_size) / layer.stride)
             n_channels = len(layer.anchors) if layer.whitener is None else layer.whitener.shape[1]
+            n_stored += layer.anchors.size + (0 if layer.whitener is None else layer.whitener.size)
+            if n_stored > _MAX_STORED:
+                raise ModelFileError("its features need too much memory")
             checked.append(layer)
         branch = Branch(view, tuple(checked))
-        branches.append(replace(branch, leading=_leading(branch, item.state.get("leading"))))
+        n_features += branch.n_pooled(_IMAGE_SHAPE)
+        if n_features > _MAX_FEATURES:
+            raise ModelFileError("its features need too much memory")
+        leading = _leading(branch, item.state.get("leading"))
+        n_stored += 0 if leading is None else leading.axes.size
+        branches.append(replace(branch, leading=leading))
     return tuple(branches)
 
 
@@ -637,7 +654,7 @@ def _numbers(item: object, name: str, shape: tuple[int | None, ...], most: float
         raise ModelFileError(f"its {name} has the wrong shape ({found}, not {wanted})")
     if not np.isfinite(value).all():
         raise ModelFileError(f"its {name} holds numbers that are not finite")
-    if np.abs(value).max() > most:
+    if float(np.abs(value).max()) > most:  # as half precision, most may be infinite
         raise ModelFileError(f"its {name} holds numbers that are too large")
     if name == "intercept_":
         return value
@@ -645,11 +662,16 @@ def _numbers(item: object, name: str, shape: tuple[int | None, ...], most: float
 
 
 def _plain(value: object) -> Any:
-    """Provenance as plain values, so that it can be printed without a thought."""
+    """Provenance as plain values, so that it can be printed without a thought.
+
+    No text has a character that a terminal or JSON would stumble at, nor are
+    they more than a page can show.
+    """
     left = 10_000  # lists that hold one another could otherwise unfold without end
+    characters = 5_000_000  # nor a text that is there once and meant ten thousand times
 
     def plain(value: object, depth: int) -> Any:
-        nonlocal left
+        nonlocal left, characters
         left -= 1
         if depth > 8 or left < 0:
             raise ModelFileError("its provenance is nested too deep")
@@ -657,7 +679,14 @@ def _plain(value: object) -> Any:
             return {_shown(key): plain(item, depth + 1) for key, item in value.items()}
         if isinstance(value, list | tuple):
             return [plain(item, depth + 1) for item in value]
-        if value is None or isinstance(value, bool | int | float | str):
+        if isinstance(value, str):
+            characters -= len(value)
+            if characters < 0:
+                raise ModelFileError("its provenance is too long")
+            return _printable(value)
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ModelFileError("its provenance holds numbers that are not finite")
+        if value is None or isinstance(value, bool | int | float):
             return value
         raise ModelFileError("its provenance holds more than plain values")
 

@@ -26,7 +26,7 @@ import pytest
 from PIL import Image
 from sklearn.linear_model import SGDClassifier
 
-from ovr_digits.core.features import LeadingAxes
+from ovr_digits.core.features import Branch, KernelLayer, LeadingAxes
 from ovr_digits.core.vote import count_votes
 from ovr_digits.modelfile import (
     FILE_NAME,
@@ -207,6 +207,17 @@ def test_arrays_stored_in_column_order_read_the_same(tiny_models_bytes, digit_im
     np.testing.assert_array_equal(
         parse_models(turned).decision_function(digit_images),
         parse_models(tiny_models_bytes).decision_function(digit_images),
+    )
+
+
+def test_weights_of_half_precision_are_read_without_a_warning(tiny_models_bytes):
+    def halve(detectors: list[Any]) -> None:
+        for detector in detectors:
+            detector.sgd_.coef_ = detector.sgd_.coef_.astype(np.float16)
+
+    halved = parse_models(changed(tiny_models_bytes, detectors=halve))
+    np.testing.assert_allclose(
+        halved.coef, parse_models(tiny_models_bytes).coef, rtol=2e-3, atol=1e-6
     )
 
 
@@ -678,6 +689,35 @@ def test_layers_that_would_take_gigabytes_for_one_image_are_refused(tiny_models_
     assert "too much memory" in refusal(data)
 
 
+def shared(branch: Branch, n_branches: int) -> Callable[[list[Any]], None]:
+    """One branch in many places, and one array for the weights of all detectors."""
+
+    def change(detectors: list[Any]) -> None:
+        detectors[0].features_.branches_ = (branch,) * n_branches
+        coef = np.zeros((1, n_branches * branch.n_features((28, 28))), np.float16)
+        for detector in detectors:
+            detector.sgd_.coef_ = coef
+
+    return change
+
+
+def test_what_is_stored_once_and_used_often_cannot_take_gigabytes(tiny_models_bytes):
+    def layer(n_anchors: int, n_inputs: int, size: int, stride: float) -> KernelLayer:
+        anchors = np.zeros((n_anchors, n_inputs), np.float16)
+        return KernelLayer(anchors, size, 1.0, stride, False, None)
+
+    wide = layer(4096, 4096, 1, 28.0)
+    few = Branch("raw", (layer(60, 9, 3, 2.0),))
+    axes = LeadingAxes(np.zeros((few.n_pooled((28, 28)), 256), np.float16), np.zeros(256))
+    for branch, n_branches in (
+        (Branch("raw", (layer(4096, 225, 15, 28.0), wide, wide, wide)), 16),
+        (Branch("raw", (layer(4096, 1, 1, 1.0),)), 8),
+        (dataclasses.replace(few, leading=axes), 16),
+    ):
+        data = changed(tiny_models_bytes, detectors=shared(branch, n_branches))
+        assert "too much memory" in refusal(data)
+
+
 # --- provenance ----------------------------------------------------------------------------
 
 
@@ -693,6 +733,12 @@ def test_provenance_comes_back_as_plain_values(tiny_models_bytes):
     told = {"a": 1, "b": [2.5, None, True], "c": {"d": "é"}, "e": (1, 2)}
     read = parse_models(with_provenance(tiny_models_bytes, told)).provenance
     assert read == {**told, "e": [1, 2]}
+
+
+def test_texts_of_provenance_can_be_printed(tiny_models_bytes):
+    told = {"a\x1b": "\x1b]0;title\x07\x1b[2J", "b": ["lines\r\n", "\ud800", "\u202e", "\x9b"]}
+    read = parse_models(with_provenance(tiny_models_bytes, told)).provenance
+    assert read == {"a?": "?]0;title??[2J", "b": ["lines??", "?", "?", "?"]}
 
 
 def test_provenance_is_optional(tiny_models_bytes):
@@ -735,6 +781,9 @@ def tower() -> tuple[Any, ...]:
         ({"key": {1: 2}}, "keys are no names"),
         ({"array": np.zeros(3)}, "more than plain values"),
         ({"bytes": b"x"}, "more than plain values"),
+        ({"accuracy": float("nan")}, "not finite"),
+        ({"seconds": float("-inf")}, "not finite"),
+        ({"again": ["ha" * 1_000_000] * 9_000}, "too long"),
         ([1], "no table"),
         (None, "no table"),
     ],
