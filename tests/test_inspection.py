@@ -117,6 +117,23 @@ def test_models_that_do_not_say_where_they_come_from(tiny_models):
     assert "it does not say where it comes from" in said
 
 
+def test_views_of_fewer_layers_than_others_have_empty_cells(tiny_models_bytes, tmp_path):
+    detectors = pickle.loads(tiny_models_bytes)
+    features = detectors[0].features_
+    first = features.branches_[0]
+    bare = replace(first, layers=(replace(first.layers[0], whitener=None),), leading=None)
+    features.branches_ = (bare, *features.branches_)
+    n_features = sum(branch.n_features((28, 28)) for branch in features.branches_)
+    for detector in detectors:
+        detector.sgd_.coef_ = np.zeros((1, n_features))
+    (tmp_path / "models.pkl").write_bytes(pickle.dumps(detectors))
+    lines = run("inspect", tmp_path / "models.pkl").stdout.splitlines()
+    start = next(place for place, line in enumerate(lines) if line.startswith("view "))
+    table = lines[start : start + 3]
+    assert len({len(line) for line in table}) == 1
+    assert table[0].split()[-1] == "bytes"
+
+
 # --- what it refuses ---------------------------------------------------------------------------
 
 

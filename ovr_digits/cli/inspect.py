@@ -106,6 +106,7 @@ def _tables(inspection: Inspection) -> list[str]:
     provenance = [[_words(key), _text(key, value)] for key, value in said["provenance"].items()]
     total = said["bytes"]
     by = "×" if terminal.has_unicode() else "x"
+    n_layers = max(len(view["layers"]) for view in said["views"])
     views = [
         [
             view["view"],
@@ -114,13 +115,13 @@ def _tables(inspection: Inspection) -> list[str]:
                 f"{by}{layer['channels']}"
                 for layer in view["layers"]
             ),
+            *[""] * (n_layers - len(view["layers"])),
             f"{view['leading_axes']}",
             f"{view['features']:,}",
             f"{sum(layer['bytes'] for layer in view['layers']) + view['leading_bytes']:,}",
         ]
         for view in said["views"]
     ]
-    n_layers = len(said["views"][0]["layers"])
     parts = {
         "anchors and whiteners": sum(map(sum, inspection.sizes.layers)),
         "leading axes": sum(inspection.sizes.leading),
