@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import shutil
 import subprocess
 import sys
 
@@ -12,7 +11,7 @@ import pytest
 pytest.importorskip("benchmarks", reason="the programs that measure are in a checkout only")
 
 from benchmarks.robustness.model_cases import hostile_models
-from benchmarks.robustness.model_trial import read_all
+from benchmarks.robustness.model_trial import can_trace, read_all
 from benchmarks.robustness.models import flat, try_changes, try_command, unseen_live_cases
 
 
@@ -27,7 +26,7 @@ def test_there_are_many_and_no_two_are_alike(cases):
 
 
 def test_each_is_refused_and_nothing_else_happens(cases):
-    readings, effects = read_all(cases, trace=shutil.which("strace") is not None)
+    readings, effects = read_all(cases, trace=can_trace())
     faults = [f"{reading.name}: {fault}" for reading in readings for fault in reading.faults]
     assert not faults
     assert not effects
@@ -36,7 +35,7 @@ def test_each_is_refused_and_nothing_else_happens(cases):
 
 def test_the_watch_sees_what_plain_pickle_does():
     """Else the test above would show nothing."""
-    assert unseen_live_cases(trace=shutil.which("strace") is not None) == []
+    assert unseen_live_cases(trace=can_trace()) == []
 
 
 def test_the_command_refuses_them_in_one_line(cases):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -19,7 +18,7 @@ from benchmarks.measure import ROOT
 from benchmarks.report import conditions_text, markdown_table
 from benchmarks.robustness.model_cases import CANARY, hostile_models, live_models
 from benchmarks.robustness.model_check import check_reading
-from benchmarks.robustness.model_trial import read_all
+from benchmarks.robustness.model_trial import can_trace, read_all
 from benchmarks.robustness.pickle_changes import change_bytes, change_opcodes
 from benchmarks.robustness.small_models import small_models
 from benchmarks.store import Record, write_json, write_text
@@ -118,7 +117,7 @@ def unseen_live_cases(trace: bool) -> list[str]:
 def main(count: int, commands: int, seed: int, output: Path) -> None:
     """Try hostile models.pkl files, and real ones with random changes."""
     began = time.monotonic()
-    trace = shutil.which("strace") is not None
+    trace = can_trace()
     cases = hostile_models()
     every = flat(cases)
     unseen = unseen_live_cases(trace)
