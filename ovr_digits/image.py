@@ -1,11 +1,13 @@
-"""Picture files: any that Pillow reads, decoded safely, and the digit on one in MNIST form."""
+"""Picture files in the formats that people use, decoded safely, and the digit in MNIST form."""
 
 from __future__ import annotations
 
 import contextlib
 import io
+import logging
 import math
 import os
+import threading
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,7 +15,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, ImageStat, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageStat, UnidentifiedImageError
 
 from ovr_digits.errors import BlankPictureError, DigitsError
 from ovr_digits.form import IMAGE_SHAPE, to_mnist_form, with_usual_pen
@@ -23,6 +25,22 @@ from ovr_digits.regions import Regions, bounding_box, find_regions
 
 Float32 = NDArray[np.float32]
 
+#: What Pillow reads of formats that pictures of digits come in; those that it loads at once, and
+#: the others. Films, textures of games, data of instruments and drawings that are programs are not
+#: among them: their decoders are seldom used, and would be open to whoever sends a file.
+_COMMON = ["PNG", "JPEG", "GIF", "BMP", "PPM"]
+_OTHERS = ["WEBP", "TIFF", "AVIF", "JPEG2000", "ICO", "ICNS", "CUR", "DIB", "QOI", "PSD", "PCX"]
+_OTHERS += ["DCX", "SGI", "SUN", "XBM", "XPM", "TGA"]
+#: How a stored picture is turned upright, by the orientation in its EXIF.
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 #: The most pixels that a picture may claim before any of them is decoded.
 MAX_PIXELS = 100_000_000
 #: The most bytes that a picture file may have.
@@ -39,6 +57,10 @@ _CLOSE = 100
 _CLOSE_SIDE = 1600
 #: How much about what is looked at closely is seen on each side, in sizes of a digit.
 _MARGIN = 1.0
+
+_quiet = threading.Lock()
+# What it has to say of a picture is told by the error; else Python would print it.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,11 +193,13 @@ def _opened(data: bytes, max_pixels: int) -> Iterator[Image.Image]:
         raise DigitsError("the file is empty")
     if len(data) > MAX_BYTES:
         raise DigitsError(f"the file is over {MAX_BYTES // 1_000_000} MB; shrink the picture")
+    if data.startswith((b"%!PS", b"\xc5\xd0\xd3\xc6")):
+        raise DigitsError("EPS is a program, not a picture, and is not run; save it as PNG")
     try:
         with warnings.catch_warnings():
             # Pillow only warns of a large picture; the size is checked here instead.
             warnings.simplefilter("ignore")
-            with Image.open(io.BytesIO(data)) as picture:
+            with _identified(data) as picture:
                 width, height = picture.size
                 if width * height > max_pixels:
                     megapixels = f"{round(width * height / 1e6, 1):g} megapixels"
@@ -197,13 +221,39 @@ def _opened(data: bytes, max_pixels: int) -> Iterator[Image.Image]:
         raise DigitsError(f"the picture is damaged ({detail}); save it again") from error
 
 
+def _identified(data: bytes) -> Image.Image:
+    """The picture, not yet decoded; Pillow's rarer decoders are imported only where needed."""
+    Image.preinit()
+    try:
+        return Image.open(io.BytesIO(data), formats=_COMMON)
+    except UnidentifiedImageError:
+        Image.init()
+        known = [name for name in _OTHERS if name in Image.OPEN]
+        return Image.open(io.BytesIO(data), formats=known)
+
+
+@contextlib.contextmanager
+def _unprinted() -> Iterator[None]:
+    """Keep libtiff from printing to stderr, for which Pillow has no means."""
+    with _quiet, open(os.devnull, "wb") as nowhere:
+        try:
+            kept = os.dup(2)
+        except OSError:  # there is none
+            yield
+            return
+        try:
+            os.dup2(nowhere.fileno(), 2)
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+
+
 def _too_large(size: str, max_pixels: int) -> str:
     return f"the picture is too large ({size}, at most {max_pixels / 1e6:g}); shrink it"
 
 
 def _upright(picture: Image.Image, side: int) -> Image.Image:
-    if picture.format == "EPS":
-        raise DigitsError("EPS is a program, not a picture, and is not run; save it as PNG")
     width, height = picture.size
     if min(width, height) < MIN_SIDE:
         raise DigitsError(
@@ -211,13 +261,23 @@ def _upright(picture: Image.Image, side: int) -> Image.Image:
             f"it takes at least {MIN_SIDE}×{MIN_SIDE}"
         )
     picture.draft("RGB", (side, side))
-    picture.load()
-    ImageOps.exif_transpose(picture, in_place=True)
+    with _unprinted() if picture.format == "TIFF" else contextlib.nullcontext():
+        picture.load()
+    turn = _TURNS.get(_orientation(picture))
+    picture = picture if turn is None else picture.transpose(turn)
     if picture.mode.startswith(("I", "F")):
         return Image.fromarray(_deep_grey(picture))
     # A browser's canvas gives RGBA, and yet is mostly opaque.
     is_opaque = "A" in picture.getbands() and picture.getchannel("A").getextrema() == (255, 255)
     return picture.convert("RGBA" if picture.has_transparency_data and not is_opaque else "RGB")
+
+
+def _orientation(picture: Image.Image) -> int:
+    """As EXIF tells it, 1..8; damage there is no reason to refuse the picture."""
+    try:
+        return int(picture.getexif().get(ExifTags.Base.Orientation, 1))
+    except Exception:
+        return 1
 
 
 def _deep_grey(picture: Image.Image) -> Float32:

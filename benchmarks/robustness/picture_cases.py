@@ -1,0 +1,7 @@
+"""Pictures that were made to do harm, by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+CASES: dict[str, Callable[[], bytes]] = {}
