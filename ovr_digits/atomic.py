@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
+import glob
 import os
 import secrets
 from collections.abc import Iterator
@@ -18,7 +20,8 @@ def replacing(path: Path) -> Iterator[Path]:
 
     The bytes are on the disk before the name changes, and the new name is on
     the disk before this returns. Where the block fails, the temporary file is
-    removed and ``path`` is as it was.
+    removed and ``path`` is as it was. Where the process is killed, the next one
+    that replaces ``path`` removes it.
 
     Raises
     ------
@@ -29,15 +32,45 @@ def replacing(path: Path) -> Iterator[Path]:
     path = path.resolve()  # a link keeps pointing at its file
     if path.exists() and not path.is_file():
         raise OSError(errno.EINVAL, "not a regular file")
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-    try:
-        yield temporary
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    remove_abandoned(path.parent, path.name)
+    with _locked_temporary(path) as temporary:
+        try:
+            yield temporary
+            with temporary.open("rb") as file:
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
     _sync_folder(path.parent)
+
+
+@contextlib.contextmanager
+def _locked_temporary(path: Path) -> Iterator[Path]:
+    """A new file beside ``path``, locked for as long as this process lives and is in the block."""
+    while True:
+        temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+        with temporary.open("xb") as file:
+            with contextlib.suppress(OSError):  # not every file system has locks
+                fcntl.flock(file, fcntl.LOCK_EX)
+            if os.fstat(file.fileno()).st_nlink:  # else removed just before it was locked
+                yield temporary
+                return
+
+
+def remove_abandoned(folder: Path, name: str | None = None) -> None:
+    """Remove the temporary files of processes that were killed: those that nobody has locked.
+
+    Parameters
+    ----------
+    folder : Path
+    name : str, optional
+        Of the file that was to be replaced; any where it is not given.
+    """
+    replaced = "*" if name is None else glob.escape(name)
+    for temporary in folder.glob(f".{replaced}.????????.part"):
+        with contextlib.suppress(OSError), temporary.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            temporary.unlink()
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -72,7 +105,7 @@ def check_writable(path: Path) -> None:
     probe = folder / f".{path.name}.writable"
     try:
         probe.touch()
-        probe.unlink()
+        probe.unlink(missing_ok=True)  # another process may probe at this moment
     except OSError as error:
         raise DigitsError(f"{path}: cannot be written ({error.strerror})") from None
 

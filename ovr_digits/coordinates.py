@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ovr_digits.checkpoint import Checkpoint, random_state_array, set_random_state
 from ovr_digits.core.arrays import Array, Float32, Float64, Floats
 from ovr_digits.core.distortion import (
+    Distortions,
     DistortionStrength,
     apply_distortions,
     draw_distortions,
@@ -22,9 +24,9 @@ from ovr_digits.core.features import (
     pair_products,
 )
 from ovr_digits.features import PatchKernelFeatures
-from ovr_digits.parallel import collect
+from ovr_digits.parallel import CHUNK, collect, map_batches
 from ovr_digits.progress import Progress
-from ovr_digits.whitening import Whitening, fit_whitening
+from ovr_digits.whitening import Covariances, Whitening
 
 #: Images that the whitening is measured on, copies counted; more make no difference.
 WHITENING_SAMPLES = 12_000
@@ -32,6 +34,9 @@ WHITENING_SAMPLES = 12_000
 #: Size of a product of two leading coordinates beside a coordinate. Larger, the many
 #: products outweigh the coordinates that they are made of, and errors rise.
 PRODUCT_SCALE = 0.15
+
+#: Images whose coordinates are saved together.
+_PIECE = 32 * CHUNK
 
 #: Samples whose products are made at once: small enough for the caches.
 _IN_CACHE = 256
@@ -211,6 +216,7 @@ class TrainingImages:
     rng : RandomState
     n_jobs : int
     progress : Progress
+    checkpoint : Checkpoint
     """
 
     def __init__(
@@ -221,10 +227,12 @@ class TrainingImages:
         rng: np.random.RandomState,
         n_jobs: int,
         progress: Progress,
+        checkpoint: Checkpoint,
     ) -> None:
         self._X, self._image_shape, self._distortion = X, features.image_shape_, distortion
         self._layers = features.branches_
         self._rng, self._n_jobs, self._progress = rng, n_jobs, progress
+        self._checkpoint = checkpoint
 
     def fit_whitening(
         self, n: int, n_components: int, ridge: float, *, distorted: bool
@@ -234,34 +242,91 @@ class TrainingImages:
         self._progress.stage("principal axes of the features", len(rows) * 1.5)
         halves = [(rows[::2], False), (rows[1::2], True)] if distorted else [(rows, False)]
         # Larger pieces than a thread takes at a time: the products run at full speed on them.
-        pieces = (
-            self._map(lambda features: features, part, distorted=is_copy)
+        pieces = [
+            (part, self._draw(len(part)) if is_copy else None)
             for half, is_copy in halves
             for part in np.array_split(half, -(-len(half) // 4096))
-        )
-        sizes = [branch.n_pooled(self._image_shape) for branch in self._layers]
-        ends = np.cumsum(sizes)
-        blocks = [slice(int(end) - size, int(end)) for size, end in zip(sizes, ends, strict=True)]
-        return fit_whitening(pieces, blocks, n_components, ridge, self._rng, self._n_jobs)
+        ]
+        covariances = Covariances([b.n_pooled(self._image_shape) for b in self._layers])
+        stored = self._checkpoint.load("whitening") or {}
+        if "mean" in stored:
+            set_random_state(self._rng, stored["random"])
+            axes = [stored[f"axes-{k}"] for k in range(len(self._layers))]
+            return Whitening(stored["mean"], covariances.blocks, axes)
+        if stored:
+            covariances.restore(stored)
+        for part, drawn in pieces[covariances.n_batches :]:
 
-    def coordinates(self, space: CoordinateSpace, stage: str, *, distorted: bool) -> Floats:
-        """Coordinates of all images, or of a copy of each, distorted anew: (n, d) float16."""
-        self._progress.stage(stage, len(self._X))
+            def work(positions: Array) -> Floats:
+                return self._features(part[positions], drawn and drawn[positions])  # noqa: B023
 
-        def project(features: Floats) -> Floats:
+            features = collect(work, np.arange(len(part)), self._n_jobs, self._progress.advance)
+            covariances.add(features, self._n_jobs)
+            # They are large: half-way and at the end is often enough.
+            is_due = covariances.n_batches in (len(pieces) // 2, len(pieces))
+            if is_due and self._checkpoint.keeps:
+                self._checkpoint.save("whitening", covariances.state())
+        whitening = covariances.whitening(n_components, ridge, self._rng, self._n_jobs)
+        named = {f"axes-{k}": axes for k, axes in enumerate(whitening.axes)}
+        random = random_state_array(self._rng)
+        self._checkpoint.save("whitening", {"mean": whitening.mean, "random": random, **named})
+        return whitening
+
+    def coordinates(
+        self, space: CoordinateSpace, name: str, copy: int = -1, place: str = "images"
+    ) -> Floats:
+        """Coordinates of all images, or of a copy of each, distorted anew: (n, d) float16.
+
+        Parameters
+        ----------
+        space : CoordinateSpace
+        name : str
+            What people are told that this is.
+        copy : int
+            The number of the copy, from 0 on; -1 is the images themselves.
+        place : str
+            Stage of the checkpoint that keeps this, until it keeps another copy.
+        """
+        n = len(self._X)
+        self._progress.stage(name, n)
+        drawn = None if copy < 0 else self._draw(n)
+        Z = np.empty((n, sum(axes.shape[1] for axes in space.whitening.axes)), np.float16)
+
+        def project(rows: Array) -> Floats:
             # Half precision is far finer than what tells one digit from another.
-            return space.whitening.apply(features).astype(np.float16)
+            distortions = None if drawn is None else drawn[rows]
+            return space.whitening.apply(self._features(rows, distortions)).astype(np.float16)
 
-        return self._map(project, np.arange(len(self._X)), distorted=distorted)
+        begin = saved = self._load_coordinates(Z, copy, place)
+        for rows, part in map_batches(project, np.arange(begin, n), self._n_jobs):
+            Z[begin + rows.start : begin + rows.stop] = part
+            self._progress.advance(len(part))
+            end = begin + rows.stop
+            if end % _PIECE == 0 or end == n:
+                piece = {"copy": np.array(copy), "coordinates": Z[saved:end]}
+                self._checkpoint.save(f"{place}-{saved}", piece)
+                saved = end
+        return Z
 
-    def _map(self, then: Callable[[Floats], Floats], rows: Array, *, distorted: bool) -> Floats:
-        """Features of some images, or of distorted copies of them, and what follows."""
-        drawn = draw_distortions(len(rows), self._distortion, self._rng) if distorted else None
+    def _load_coordinates(self, Z: Floats, copy: int, place: str) -> int:
+        """Fill the first rows of Z with what the checkpoint keeps of them; how many these are."""
+        n = 0
+        while n < len(Z):
+            stored = self._checkpoint.load(f"{place}-{n}")
+            if stored is None or stored["copy"] != copy:
+                break
+            part = stored["coordinates"]
+            Z[n : n + len(part)] = part
+            self._progress.advance(len(part))
+            n += len(part)
+        return n
 
-        def work(positions: Array) -> Floats:
-            images = as_images(self._X[rows[positions]], self._image_shape)
-            if drawn is not None:
-                images = apply_distortions(images, drawn[positions])
-            return then(branch_features(images, self._layers))
+    def _draw(self, n: int) -> Distortions:
+        return draw_distortions(n, self._distortion, self._rng)
 
-        return collect(work, np.arange(len(rows)), self._n_jobs, self._progress.advance)
+    def _features(self, rows: Array, drawn: Distortions | None) -> Floats:
+        """Features of some images, or of copies with the distortions drawn for each."""
+        images = as_images(self._X[rows], self._image_shape)
+        if drawn is not None:
+            images = apply_distortions(images, drawn)
+        return branch_features(images, self._layers)

@@ -85,6 +85,7 @@ def keep_correction(
     }
     try:
         folder.mkdir(exist_ok=True)
+        atomic.remove_abandoned(folder)
         if sum(entry.name.endswith(".png") for entry in os.scandir(folder)) >= max_kept:
             raise DigitsError(f"{folder}: full ({max_kept:,} pictures); train, then empty it")
         # Opened first: what syncs the picture's name then syncs the name of this file too.

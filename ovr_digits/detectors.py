@@ -13,6 +13,7 @@ from sklearn.utils import assert_all_finite, check_random_state
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
+from ovr_digits.checkpoint import Checkpoint
 from ovr_digits.core.arrays import Array, Bools, Float64
 from ovr_digits.core.detectors import DetectorArrays, detector_scores
 from ovr_digits.core.vote import probabilities
@@ -83,6 +84,7 @@ class _SGDOnFeatures(ClassifierMixin, ImageInput):
         n_labelled: int,
         progress: Progress | None = None,
         on_epoch: OnEpoch | None = None,
+        checkpoint: Checkpoint | None = None,
     ) -> FittedDetectors:
         rng = check_random_state(self.random_state)
         features = PatchKernelFeatures() if self.features is None else clone(self.features)
@@ -102,7 +104,9 @@ class _SGDOnFeatures(ClassifierMixin, ImageInput):
             n_validation=round(self.validation_fraction * n_labelled),
             patience=self.patience,
         )
-        return fit_detectors(X, targets, features, options, rng, self.n_jobs, progress, on_epoch)
+        return fit_detectors(
+            X, targets, features, options, rng, self.n_jobs, progress, on_epoch, checkpoint
+        )
 
 
 class DigitDetector(_SGDOnFeatures):
@@ -292,6 +296,7 @@ class OneVsRestDigits(_SGDOnFeatures):
         progress: Progress | None = None,
         negatives: Array | None = None,
         on_epoch: OnEpoch | None = None,
+        checkpoint: Checkpoint | None = None,
     ) -> Self:
         """Fit on images and their classes.
 
@@ -306,6 +311,9 @@ class OneVsRestDigits(_SGDOnFeatures):
         on_epoch : callable, optional
             Told a ``curves.EpochResult`` after each epoch; nothing is measured
             where neither this nor ``patience`` is given.
+        checkpoint : Checkpoint, optional
+            Keeps what the fit comes to, and gives what an earlier one has come to
+            that had the same images and parameters, ``random_state`` a number among them.
 
         Raises
         ------
@@ -320,7 +328,7 @@ class OneVsRestDigits(_SGDOnFeatures):
         if negatives is not None:  # in front: the last samples are those held out
             X = np.concatenate([negatives, X])
             targets = np.pad(targets, ((len(negatives), 0), (0, 0)))
-        fitted = self._fit_targets(X, targets, len(y), progress, on_epoch)
+        fitted = self._fit_targets(X, targets, len(y), progress, on_epoch, checkpoint)
         self.kept_epoch_ = fitted.kept_epoch
         self.validation_score_ = None
         if fitted.validation_scores is not None:

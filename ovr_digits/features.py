@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Self
 
@@ -176,6 +176,31 @@ class PatchKernelFeatures(TransformerMixin, ImageInput):
             )
         return self
 
+    def learnt(self) -> dict[str, Array]:
+        """What ``fit`` learnt, as ``restore`` takes it."""
+        return {
+            f"{name}-{k}-{depth}": array
+            for k, branch in enumerate(self.branches_)
+            for depth, layer in enumerate(branch.layers)
+            for name, array in (("anchors", layer.anchors), ("whitener", layer.whitener))
+            if array is not None
+        }
+
+    def restore(self, X: Any, learnt: Mapping[str, Array]) -> Self:
+        """Become what ``fit`` on X made of features that had ``learnt`` this."""
+        self.check_images(X, reset=True)
+        self.branches_ = tuple(
+            Branch(
+                view,
+                tuple(
+                    self._layer(d, learnt[f"anchors-{k}-{d}"], learnt.get(f"whitener-{k}-{d}"))
+                    for d in range(len(self.n_anchors))
+                ),
+            )
+            for k, view in enumerate(self.views)
+        )
+        return self
+
     def _fit_branch(self, view: str, images: Floats, rng: np.random.RandomState) -> Branch:
         # k-means adds up in the order in which its threads finish: one thread repeats exactly.
         with threadpool_limits(1):
@@ -183,20 +208,26 @@ class PatchKernelFeatures(TransformerMixin, ImageInput):
 
     def _fit_layers(self, maps: Floats, rng: np.random.RandomState) -> tuple[KernelLayer, ...]:
         layers: list[KernelLayer] = []
-        settings = zip(self.n_anchors, self.patch_sizes, self.strides, self.alphas, strict=True)
-        for depth, (n_anchors, patch_size, stride, alpha) in enumerate(settings):
+        for depth, n_anchors in enumerate(self.n_anchors):
             if layers:
                 maps = np.concatenate(
                     [apply_layer(maps[i : i + 100], layers[-1]) for i in range(0, len(maps), 100)]
                 )
-            centred = depth == 0
-            anchors = self._fit_anchors(maps, patch_size, centred, n_anchors, rng)
+            anchors = self._fit_anchors(maps, self.patch_sizes[depth], depth == 0, n_anchors, rng)
             is_last = depth == len(self.n_anchors) - 1
-            layer = KernelLayer(
-                anchors, int(patch_size), float(alpha), float(stride), centred, None
-            )
+            layer = self._layer(depth, anchors, None)
             layers.append(layer if is_last else self._whitened(layer, maps))
         return tuple(layers)
+
+    def _layer(self, depth: int, anchors: Float32, whitener: Float32 | None) -> KernelLayer:
+        return KernelLayer(
+            anchors,
+            patch_size=int(self.patch_sizes[depth]),
+            alpha=float(self.alphas[depth]),
+            stride=float(self.strides[depth]),
+            centred=depth == 0,
+            whitener=whitener,
+        )
 
     def _whitened(self, layer: KernelLayer, maps: Floats) -> KernelLayer:
         """The layer with K^(-1/2) and the principal axes of what that gives on some maps."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from ovr_digits.checkpoint import Checkpoint
 from ovr_digits.core.arrays import Array, Float64
 from ovr_digits.form import IMAGE_SHAPE, to_mnist_form
 
@@ -21,6 +23,8 @@ _SIDE = 72
 _MARGIN = 10
 #: One negative in so many is a blank picture.
 _BLANK_EVERY = 200
+#: Negatives between two saves.
+_PIECE = 2000
 #: Letters and signs that nobody takes for a digit. Those left out (l, O, S, Z, B, g and the
 #: like) are a matter of the reader's mind.
 _ALPHABETS = (
@@ -42,7 +46,11 @@ _LATIN_FONTS = (
 
 
 def draw_negatives(
-    n: int, digits: Array, seed: int, advance: Callable[[int], None] = lambda amount: None
+    n: int,
+    digits: Array,
+    seed: int,
+    advance: Callable[[int], None] = lambda amount: None,
+    checkpoint: Checkpoint | None = None,
 ) -> Grey:
     """Draw pictures that every detector should say no to.
 
@@ -58,6 +66,7 @@ def draw_negatives(
         The same seed gives the same pictures.
     advance : callable
         Told of every hundred pictures.
+    checkpoint : Checkpoint, optional
 
     Returns
     -------
@@ -68,11 +77,23 @@ def draw_negatives(
     images = digits.reshape(-1, *IMAGE_SHAPE)
     rng = np.random.default_rng(seed)
     negatives = np.zeros((n, *IMAGE_SHAPE), np.uint8)
-    for number, negative in enumerate(negatives):
-        if number % _BLANK_EVERY:
-            negative[:] = _drawn(draws[number % len(draws)], rng, images)
-        if number % 100 == 99:
-            advance(100)
+    checkpoint = checkpoint or Checkpoint()
+    for first in range(0, n, _PIECE):
+        piece = negatives[first : first + _PIECE]
+        stage = f"negatives-{first}"
+        stored = checkpoint.load(stage)
+        if stored is not None:
+            piece[:] = stored["images"]
+            rng.bit_generator.state = json.loads(str(stored["random"]))
+            advance(len(piece))
+            continue
+        for number, negative in enumerate(piece, first):
+            if number % _BLANK_EVERY:
+                negative[:] = _drawn(draws[number % len(draws)], rng, images)
+            if number % 100 == 99:
+                advance(100)
+        random = np.array(json.dumps(rng.bit_generator.state))
+        checkpoint.save(stage, {"images": piece, "random": random})
     return negatives.reshape(n, IMAGE_SHAPE[0] * IMAGE_SHAPE[1])
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from joblib import Parallel, delayed
 from sklearn.linear_model import SGDClassifier
 
+from ovr_digits.checkpoint import Arrays, random_state_array, set_random_state
 from ovr_digits.core.arrays import Array, Bools, Float32, Float64, Floats
 
 #: Samples between two looks at which of them still need a step.
@@ -102,19 +103,47 @@ class AveragedSGD:
             self._sum = np.zeros((n_targets, some.shape[1] + 1))
             # The offset learns as the weight of one more coordinate, always 1, would.
             mean_square = float(np.einsum("ij,ij->", some, some)) / len(some) + 1.0
-            self._classifiers = [
-                SGDClassifier(
-                    loss=self._options.loss,
-                    alpha=self._options.alpha,
-                    learning_rate="constant",
-                    eta0=self._options.step / mean_square,
-                    random_state=np.random.RandomState(seed),
-                )
-                for seed in self._seeds
-            ]
+            self._make_classifiers(self._options.step / mean_square)
         self._n_blocks += -(-n // BLOCK)
         self.n_samples += n
         return [slice(k, k + _TARGETS_A_TASK) for k in range(0, n_targets, _TARGETS_A_TASK)]
+
+    def _make_classifiers(self, eta0: float) -> None:
+        self._classifiers = [
+            SGDClassifier(
+                loss=self._options.loss,
+                alpha=self._options.alpha,
+                learning_rate="constant",
+                eta0=eta0,
+                random_state=np.random.RandomState(seed),
+            )
+            for seed in self._seeds
+        ]
+
+    def state(self) -> Arrays:
+        """What ``restore`` goes on from; to be had after a pass."""
+        return {
+            "eta0": np.array(self._classifiers[0].eta0),
+            "coef": np.concatenate([c.coef_ for c in self._classifiers]),
+            "intercept": np.concatenate([c.intercept_ for c in self._classifiers]),
+            "t": np.array([c.t_ for c in self._classifiers]),
+            "random": np.stack([random_state_array(c.random_state) for c in self._classifiers]),
+            "sum": self._sum.copy(),
+            "counts": np.array([self._n_blocks, self.n_samples]),
+        }
+
+    def restore(self, state: Arrays) -> None:
+        """Become what a learner was whose ``state`` this is."""
+        self._make_classifiers(float(state["eta0"]))
+        for k, classifier in enumerate(self._classifiers):
+            coef = state["coef"][k : k + 1].copy()
+            # Makes everything that a later call needs, of which the weights are but a part.
+            classifier.partial_fit(np.zeros_like(coef), [False], classes=[False, True])
+            classifier.coef_, classifier.intercept_ = coef, state["intercept"][k : k + 1].copy()
+            classifier.t_ = float(state["t"][k])
+            set_random_state(classifier.random_state, state["random"][k])
+        self._sum = state["sum"].copy()
+        self._n_blocks, self.n_samples = state["counts"].tolist()
 
     def learn(self, Z: Floats, order: Array, chosen: slice) -> None:
         """Let some of the detectors pass over the samples Z (n, d) once, in an order."""

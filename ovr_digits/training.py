@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ovr_digits.atomic import check_writable
+from ovr_digits.checkpoint import Checkpoint, FolderCheckpoint
 from ovr_digits.core.arrays import Array
 from ovr_digits.curves import OnEpoch
 from ovr_digits.data import Dataset, Split, load_split
@@ -56,6 +56,11 @@ class TrainingOptions:
     negatives : float
         Pictures of no digit, which every detector learns to say no to, for each
         training image; see ``negatives.draw_negatives``.
+    checkpoint : Path, optional
+        Folder in which the state of the training is kept, and from which it is
+        removed at the end; it takes up to 3 GB.
+    resume : bool
+        Go on from the state in that folder, if there is one.
     n_jobs : int
         Cores; -1 is all.
     """
@@ -70,6 +75,8 @@ class TrainingOptions:
     loss: str = "hinge"
     limit: int | None = None
     negatives: float = NEGATIVES
+    checkpoint: Path | None = None
+    resume: bool = False
     n_jobs: int = -1
 
 
@@ -125,17 +132,23 @@ def train(
     """
     progress = progress or Progress()
     check_writable(options.output)
-    started = time.perf_counter()
+    checkpoint: Checkpoint = Checkpoint()
+    if options.checkpoint is not None:
+        checkpoint = FolderCheckpoint(options.checkpoint, options.resume, progress.note)
     train_split = load_split(options.dataset, "train", options.data_dir, progress)
     test_split = load_split(options.dataset, "test", options.data_dir, progress)
     X, y = train_split.X[: options.limit], train_split.y[: options.limit]
     _check_samples(y)
 
-    n_negatives = round(options.negatives * len(X))
-    progress.stage("pictures of no digit", n_negatives)
-    negatives = draw_negatives(n_negatives, X[: _n_fit(y)], options.seed, progress.advance)
     preset = PRESETS[options.preset]
     epochs = options.epochs or (MAX_EPOCHS if options.patience else preset.epochs)
+    checkpoint.begin(_asked(options, epochs, on_epoch is not None, train_split))
+
+    n_negatives = round(options.negatives * len(X))
+    progress.stage("pictures of no digit", n_negatives)
+    negatives = draw_negatives(
+        n_negatives, X[: _n_fit(y)], options.seed, progress.advance, checkpoint
+    )
     model = OneVsRestDigits(
         PatchKernelFeatures(preset.views, n_channels=preset.n_channels),
         loss=options.loss,
@@ -148,7 +161,7 @@ def train(
         patience=options.patience,
         n_jobs=options.n_jobs,
         random_state=options.seed,
-    ).fit(X, y, progress, negatives, on_epoch)
+    ).fit(X, y, progress, negatives, on_epoch, checkpoint)
 
     progress.stage("voting on the test set", len(test_split))
     scores = collect(
@@ -161,7 +174,7 @@ def train(
         source=train_split.source,
         samples=len(X),
         test_samples=len(test_split),
-        seconds=time.perf_counter() - started,
+        seconds=checkpoint.seconds,
         validation_accuracy=model.validation_score_,
         test_accuracy=evaluate_scores(scores, test_split.y).accuracy,
         kept_epoch=model.kept_epoch_,
@@ -180,7 +193,25 @@ def train(
     for detector in model.detectors_:
         detector.provenance_ = provenance
     save_models(model.detectors_, options.output)
+    checkpoint.clear()
     return result
+
+
+def _asked(options: TrainingOptions, epochs: int, has_curves: bool, split: Split) -> dict[str, Any]:
+    """All that the models depend on."""
+    return {
+        "dataset": split.dataset,
+        "digest": split.digest,
+        "limit": options.limit,
+        "preset": options.preset,
+        "seed": options.seed,
+        "epochs": epochs,
+        "patience": options.patience,
+        "detector loss": options.loss,
+        "negatives": options.negatives,
+        "curves": has_curves,
+        **stamp("numpy", "scikit-learn", "scipy")["versions"],
+    }
 
 
 def _provenance(result: TrainingResult, split: Split) -> dict[str, Any]:

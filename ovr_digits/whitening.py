@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from scipy.linalg import eigh, qr, solve_triangular
 
+from ovr_digits.checkpoint import Arrays
 from ovr_digits.core.arrays import Float32, Float64, Floats
 from ovr_digits.parallel import matmul
 
@@ -110,57 +111,84 @@ def _evened(basis: Float32) -> Float32:
     return np.ascontiguousarray(solve_triangular(factor, basis.T, lower=True).T)
 
 
-def fit_whitening(
-    batches: Iterable[Floats],
-    blocks: Sequence[slice],
-    n_components: int,
-    ridge: float,
-    rng: np.random.RandomState,
-    n_jobs: int | None = None,
-) -> Whitening:
-    """Learn a whitening from batches of features, in memory that does not grow with them.
+class Covariances:
+    """Means and products of features, added up in memory that does not grow with the samples.
 
     Parameters
     ----------
-    batches : iterable of (m, n_features) float32
-    blocks : sequence of slice
-        Consecutive groups of features that are whitened each on its own.
-    n_components : int
-        Axes to keep of each block; fewer where there are fewer features or samples.
-    ridge : float
-        Added to each eigenvalue, in units of the block's mean eigenvalue: what
-        keeps axes that hold mostly noise from being blown up.
-    rng : RandomState
-    n_jobs : int, optional
+    sizes : sequence of int
+        Of consecutive groups of features that are whitened each on its own.
 
-    Returns
-    -------
-    Whitening
-
-    Raises
-    ------
-    ValueError
-        Where there is no batch.
+    Attributes
+    ----------
+    blocks : tuple of slice
+        The groups.
+    n_batches : int
+        Added so far.
     """
-    mean = np.zeros(blocks[-1].stop)
-    products = [np.zeros((b.stop - b.start,) * 2, np.float32) for b in blocks]
-    n_samples = 0
-    for batch in batches:
-        mean += batch.sum(axis=0, dtype=np.float64)
-        for total, block in zip(products, blocks, strict=True):
+
+    def __init__(self, sizes: Sequence[int]) -> None:
+        ends = np.cumsum(sizes).tolist()
+        self.blocks = tuple(slice(end - n, end) for end, n in zip(ends, sizes, strict=True))
+        self.n_batches = self._n_samples = 0
+        self._sum = np.zeros(self.blocks[-1].stop)
+        self._products = [np.zeros((size, size), np.float32) for size in sizes]
+
+    def add(self, batch: Floats, n_jobs: int | None = None) -> None:
+        """Add features (m, n_features) float32."""
+        self._sum += batch.sum(axis=0, dtype=np.float64)
+        for total, block in zip(self._products, self.blocks, strict=True):
             part = batch[:, block]
             total += matmul(part.T, part, n_jobs)
-        n_samples += len(batch)
-    if not n_samples:
-        raise ValueError("no features to learn a whitening from")
-    mean /= n_samples
-    axes = []
-    for covariance, block in zip(products, blocks, strict=True):
-        covariance /= np.float32(n_samples)
-        covariance -= np.outer(mean[block], mean[block]).astype(np.float32)
-        mean_eigenvalue = max(float(np.trace(covariance)) / len(covariance), 1e-12)
-        n_kept = min(n_components, len(covariance), n_samples)
-        values, vectors = principal_axes(covariance, n_kept, rng, n_jobs=n_jobs)
-        scales = 1.0 / np.sqrt(np.maximum(values, 0.0) + ridge * mean_eigenvalue)
-        axes.append((vectors * scales).astype(np.float32))
-    return Whitening(mean, tuple(blocks), tuple(axes))
+        self._n_samples += len(batch)
+        self.n_batches += 1
+
+    def state(self) -> Arrays:
+        """What ``restore`` goes on from."""
+        products = {f"products-{k}": total.copy() for k, total in enumerate(self._products)}
+        counts = np.array([self.n_batches, self._n_samples])
+        return {"counts": counts, "sum": self._sum.copy(), **products}
+
+    def restore(self, state: Arrays) -> None:
+        """Become what those were whose ``state`` this is."""
+        self.n_batches, self._n_samples = state["counts"].tolist()
+        self._sum = state["sum"]
+        self._products = [state[f"products-{k}"] for k in range(len(self.blocks))]
+
+    def whitening(
+        self,
+        n_components: int,
+        ridge: float,
+        rng: np.random.RandomState,
+        n_jobs: int | None = None,
+    ) -> Whitening:
+        """The whitening of what was added; nothing can be added afterwards.
+
+        Parameters
+        ----------
+        n_components : int
+            Axes to keep of each block; fewer where there are fewer features or samples.
+        ridge : float
+            Added to each eigenvalue, in units of the block's mean eigenvalue: what
+            keeps axes that hold mostly noise from being blown up.
+        rng : RandomState
+        n_jobs : int, optional
+
+        Raises
+        ------
+        ValueError
+            Where nothing was added.
+        """
+        if not self._n_samples:
+            raise ValueError("no features to learn a whitening from")
+        mean = self._sum / self._n_samples
+        axes = []
+        for covariance, block in zip(self._products, self.blocks, strict=True):
+            covariance /= np.float32(self._n_samples)
+            covariance -= np.outer(mean[block], mean[block]).astype(np.float32)
+            mean_eigenvalue = max(float(np.trace(covariance)) / len(covariance), 1e-12)
+            n_kept = min(n_components, len(covariance), self._n_samples)
+            values, vectors = principal_axes(covariance, n_kept, rng, n_jobs=n_jobs)
+            scales = 1.0 / np.sqrt(np.maximum(values, 0.0) + ridge * mean_eigenvalue)
+            axes.append((vectors * scales).astype(np.float32))
+        return Whitening(mean, self.blocks, tuple(axes))

@@ -38,7 +38,7 @@ from ovr_digits.core.vote import count_votes, probabilities
 from ovr_digits.data import load_split
 from ovr_digits.features import PatchKernelFeatures
 from ovr_digits.fitting import DetectorOptions, fit_detectors
-from ovr_digits.whitening import Whitening, fit_whitening, principal_axes
+from ovr_digits.whitening import Covariances, Whitening, principal_axes
 
 PACKAGE = Path(ovr_digits.__file__).parent
 
@@ -418,15 +418,17 @@ def correlated(n: int = 2000, d: int = 12, seed: int = 0) -> np.ndarray:
     return (r.standard_normal((n, d)) @ r.standard_normal((d, d)) + 5).astype(np.float32)
 
 
-def whitened(features: np.ndarray, blocks, n_components: int, ridge: float = 1e-9) -> Whitening:
-    batches = np.array_split(features, 7)
-    return fit_whitening(batches, blocks, n_components, ridge, np.random.RandomState(0))
+def whitened(features: np.ndarray, sizes, n_components: int, ridge: float = 1e-9) -> Whitening:
+    covariances = Covariances(sizes)
+    for batch in np.array_split(features, 7):
+        covariances.add(batch)
+    return covariances.whitening(n_components, ridge, np.random.RandomState(0))
 
 
 @pytest.mark.parametrize("n_components", [12, 4])
 def test_whitened_coordinates_are_uncorrelated_and_of_unit_variance(n_components):
     features = correlated()
-    Z = whitened(features, [slice(0, 12)], n_components).apply(features)
+    Z = whitened(features, [12], n_components).apply(features)
     assert Z.shape == (2000, n_components)
     np.testing.assert_allclose(Z.mean(axis=0), 0, atol=1e-2)
     np.testing.assert_allclose(np.cov(Z.T), np.eye(n_components), atol=2e-2)
@@ -434,19 +436,16 @@ def test_whitened_coordinates_are_uncorrelated_and_of_unit_variance(n_components
 
 def test_blocks_are_whitened_each_on_its_own():
     features = correlated()
-    blocks = [slice(0, 5), slice(5, 12)]
-    both = whitened(features, blocks, 3).apply(features)
-    for i, block in enumerate(blocks):
-        part = features[:, block]
-        alone = whitened(part, [slice(0, part.shape[1])], 3).apply(part)
+    both = whitened(features, [5, 7], 3).apply(features)
+    for i, part in enumerate((features[:, :5], features[:, 5:])):
+        alone = whitened(part, [part.shape[1]], 3).apply(part)
         np.testing.assert_allclose(np.abs(both[:, 3 * i : 3 * i + 3]), np.abs(alone), atol=2e-2)
 
 
 def test_a_ridge_holds_weak_axes_back():
     features = correlated()
     free, held = (
-        whitened(features, [slice(0, 12)], 12, ridge).apply(features).var(axis=0)
-        for ridge in (1e-9, 1.0)
+        whitened(features, [12], 12, ridge).apply(features).var(axis=0) for ridge in (1e-9, 1.0)
     )
     assert (held < free).all()
     assert held[-1] < held[0]
@@ -454,7 +453,7 @@ def test_a_ridge_holds_weak_axes_back():
 
 def test_folded_weights_score_as_the_coordinates_do():
     features = correlated().astype(np.float64)
-    whitening = whitened(features.astype(np.float32), [slice(0, 5), slice(5, 12)], 4)
+    whitening = whitened(features.astype(np.float32), [5, 7], 4)
     coef, intercept = rng(1).standard_normal((3, 8)), rng(2).standard_normal(3)
     folded, offset = whitening.fold(coef, intercept)
     assert folded.shape == (3, 12)
@@ -465,21 +464,19 @@ def test_folded_weights_score_as_the_coordinates_do():
 
 def test_fewer_samples_than_features_give_fewer_axes():
     features = correlated(n=5, d=12)
-    Z = whitened(features, [slice(0, 12)], 12, ridge=0.1).apply(features)
+    Z = whitened(features, [12], 12, ridge=0.1).apply(features)
     assert Z.shape == (5, 5)
     assert np.isfinite(Z).all()
 
 
 def test_features_that_never_change_are_borne():
-    Z = whitened(np.ones((50, 6), np.float32), [slice(0, 6)], 6, ridge=0.1).apply(
-        np.ones((3, 6), np.float32)
-    )
+    Z = whitened(np.ones((50, 6), np.float32), [6], 6, ridge=0.1).apply(np.ones((3, 6), np.float32))
     np.testing.assert_allclose(Z, 0, atol=1e-3)
 
 
 def test_whitening_of_nothing_is_refused():
     with pytest.raises(ValueError, match="no features"):
-        fit_whitening([], [slice(0, 3)], 2, 0.1, np.random.RandomState(0))
+        Covariances([3]).whitening(2, 0.1, np.random.RandomState(0))
 
 
 @pytest.mark.parametrize("n_components", [5, 60])  # the quick way, and the exact one

@@ -25,7 +25,7 @@ from ovr_digits.presets import DETECTOR_LOSSES, NEGATIVES, PRESETS
 #: Options of a training from the beginning alone.
 _NOT_WITH_EXTRA = (
     *("preset", "epochs", "patience", "log", "plot"),
-    *("detector_loss", "limit", "negatives"),
+    *("detector_loss", "limit", "negatives", "checkpoint", "resume"),
 )
 
 
@@ -95,6 +95,18 @@ _NOT_WITH_EXTRA = (
     "has kept, in seconds.",
 )
 @models_option
+@click.option(
+    "--checkpoint",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Keep the state of the training in a folder while it runs (up to 3 GB), "
+    "so that it survives whatever ends it.",
+)
+@click.option(
+    "--resume",
+    is_flag=True,
+    help="Go on from the state in --checkpoint DIR, if there is one, to the same models.",
+)
 @jobs_option
 @json_option
 @tidy_errors
@@ -113,6 +125,8 @@ def train(
     negatives: float,
     extra: Path | None,
     models: Path | None,
+    checkpoint: Path | None,
+    resume: bool,
     jobs: int,
     as_json: bool,
 ) -> None:
@@ -129,6 +143,7 @@ def train(
       ovr-digits train --limit 5000 --output quick.pkl
       ovr-digits train --dataset digits --seed 7
       ovr-digits train --extra corrections
+      ovr-digits train --preset best --checkpoint unfinished --resume
     """
     if extra is not None:
         _learn_hand(extra, models, output, data_dir, seed, jobs, as_json)
@@ -138,6 +153,8 @@ def train(
     files = [path for path in (output, log, plot) if path is not None]
     if len(set(files)) < len(files):
         raise click.UsageError("--output, --log and --plot need a file each.")
+    if resume and checkpoint is None:
+        raise click.UsageError("--resume needs --checkpoint DIR, where the state is.")
 
     from ovr_digits.atomic import check_writable
     from ovr_digits.curves import EpochLog, EpochResult
@@ -156,6 +173,8 @@ def train(
         loss=detector_loss,
         limit=limit,
         negatives=negatives,
+        checkpoint=checkpoint,
+        resume=resume,
         n_jobs=jobs,
     )
     if plot is not None:
