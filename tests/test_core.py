@@ -536,8 +536,8 @@ def small_space(n_leading: int = 4) -> tuple[np.ndarray, CoordinateSpace]:
     features = PatchKernelFeatures(("raw", "even"), n_anchors=(4, 8), n_images=60, random_state=0)
     pooled = features.fit(X).transform(X)
     half = pooled.shape[1] // 2
-    blocks = [slice(0, half), slice(half, 2 * half)]
-    space = CoordinateSpace(features, whitened(pooled, blocks, 7, ridge=0.01), n_leading)
+    sizes = [half, half]
+    space = CoordinateSpace(features, whitened(pooled, sizes, 7, ridge=0.01), n_leading)
     return space.whitening.apply(pooled), space
 
 
