@@ -210,6 +210,8 @@ def test_an_old_answer_never_comes_after_a_newer_one(paper):
     page.on("requestfailed", lambda request: under_way.discard(request))
     stem, bar = one_that_becomes_seven(paper)
     paper.draw([stem, bar])
+    while not held:
+        page.wait_for_timeout(10)
     holds = False
     assert len(held) == 1
     held[0].continue_()
