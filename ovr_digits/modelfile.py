@@ -227,12 +227,13 @@ def _check_opcodes(data: bytes) -> None:
             opcode = _OPCODES.get(code)
             if opcode is None:
                 _refuse_opcode(data, code)
+            if code == pickle.GLOBAL:
+                _stand_in(_line(stream), _line(stream))
+                continue
             argument: Any = opcode.arg.reader(stream) if opcode.arg else None
-            if opcode.name == "GLOBAL":
-                _stand_in(*argument.split(" ", 1))
-            elif opcode.name.endswith("BINPUT") and argument > count:
+            if opcode.name.endswith("BINPUT") and argument > count:
                 raise ModelFileError("refused: a memo index without its object")
-            elif code == pickle.STOP:
+            if code == pickle.STOP:
                 break
         else:
             raise ModelFileError("refused: too many opcodes for a models.pkl")
@@ -244,6 +245,14 @@ def _check_opcodes(data: bytes) -> None:
         raise ModelFileError("not a whole models.pkl (it ends too early or is damaged)") from None
     if stream.read(1):
         raise ModelFileError("refused: it goes on after its end")
+
+
+def _line(stream: io.BytesIO) -> str:
+    """A name as pickle reads it; pickletools would see escapes in it."""
+    line = stream.readline()
+    if not line.endswith(b"\n"):
+        raise EOFError
+    return line[:-1].decode()
 
 
 def _refuse_opcode(data: bytes, code: bytes) -> NoReturn:

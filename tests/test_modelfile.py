@@ -488,6 +488,12 @@ def test_no_codec_is_imported_for_the_text_of_an_opcode_that_is_refused():
     assert output == "refused: pickle opcode UNICODE has no place in a models.pkl False\n"
 
 
+@pytest.mark.parametrize("module", [rb"num\x70y", rb"num\py", rb"num\(y", rb"numpy\x00"])
+def test_no_escape_in_a_name_is_taken_for_one(module):
+    """It is refused by the name as it is there; pickletools would warn of some."""
+    assert f"{module.decode()}.dtype" in refusal(GLOBAL % (module, b"dtype"))
+
+
 @pytest.mark.parametrize("more", [b"\0", b".", b"PK\x05\x06" + bytes(18), b"\nimport os\n"])
 def test_what_goes_on_after_its_end_is_refused(tiny_models_bytes, more):
     assert "goes on after its end" in refusal(tiny_models_bytes + more)

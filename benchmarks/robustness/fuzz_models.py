@@ -49,8 +49,9 @@ def fuzz(seconds: int, seed: int, folder: Path) -> Record:
     }
     with (folder / "log.txt").open("wb") as log:
         done = subprocess.run(
-            [sys.executable, "-m", "benchmarks.robustness.fuzz_target", corpus, seeds]
-            + [f"-{name}={value}" for name, value in options.items()],
+            [sys.executable, "-m", "benchmarks.robustness.fuzz_target"]
+            + [f"-{name}={value}" for name, value in options.items()]
+            + [str(corpus), str(seeds)],
             stdout=log,
             stderr=subprocess.STDOUT,
             env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},

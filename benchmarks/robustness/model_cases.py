@@ -48,7 +48,10 @@ class _Name:
         """Pickle wants something to call."""
 
 
-class _Writer(pickle._Pickler):  # type: ignore[name-defined]
+_PythonPickler: Any = pickle._Pickler
+
+
+class _Writer(_PythonPickler):
     """Writes names without looking them up."""
 
     def save(self, value: Any, *arguments: Any, **options: Any) -> None:
@@ -721,7 +724,7 @@ def _large_models() -> Iterator[tuple[str, bytes]]:
     from ovr_digits.core.features import Branch, KernelLayer, LeadingAxes
 
     def layer(n_anchors: int, n_inputs: int, size: int, stride: float = 28.0) -> KernelLayer:
-        anchors = np.zeros((n_anchors, n_inputs), np.float16)
+        anchors: Any = np.zeros((n_anchors, n_inputs), np.float16)
         return KernelLayer(anchors, size, 1.0, stride, False, None)
 
     def models(branches: tuple[Branch, ...], coef: Any) -> bytes:
@@ -795,6 +798,7 @@ def _damaged() -> Iterator[tuple[str, bytes]]:
             end = len(data) * part // 12 + 1
             yield f"protocol {protocol}, cut at byte {end}", data[:end]
         for opcode, argument, place in pickletools.genops(data):
+            assert place is not None
             if opcode.name == "GLOBAL" or (
                 opcode.name == "SHORT_BINUNICODE" and argument == "DigitDetector"
             ):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
+from typing import Any
 
 import numpy as np
 
@@ -37,7 +38,7 @@ def check_reading(data: bytes) -> bool:
         if not (message and message.isprintable() and len(message) < 300):
             raise BrokenPromiseError(f"no short line: {message!r}")
         return False
-    arrays = [models.coef, models.intercept]
+    arrays: list[Any] = [models.coef, models.intercept]
     for branch in models.branches:
         arrays += [layer.anchors for layer in branch.layers]
         arrays += [layer.whitener for layer in branch.layers if layer.whitener is not None]
