@@ -15,16 +15,17 @@ import click
 from benchmarks import machine
 from benchmarks.measure import ROOT
 from benchmarks.report import conditions_text, markdown_table
+from benchmarks.robustness.model_cases import hostile_models
 from benchmarks.robustness.small_models import small_models
 from benchmarks.store import Record, write_json, write_text
 
 _MEGABYTES = 1024
 _LONGEST_INPUT = 40_000
 _NOTES = """\
-[Atheris](https://github.com/google/atheris) changes small real files, byte by byte and opcode by
-opcode, and keeps what reaches new branches of the reader and of Python's pickle module. Nothing
-but ModelFileError with one short line may come out, or ten detectors of finite numbers, and
-Python's audit may see nothing: no import, no file, no process, no socket, no code.
+[Atheris](https://github.com/google/atheris) changes small real files and the hostile ones, byte by
+byte and opcode by opcode, and keeps what reaches new branches of the reader and of Python's pickle
+module. Nothing but ModelFileError with one short line may come out, or ten detectors of finite
+numbers, and Python's audit may see nothing: no import, no file, no process, no socket, no code.
 """
 
 
@@ -38,6 +39,9 @@ def fuzz(seconds: int, seed: int, folder: Path) -> Record:
         part.mkdir(parents=True, exist_ok=True)
     for protocol in (2, 3, 4, 5):
         (seeds / f"small-{protocol}.pkl").write_bytes(small_models(protocol))
+    hostile = (data for of in hostile_models().values() for data in of.values())
+    for index, data in enumerate(data for data in hostile if len(data) <= _LONGEST_INPUT):
+        (seeds / f"hostile-{index}.pkl").write_bytes(data)
     options = {
         "max_total_time": seconds,
         "seed": seed,
