@@ -107,13 +107,17 @@ def _with_pen(ink: Float32, width: float, wanted: float) -> Float32:
     fine = _resized(ink, scale)
     change = (wanted * _DETAIL - pen_width(fine)) / 2
     inside = np.pad(fine > 0.5 * float(fine.max()), max(0, math.ceil(change)) + 1)
-    depth = np.where(inside, _distances(inside), 1 - _distances(~inside))
+    reach = 1 + abs(change)  # what is further from the edge stays as it is
+    depth = np.where(inside, _distances(inside, reach), 1 - _distances(~inside, reach))
     changed = np.clip(depth + change, 0.0, 1.0).astype(np.float32)
     return changed[bounding_box(changed)] if changed.any() else ink
 
 
-def _distances(inside: Bools) -> Float32:
-    """Distance of each pixel that is inside to the nearest that is not, 0 outside."""
+def _distances(inside: Bools, reach: float = math.inf) -> Float32:
+    """Distance of each pixel that is inside to the nearest that is not, 0 outside.
+
+    Beyond ``reach`` it may be too long.
+    """
     h, w = inside.shape
     rows = np.arange(h)[:, None]
     # Up and down in its own column; where all of that is inside, too far to count.
@@ -122,7 +126,7 @@ def _distances(inside: Bools) -> Float32:
     along = np.minimum(rows - above, below - rows).astype(np.float32) ** 2
     nearest = along.copy()
     for apart in range(1, w):
-        if apart**2 >= nearest.max():
+        if apart >= reach or apart**2 >= nearest.max():
             break
         for one, other in (
             (slice(apart, None), slice(-apart)),

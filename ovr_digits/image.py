@@ -7,6 +7,8 @@ import io
 import logging
 import math
 import os
+import re
+import struct
 import threading
 import warnings
 from collections.abc import Iterator
@@ -25,12 +27,11 @@ from ovr_digits.regions import Regions, bounding_box, find_regions
 
 Float32 = NDArray[np.float32]
 
-#: What Pillow reads of formats that pictures of digits come in; those that it loads at once, and
-#: the others. Films, textures of games, data of instruments and drawings that are programs are not
-#: among them: their decoders are seldom used, and would be open to whoever sends a file.
+#: The formats that pictures of digits come in; those that Pillow loads at once, and the others.
+#: Films, textures of games, data of instruments, icons in icons and drawings that are programs are
+#: not among them, nor what Pillow decodes in Python: they are open to whoever sends a file.
 _COMMON = ["PNG", "JPEG", "GIF", "BMP", "PPM"]
-_OTHERS = ["WEBP", "TIFF", "AVIF", "JPEG2000", "ICO", "ICNS", "CUR", "DIB", "QOI", "PSD", "PCX"]
-_OTHERS += ["DCX", "SGI", "SUN", "XBM", "XPM", "TGA"]
+_OTHERS = ["WEBP", "TIFF", "AVIF", "JPEG2000", "ICO", "DIB", "PCX", "SGI", "TGA"]
 #: How a stored picture is turned upright, by the orientation in its EXIF.
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -42,7 +43,17 @@ _TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 #: The most pixels that a picture may claim before any of them is decoded.
-MAX_PIXELS = 100_000_000
+MAX_PIXELS = 52_000_000
+#: The most where a pixel takes far longer to decode: JPEG 2000, levels written in words, and
+#: colours of 16 bits, by Pillow's names of decoders and of how levels are stored.
+_MAX_SLOW = {"jpeg2k": 16_000_000, "ppm_plain": 3_000_000}
+_MAX_SLOW |= {"RGB;16B": 26_000_000, "RGBA;16B": 26_000_000}
+#: The most times that pixels of a JPEG are gone over: its scans, times its pixels.
+_MAX_SCANNED = 1_000_000_000
+#: The most reads from a file.
+_MAX_READS = 100_000
+#: The most bytes before the pixels, where Pillow joins them anew for each part that it reads.
+_MAX_HEAD = {b"GIF": 1_000_000, b"\xff\xd8\xff": 20_000_000}
 #: The most bytes that a picture file may have.
 MAX_BYTES = 200_000_000
 #: The smallest side in pixels in which a digit can be told.
@@ -57,6 +68,9 @@ _CLOSE = 100
 _CLOSE_SIDE = 1600
 #: How much about what is looked at closely is seen on each side, in sizes of a digit.
 _MARGIN = 1.0
+
+_STRIPS, _TILES = 273, 324  # tags of TIFF
+_PNG_SIZE = re.compile(rb"\x89PNG\r\n\x1a\n.{4}IHDR(.{8})", re.DOTALL)
 
 _quiet = threading.Lock()
 # What it has to say of a picture is told by the error; else Python would print it.
@@ -200,13 +214,10 @@ def _opened(data: bytes, max_pixels: int) -> Iterator[Image.Image]:
             # Pillow only warns of a large picture; the size is checked here instead.
             warnings.simplefilter("ignore")
             with _identified(data) as picture:
-                width, height = picture.size
-                if width * height > max_pixels:
-                    megapixels = f"{round(width * height / 1e6, 1):g} megapixels"
-                    raise DigitsError(_too_large(megapixels, max_pixels))
+                _check_size(picture, data, max_pixels)
                 yield picture
     except Image.DecompressionBombError:
-        raise DigitsError(_too_large("over 178 megapixels", max_pixels)) from None
+        raise _too_large("over 178 megapixels", max_pixels) from None
     except UnidentifiedImageError:
         raise DigitsError(
             "not a picture in a format that can be read; save it as PNG or JPEG"
@@ -221,15 +232,61 @@ def _opened(data: bytes, max_pixels: int) -> Iterator[Image.Image]:
         raise DigitsError(f"the picture is damaged ({detail}); save it again") from error
 
 
+class _Parts(io.BytesIO):
+    """A file's content that comes to an end.
+
+    Pillow goes through the chunks, segments or tags of a file one by one, however many there
+    are, and joins those that belong together.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__(data)
+        self._reads_left, self._bytes_left = _MAX_READS, _MAX_HEAD.get(data[:3], MAX_BYTES)
+
+    def end_head(self) -> None:
+        """What is read from here on is pixels."""
+        self._bytes_left = MAX_BYTES
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        content = super().read(size)
+        self._reads_left -= 1
+        self._bytes_left -= len(content)
+        if min(self._reads_left, self._bytes_left) < 0:
+            raise DigitsError("the picture has too many parts; save it anew as PNG or JPEG")
+        return content
+
+
 def _identified(data: bytes) -> Image.Image:
     """The picture, not yet decoded; Pillow's rarer decoders are imported only where needed."""
     Image.preinit()
+    parts = _Parts(data)
     try:
-        return Image.open(io.BytesIO(data), formats=_COMMON)
+        picture = Image.open(parts, formats=_COMMON)
     except UnidentifiedImageError:
         Image.init()
-        known = [name for name in _OTHERS if name in Image.OPEN]
-        return Image.open(io.BytesIO(data), formats=known)
+        picture = Image.open(parts, formats=[name for name in _OTHERS if name in Image.OPEN])
+    parts.end_head()
+    return picture
+
+
+def _check_size(picture: Image.Image, data: bytes, max_pixels: int) -> None:
+    """Refuse what would be decoded to too much, or for too long."""
+    tiles = getattr(picture, "tile", None) or [("", None, 0, "")]
+    codec, _, _, stored = tiles[0]
+    most = min(max_pixels, *(_MAX_SLOW.get(str(kind), max_pixels) for kind in (codec, stored)))
+    sizes = [picture.size]
+    if picture.format == "ICO":  # which may hold a PNG of any other size
+        sizes += [struct.unpack(">II", head) for head in _PNG_SIZE.findall(data)]
+    for width, height in sizes:
+        if width * height > most:
+            raise _too_large(f"{round(width * height / 1e6, 1):g} megapixels", most)
+    width, height = picture.size
+    is_jpeg = codec == "jpeg" or picture.info.get("compression") == "jpeg"
+    # In a TIFF every strip, or tile, is a JPEG of its own.
+    tags = getattr(picture, "tag_v2", {})
+    n_strips = max(1, len(tags.get(_STRIPS, ())), len(tags.get(_TILES, ())))
+    if is_jpeg and data.count(b"\xff\xda") * width * height > n_strips * _MAX_SCANNED:
+        raise DigitsError("the picture goes over its pixels too often; save it anew as PNG")
 
 
 @contextlib.contextmanager
@@ -249,8 +306,10 @@ def _unprinted() -> Iterator[None]:
             os.close(kept)
 
 
-def _too_large(size: str, max_pixels: int) -> str:
-    return f"the picture is too large ({size}, at most {max_pixels / 1e6:g}); shrink it"
+def _too_large(size: str, max_pixels: int) -> DigitsError:
+    return DigitsError(
+        f"the picture is too large ({size}, at most {max_pixels / 1e6:g}); shrink it"
+    )
 
 
 def _upright(picture: Image.Image, side: int) -> Image.Image:

@@ -161,7 +161,9 @@ def _guess(
     if strength.max() < MIN_CONTRAST:
         return None
     steps = np.diff(strength[::2], axis=1)
-    noise = 1.5 * float(np.median(np.abs(steps, out=steps), overwrite_input=True))
+    noise = 0.0  # which one column cannot tell
+    if steps.size:
+        noise = 1.5 * float(np.median(np.abs(steps, out=steps), overwrite_input=True))
     allowed = np.ones(strength.shape, bool)
     chosen = None
     for _ in range(3):

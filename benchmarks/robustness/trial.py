@@ -21,8 +21,8 @@ from ovr_digits.errors import DigitsError
 
 #: What a case may take: seconds, of the processor's and of the clock's, and bytes of memory.
 MAX_SECONDS, MAX_BYTES = 2.0, 1_000_000_000
-#: From here on a process is ended, so that the machine does not suffer.
-_DEADLINE, _LIMIT = 60.0, 6_000_000_000
+#: From here on a process is ended: seconds of its processor time and of the clock, and bytes.
+_MAX_CPU, _DEADLINE, _LIMIT = 15.0, 600.0, 6_000_000_000
 
 #: Tries the case of a name; "read" or the like, or a DigitsError.
 Attempt = Callable[[str], str]
@@ -121,23 +121,32 @@ class _Child:
         self._process.start()
         other.close()
         self.sent: deque[str] = deque()
-        self._since = time.monotonic()
+        self._since = time.monotonic(), 0.0
+
+    def _cpu(self) -> float:
+        """Seconds of processor time that it has had."""
+        try:
+            fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
+        except OSError:  # not Linux
+            return 0.0
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def send(self, case: str) -> None:
         if not self.sent:
-            self._since = time.monotonic()
+            self._since = time.monotonic(), self._cpu()
         self.sent.append(case)
         self.tasks.send(case)
 
     def outcome(self) -> Outcome | None:
         """Of the first that was sent: None while it may still come, or raises EOFError."""
         if not self.tasks.poll():
-            if time.monotonic() - self._since > _DEADLINE:
-                raise EOFError(f"no end after {_DEADLINE:g} s")
+            clock, cpu = time.monotonic() - self._since[0], self._cpu() - self._since[1]
+            if cpu > _MAX_CPU or clock > _DEADLINE:
+                raise EOFError(f"no end after {clock:.0f} s, {cpu:.0f} s on the processor")
             return None
         outcome: Outcome = self.tasks.recv()
         self.sent.popleft()
-        self._since = time.monotonic()
+        self._since = time.monotonic(), self._cpu()
         return outcome
 
     def end(self) -> str:
