@@ -8,6 +8,7 @@ new, and another run has to bring all to a good end and leave nothing behind.
 from __future__ import annotations
 
 import contextlib
+import functools
 import gzip
 import hashlib
 import io
@@ -116,15 +117,19 @@ def _leftovers(folder: Path, expected: set[str]) -> str | None:
 
 def training_jobs(reference: Path) -> Iterator[Job]:
     """Training over an older models.pkl, and the same with a checkpoint."""
-    assert Run(lambda: _command(*_TRAIN, "--output", str(reference))).wait() == 0
-    new, old = _weights(reference), b"the old one"
+    old = b"the old one"
+
+    @functools.cache
+    def new() -> bytes:
+        assert Run(lambda: _command(*_TRAIN, "--output", str(reference))).wait() == 0
+        return _weights(reference)
 
     def prepare(folder: Path) -> None:
         (folder / "models.pkl").write_bytes(old)
 
     def wrong(folder: Path, done: bool) -> str | None:
         content = (folder / "models.pkl").read_bytes()
-        if content != old and _weights(folder / "models.pkl") != new:
+        if content != old and _weights(folder / "models.pkl") != new():
             return "models.pkl is neither the old nor the new"
         if done and content == old:
             return "models.pkl was not replaced"
@@ -246,7 +251,7 @@ class Run:
         self._process.start()
         os.close(writing)
 
-    def wait(self, seconds: float = 120) -> int | None:
+    def wait(self, seconds: float = 900) -> int | None:
         """The status it ended with; None where it runs yet."""
         self._process.join(seconds)
         return self._process.exitcode
@@ -534,14 +539,9 @@ def main(
         ]
         jobs = [job for job in jobs if not only or any(text in job.name for text in only)]
         for job in jobs:
-            tallies.append(kill_at_random(job, -(-count // len(jobs)), rng))
-            if steps:
-                tallies.append(kill_at_steps(job, steps))
-            if places:
-                tallies += try_places(job, rng, places)
-            for tally in tallies:
-                if tally.job == job.name:
-                    _print(tally)
+            for tally in _trials(job, -(-count // len(jobs)), steps, places, rng):
+                _print(tally)
+                tallies.append(tally)
     failed = sum(len(tally.failures) for tally in tallies)
     tried = sum(tally.tried for tally in tallies)
     kills = sum(tally.tried for tally in tallies if tally.trial in ("random", "steps"))
@@ -564,6 +564,14 @@ def main(
     title = "# Robustness: programs that are killed, and places that fail them\n"
     write_text(stem.with_suffix(".md"), "\n".join([title, conditions_text(about), _NOTES, table]))
     sys.exit(1 if failed else 0)
+
+
+def _trials(job: Job, count: int, steps: int, places: int, rng: random.Random) -> Iterator[Tally]:
+    yield kill_at_random(job, count, rng)
+    if steps:
+        yield kill_at_steps(job, steps)
+    if places:
+        yield from try_places(job, rng, places)
 
 
 def _print(tally: Tally) -> None:

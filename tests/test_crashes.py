@@ -1,0 +1,53 @@
+"""What is left where a writer is killed or its place fails it: benchmarks/robustness/crashes.py."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from ovr_digits import atomic
+
+ROOT = Path(__file__).parent.parent
+SHORT = ("--count", "6", "--steps", "3", "--places", "1", "--only", "download", "--only", "keep")
+
+
+def test_killed_writers_leave_the_old_or_the_new_and_are_healed(tmp_path):
+    result = subprocess.run(
+        [sys.executable, "-m", "benchmarks.robustness.crashes", *SHORT, "--output", str(tmp_path)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert " 0 failed" in result.stdout.splitlines()[-1]
+
+
+def test_what_a_killed_writer_left_is_removed_and_what_a_live_one_writes_is_not(tmp_path):
+    path = tmp_path / "a[b].pkl"
+    abandoned = tmp_path / ".a[b].pkl.01234567.part"
+    of_another = tmp_path / ".b.pkl.01234567.part"
+    for left in (abandoned, of_another):
+        left.write_bytes(b"half")
+    with atomic.replacing(path) as temporary:
+        temporary.write_bytes(b"one")
+        assert not abandoned.exists()
+        assert of_another.exists()
+        atomic.write_bytes(path, b"two")
+        assert temporary.exists()
+    assert path.read_bytes() == b"one"
+    atomic.remove_abandoned(tmp_path)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_two_may_find_out_at_once_that_they_can_write(tmp_path, monkeypatch):
+    touch = Path.touch
+
+    def touched_and_removed_by_another(probe: Path) -> None:
+        touch(probe)
+        probe.unlink()
+
+    monkeypatch.setattr(Path, "touch", touched_and_removed_by_another)
+    atomic.check_writable(tmp_path / "models.pkl")
