@@ -262,9 +262,7 @@ class TrainingImages:
 
             features = collect(work, np.arange(len(part)), self._n_jobs, self._progress.advance)
             covariances.add(features, self._n_jobs)
-            # They are large: half-way and at the end is often enough.
-            is_due = covariances.n_batches in (len(pieces) // 2, len(pieces))
-            if is_due and self._checkpoint.keeps:
+            if self._checkpoint.keeps:
                 self._checkpoint.save("whitening", covariances.state())
         whitening = covariances.whitening(n_components, ridge, self._rng, self._n_jobs)
         named = {f"axes-{k}": axes for k, axes in enumerate(whitening.axes)}
