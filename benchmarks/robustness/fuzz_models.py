@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import click
@@ -39,7 +40,8 @@ def fuzz(seconds: int, seed: int, folder: Path) -> Record:
         part.mkdir(parents=True, exist_ok=True)
     for protocol in (2, 3, 4, 5):
         (seeds / f"small-{protocol}.pkl").write_bytes(small_models(protocol))
-    hostile = (data for of in hostile_models().values() for data in of.values())
+    # Without those that are large: what this process holds would count as the fuzzer's.
+    hostile = (data for of in hostile_models(("too much",)).values() for data in of.values())
     for index, data in enumerate(data for data in hostile if len(data) <= _LONGEST_INPUT):
         (seeds / f"hostile-{index}.pkl").write_bytes(data)
     options = {
@@ -51,6 +53,7 @@ def fuzz(seconds: int, seed: int, folder: Path) -> Record:
         "print_final_stats": 1,
         "artifact_prefix": f"{found}{os.sep}",
     }
+    began = time.monotonic()
     with (folder / "log.txt").open("wb") as log:
         done = subprocess.run(
             [sys.executable, "-m", "benchmarks.robustness.fuzz_target"]
@@ -65,7 +68,7 @@ def fuzz(seconds: int, seed: int, folder: Path) -> Record:
     figures = {name: int(value) for name, value in re.findall(r"stat::(\w+):\s+(\d+)", log_text)}
     edges = re.findall(r"cov: (\d+)", log_text)
     return {
-        "seconds": seconds,
+        "seconds": round(time.monotonic() - began),
         "executions": figures.get("number_of_executed_units", 0),
         "peak_mb": figures.get("peak_rss_mb", 0),
         "edges_at_first": int(edges[0]) if edges else 0,
