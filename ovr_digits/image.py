@@ -44,10 +44,10 @@ _TURNS = {
 }
 #: The most pixels that a picture may claim before any of them is decoded.
 MAX_PIXELS = 52_000_000
-#: The most where a pixel takes far longer to decode: JPEG 2000, levels written in words, and
-#: colours of 16 bits, by Pillow's names of decoders and of how levels are stored.
+#: The most where a pixel takes far longer to decode: JPEG 2000, levels written in words, colours
+#: of 16 bits, floating and 32-bit levels, LAB; by Pillow's names of decoders, levels and modes.
 _MAX_SLOW = {"jpeg2k": 16_000_000, "ppm_plain": 3_000_000}
-_MAX_SLOW |= {"RGB;16B": 26_000_000, "RGBA;16B": 26_000_000}
+_MAX_SLOW |= dict.fromkeys(["RGB;16B", "RGBA;16B", "F", "I", "LAB"], 26_000_000)
 #: The most times that pixels of a JPEG are gone over: its scans, times its pixels.
 _MAX_SCANNED = 1_000_000_000
 #: The most reads from a file.
@@ -273,7 +273,8 @@ def _check_size(picture: Image.Image, data: bytes, max_pixels: int) -> None:
     """Refuse what would be decoded to too much, or for too long."""
     tiles = getattr(picture, "tile", None) or [("", None, 0, "")]
     codec, _, _, stored = tiles[0]
-    most = min(max_pixels, *(_MAX_SLOW.get(str(kind), max_pixels) for kind in (codec, stored)))
+    kinds = (codec, str(stored), picture.mode)
+    most = min(max_pixels, *(_MAX_SLOW.get(kind, max_pixels) for kind in kinds))
     sizes = [picture.size]
     if picture.format == "ICO":  # which may hold a PNG of any other size
         sizes += [struct.unpack(">II", head) for head in _PNG_SIZE.findall(data)]
