@@ -26,7 +26,8 @@ from ovr_digits.errors import BlankPictureError
 _RESULTS = Path(__file__).resolve().parents[1] / "results"
 #: Of so many mutations, one is also read as a number.
 _NUMBERS = 10
-_AS_NUMBER = ", as a number"
+#: Ends the name of a case of which the number is read.
+AS_NUMBER = ", as a number"
 _NOTES = f"""\
 Sound files of drawn digits, as Pillow writes them, are damaged at random one to five times over
 (bits, bytes, numbers at the end of their range, lengths, cuts, repetitions, parts of other files,
@@ -45,7 +46,7 @@ def content_of(case: str) -> tuple[str, bytes]:
     """A case's format and file."""
     seed, _, number = case.partition("/")
     if not number:
-        return "made by hand", CASES[case.removesuffix(_AS_NUMBER)]()
+        return "made by hand", CASES[case.removesuffix(AS_NUMBER)]()
     name, content = mutated(int(number), int(seed))
     return name.split()[0], content
 
@@ -64,7 +65,7 @@ def prepare() -> Attempt:
     def attempt(case: str) -> str:
         _, content = content_of(case)
         kind, _, number = case.rpartition("/")
-        if int(number) % _NUMBERS == 0 if kind else case.endswith(_AS_NUMBER):
+        if int(number) % _NUMBERS == 0 if kind else case.endswith(AS_NUMBER):
             with contextlib.suppress(BlankPictureError):
                 read_number(models, content)
         else:
@@ -76,7 +77,7 @@ def prepare() -> Attempt:
 
 def cases(count: int, seed: int) -> list[str]:
     """All that are made by hand, and as many mutations."""
-    by_hand = [name + ending for name in CASES for ending in ("", _AS_NUMBER)]
+    by_hand = [name + ending for name in CASES for ending in ("", AS_NUMBER)]
     return [*by_hand, *(f"{seed}/{number}" for number in range(count))]
 
 

@@ -74,7 +74,7 @@ def _clock() -> float:
     return time.perf_counter() - waited
 
 
-def _tried(attempt: Attempt, case: str) -> Outcome:
+def _tried(attempt: Attempt, case: str, max_seconds: float) -> Outcome:
     printed = os.fstat(2).st_size
     _peak(anew=True)
     started, cpu = _clock(), time.process_time()
@@ -86,7 +86,7 @@ def _tried(attempt: Attempt, case: str) -> Outcome:
         how, text = "failed", f"{type(error).__name__}: {error}"
     seconds, cpu, peak = _clock() - started, time.process_time() - cpu, _peak()
     faults = {
-        f"{seconds:.1f} s, {cpu:.1f} s of them on the processor": max(seconds, cpu) > MAX_SECONDS,
+        f"{seconds:.1f} s, {cpu:.1f} s of them on the processor": max(seconds, cpu) > max_seconds,
         f"{peak / 1e6:.0f} MB": peak > MAX_BYTES,
         f"printed {os.pread(2, 200, printed)!r}": os.fstat(2).st_size > printed,
         "not one line of text": not text.isprintable(),
@@ -97,7 +97,7 @@ def _tried(attempt: Attempt, case: str) -> Outcome:
     return Outcome(case, how, text, seconds, cpu, peak)
 
 
-def _work(prepare: Callable[[], Attempt], tasks: Connection) -> None:
+def _work(prepare: Callable[[], Attempt], tasks: Connection, max_seconds: float) -> None:
     """What a child does: one task after another, to the end of them."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_AS, (_LIMIT, _LIMIT))
@@ -108,16 +108,17 @@ def _work(prepare: Callable[[], Attempt], tasks: Connection) -> None:
     with tempfile.TemporaryFile() as printed, contextlib.suppress(EOFError):
         os.dup2(printed.fileno(), 2)
         while True:
-            tasks.send(_tried(attempt, tasks.recv()))
+            tasks.send(_tried(attempt, tasks.recv(), max_seconds))
 
 
 class _Child:
     """A process that tries cases, of which a few are sent ahead."""
 
-    def __init__(self, prepare: Callable[[], Attempt]) -> None:
+    def __init__(self, prepare: Callable[[], Attempt], max_seconds: float) -> None:
         context = multiprocessing.get_context("spawn")
         self.tasks, other = context.Pipe()
-        self._process = context.Process(target=_work, args=(prepare, other), daemon=True)
+        arguments = (prepare, other, max_seconds)
+        self._process = context.Process(target=_work, args=arguments, daemon=True)
         self._process.start()
         other.close()
         self.sent: deque[str] = deque()
@@ -160,7 +161,11 @@ class _Child:
 
 
 def try_all(
-    prepare: Callable[[], Attempt], cases: Sequence[str], jobs: int, ahead: int = 32
+    prepare: Callable[[], Attempt],
+    cases: Sequence[str],
+    jobs: int,
+    max_seconds: float = MAX_SECONDS,
+    ahead: int = 32,
 ) -> Iterator[Outcome]:
     """Try each case in one of ``jobs`` processes; outcomes come as they come.
 
@@ -173,11 +178,13 @@ def try_all(
         Makes the attempt, in the child; pickled.
     cases : sequence of str
     jobs : int
+    max_seconds : float
+        A case that takes longer has failed.
     ahead : int
         How many cases a child is sent before it has answered.
     """
     left, again = deque(cases), set()
-    children = [_Child(prepare) for _ in range(max(1, min(jobs, len(cases))))]
+    children = [_Child(prepare, max_seconds) for _ in range(max(1, min(jobs, len(cases))))]
     try:
         while left or any(child.sent for child in children):
             for child in children:
@@ -191,10 +198,10 @@ def try_all(
                     text = ", ".join(filter(None, [str(error), child.end()]))
                     outcome = Outcome(child.sent.popleft(), "failed", text)
                     left.extendleft(reversed(child.sent))
-                    children[place] = _Child(prepare)
+                    children[place] = _Child(prepare, max_seconds)
                 if outcome is None:
                     continue
-                if outcome.seconds > MAX_SECONDS >= outcome.cpu and outcome.case not in again:
+                if outcome.seconds > max_seconds >= outcome.cpu and outcome.case not in again:
                     again.add(outcome.case)
                     left.append(outcome.case)
                     continue
