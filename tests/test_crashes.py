@@ -9,7 +9,18 @@ from pathlib import Path
 from ovr_digits import atomic
 
 ROOT = Path(__file__).parent.parent
-SHORT = ("--count", "6", "--steps", "3", "--places", "1", "--only", "download", "--only", "keep")
+SHORT = (
+    "--count",
+    "6",
+    "--steps",
+    "4",
+    "--places",
+    "0",
+    "--only",
+    "data download",
+    "--only",
+    "keep",
+)
 
 
 def test_killed_writers_leave_the_old_or_the_new_and_are_healed(tmp_path):
