@@ -1055,7 +1055,8 @@ def test_the_description_holds(start: Callable[..., Service], tmp_path: Path) ->
         ],
         env={
             **os.environ,
-            "SCHEMATHESIS_HOOKS": str(Path(__file__).with_name("pictures_for_schemathesis.py")),
+            "SCHEMATHESIS_HOOKS": "pictures_for_schemathesis",
+            "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path]),
             "no_proxy": "*",
         },
         cwd=tmp_path,
