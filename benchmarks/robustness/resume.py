@@ -42,14 +42,13 @@ def _train(options: list[str], until: float = float("inf")) -> float:
     """Train, and kill it after so much work; the work done."""
     command = [sys.executable, "-m", "ovr_digits", "train", *options]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    while True:
+    pid = 0
+    while not pid:
         pid, status, usage = os.wait4(process.pid, os.WNOHANG)
-        if pid:
-            process.returncode = os.waitstatus_to_exitcode(status)
-            break
-        if _processor_seconds(process.pid) >= until:
-            process.send_signal(signal.SIGKILL)
+        if not pid and _processor_seconds(process.pid) >= until:
+            os.kill(process.pid, signal.SIGKILL)  # Popen's own would take the usage away
         time.sleep(0.02)
+    process.returncode = os.waitstatus_to_exitcode(status)
     assert process.returncode == (0 if until == float("inf") else -signal.SIGKILL)
     return usage.ru_utime + usage.ru_stime
 
