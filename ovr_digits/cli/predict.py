@@ -52,7 +52,7 @@ def predict(
 ) -> None:
     """Read the digit on each picture.
 
-    Any format that Pillow reads; - is standard input. Ink and paper may have
+    PNG, JPEG, WebP, TIFF, GIF and others; - is standard input. Ink and paper may have
     any colour, and the paper lines, shadows and edges. A picture that can't be
     read is named, and the others are answered all the same.
 

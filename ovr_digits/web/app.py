@@ -55,7 +55,7 @@ _BINARY = {"type": "string", "format": "binary"}
 _BODY = {
     "requestBody": {
         "required": True,
-        "description": "A picture in any format that Pillow reads, as it is or in a form.",
+        "description": "A picture (PNG, JPEG, WebP, TIFF, GIF and others), as it is or in a form.",
         "content": {
             "application/octet-stream": {"schema": _BINARY},
             "image/png": {"schema": _BINARY},
