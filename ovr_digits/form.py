@@ -123,17 +123,19 @@ def _distances(inside: Bools, reach: float = math.inf) -> Float32:
     # Up and down in its own column; where all of that is inside, too far to count.
     above = np.maximum.accumulate(np.where(inside, -h - w, rows))
     below = np.minimum.accumulate(np.where(inside, 2 * h + w, rows)[::-1])[::-1]
-    along = np.minimum(rows - above, below - rows).astype(np.float32) ** 2
-    nearest = along.copy()
+    # Columns are rows from here on: what is shifted lies in one piece of memory.
+    along = np.ascontiguousarray(np.minimum(rows - above, below - rows).T).astype(np.float32) ** 2
+    nearest, further = along.copy(), np.empty_like(along)
     for apart in range(1, w):
         if apart >= reach or apart**2 >= nearest.max():
             break
+        np.add(along, np.float32(apart**2), out=further)
         for one, other in (
             (slice(apart, None), slice(-apart)),
             (slice(-apart), slice(apart, None)),
         ):
-            np.minimum(nearest[:, one], along[:, other] + apart**2, out=nearest[:, one])
-    return np.sqrt(nearest)
+            np.minimum(nearest[one], further[other], out=nearest[one])
+    return np.sqrt(nearest.T)
 
 
 def _centred(small: Float32) -> Float32:
