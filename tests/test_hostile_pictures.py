@@ -78,7 +78,7 @@ def _prepare():
             np.ones(200_000_000)
         elif case == "slow":
             start = time.process_time()
-            while time.process_time() - start < 2.1:
+            while time.process_time() - start < 0.6:
                 pass
         elif case == "refuse":
             raise DigitsError("no")
@@ -89,7 +89,9 @@ def _prepare():
 
 def test_a_trial_tells_every_kind_of_failure_and_goes_on():
     wanted = ["fine", "crash", "error", "warning", "print", "lines", "swell", "slow", "refuse"]
-    found: dict[str, Outcome] = {each.case: each for each in try_all(_prepare, wanted, jobs=2)}
+    found: dict[str, Outcome] = {
+        each.case: each for each in try_all(_prepare, wanted, jobs=2, max_seconds=0.5)
+    }
     assert sorted(found) == sorted(wanted)
     hows = {case: outcome.how for case, outcome in found.items()}
     assert hows == dict.fromkeys(wanted, "failed") | {"fine": "read", "refuse": "refused"}
