@@ -28,6 +28,8 @@ _RESULTS = Path(__file__).resolve().parents[1] / "results"
 _NUMBERS = 10
 #: Ends the name of a case of which the number is read.
 AS_NUMBER = ", as a number"
+#: A run of fewer mutations is a quick one.
+_FEW = 10_000
 _NOTES = f"""\
 Sound files of drawn digits, as Pillow writes them, are damaged at random one to five times over
 (bits, bytes, numbers at the end of their range, lengths, cuts, repetitions, parts of other files,
@@ -158,7 +160,7 @@ def main(
         **machine.describe_machine(),
         "versions": machine.installed_versions(("pillow",)),
         "date": machine.utc_now(),
-        "quick": count < 100_000,
+        "quick": count < _FEW,
         "seed": seed,
         "command": f"python -m benchmarks.robustness.pictures --count {count} --seed {seed}",
     }
@@ -169,7 +171,7 @@ def main(
         "refusals": Counter(o.text for _, o in found if o.how == "refused").most_common(40),
     }
     output.mkdir(parents=True, exist_ok=True)
-    stem = output / f"robustness-pictures{'-quick' if count < 100_000 else ''}"
+    stem = output / f"robustness-pictures{'-quick' if count < _FEW else ''}"
     write_json(stem.with_suffix(".json"), {"conditions": about, **results})
     title = f"# Damaged and hostile pictures: {len(found):,} cases, {len(failed)} failures\n"
     page = "\n".join([title, conditions_text(about), _NOTES, table])
