@@ -50,9 +50,10 @@ def test_changed_files_are_refused_or_hold_finite_numbers():
     assert result["changed_read"] > 10
 
 
-def test_the_fuzzer_runs(tmp_path):
+@pytest.mark.parametrize("name", ["fuzz_models", "fuzz_pictures"])
+def test_the_fuzzers_run(tmp_path, name):
     pytest.importorskip("atheris", reason="needs atheris: pip install 'ovr-digits[fuzz]'")
-    program = [sys.executable, "-m", "benchmarks.robustness.fuzz_models"]
+    program = [sys.executable, "-m", f"benchmarks.robustness.{name}"]
     done = subprocess.run(
         [*program, "--seconds", "2", "--folder", tmp_path, "--output", tmp_path],
         capture_output=True,
