@@ -516,6 +516,24 @@ def test_clients_that_trickle_are_not_waited_for(start: Callable[..., Service]) 
                 assert connection.recv(12).split()[1:] == [status]
 
 
+def test_a_body_in_crumbs_does_not_keep_others_waiting(service: Service) -> None:
+    head = b"POST /%s HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+    for path in (b"api/predict", b"healthz"):
+        with socket.create_connection((service.host, service.port), timeout=10) as connection:
+            connection.sendall(head % path)
+            with contextlib.suppress(ConnectionError):  # reset by the server
+                connection.sendall(100_000 * b"1\r\nx\r\n")
+                assert connection.recv(12) in (b"HTTP/1.1 400", b"HTTP/1.1 405")
+                assert read_all(connection)[-1:] == b"}"
+    started = time.monotonic()
+    assert service.ask("GET", "/healthz").status == 200
+    assert time.monotonic() - started < 0.5
+    crumbs = (SEVEN[start : start + 10] for start in range(0, len(SEVEN), 10))
+    assert service.ask("POST", "/api/predict", crumbs).status == 200
+    rows = (bytes(1200) for _ in range(1600))
+    assert "not a picture" in service.ask("POST", "/api/predict", rows).error
+
+
 def test_connections_are_counted(start: Callable[..., Service]) -> None:
     service = start("--workers", "1", "--max-connections", "3")
     with contextlib.ExitStack() as stack:

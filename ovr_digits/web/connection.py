@@ -16,8 +16,8 @@ from ovr_digits.web.limits import Limits
 
 #: A request whose body comes too slowly is answered first; then its connection ends.
 _LINGER_SECONDS = 2.0
-
-
+#: Chunks that a body may come in whatever their size, and bytes of the body for each one more.
+_FREE_CHUNKS, _CHUNK_BYTES = 1000, 1000
 #: Characters of method and path in the log.
 _PATH_SHOWN = 200
 
@@ -56,6 +56,24 @@ class Connections:
         return functools.partial(Connection, count=self, headers=headers)
 
 
+class _Parser(h11.Connection):
+    """HTTP whose bodies are not in crumbs: a chunk costs as much time as many bytes do."""
+
+    _n_chunks = _n_bytes = 0
+
+    def next_event(self) -> Any:
+        """What has come."""
+        event = super().next_event()
+        if isinstance(event, h11.Request):
+            self._n_chunks = self._n_bytes = 0
+        elif isinstance(event, h11.Data):
+            self._n_chunks += event.chunk_start
+            self._n_bytes += len(event.data)
+            if self._n_chunks > _FREE_CHUNKS + self._n_bytes / _CHUNK_BYTES:
+                raise h11.RemoteProtocolError("too many small chunks")
+        return event
+
+
 class Connection(H11Protocol):
     """One connection, which may not be held open by sending or reading too slowly."""
 
@@ -63,6 +81,7 @@ class Connection(H11Protocol):
         self, *args: Any, count: Connections, headers: list[tuple[bytes, bytes]], **kwargs: Any
     ) -> None:
         super().__init__(*args, **kwargs)
+        self.conn = _Parser(h11.SERVER, count.limits.header_bytes)
         self._count = count
         self._common = headers
         self._arrival = _Timer(self._give_up)
@@ -108,7 +127,10 @@ class Connection(H11Protocol):
         """Tell that it is no HTTP."""
         if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
             limit = self._count.limits.header_bytes
-            text = f"this is no valid HTTP request, or its head is over {limit} bytes"
+            text = (
+                f"this is no valid HTTP request, its head is over {limit} bytes, or its body is in "
+                "very many small chunks"
+            )
             body = json.dumps({"error": text}).encode()
             headers = [
                 (b"content-type", b"application/json"),
