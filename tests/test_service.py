@@ -819,6 +819,16 @@ def test_what_is_no_http(service: Service, request_: bytes) -> None:
     assert service.ask("GET", "/healthz").status == 200
 
 
+def test_a_request_that_goes_wrong_in_its_body_is_no_failure_of_the_program(
+    service: Service,
+) -> None:
+    head = b"POST /%s HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"
+    for path in (b"", b"healthz", b"api/predict"):
+        assert service.send(head % path).startswith(b"HTTP/1.1 400 ")
+    assert service.ask("GET", "/healthz").status == 200
+    assert "ProtocolError" not in service.log
+
+
 def test_a_failure_of_the_program_is_told_on_both_sides() -> None:
     """There is no known way to one from outside: an application of its own has it."""
     told: list[str] = []

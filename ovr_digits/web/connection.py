@@ -125,6 +125,9 @@ class Connection(H11Protocol):
 
     def send_400_response(self, msg: str) -> None:
         """Tell that it is no HTTP."""
+        if self.cycle is not None:  # what answers its beginning is to be silent now
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
         if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
             limit = self._count.limits.header_bytes
             text = (
