@@ -819,6 +819,15 @@ def test_what_is_no_http(service: Service, request_: bytes) -> None:
     assert service.ask("GET", "/healthz").status == 200
 
 
+def test_a_body_has_one_length(service: Service) -> None:
+    """Else a server in between could take a part of it for a request of somebody else's."""
+    both = b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+    other = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    answer = service.send(b"POST /api/predict HTTP/1.1\r\nHost: localhost\r\n" + both + other)
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert answer.count(b"HTTP/1.1") == 1
+
+
 def test_a_request_that_goes_wrong_in_its_body_is_no_failure_of_the_program(
     service: Service,
 ) -> None:

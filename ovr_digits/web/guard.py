@@ -80,6 +80,12 @@ class Guard:
         if "\0" in scope["path"]:  # which is not even a question to the file system
             return problem(404, NOTHING_HERE)
         headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
+        if {b"content-length", b"transfer-encoding"} <= headers.keys():
+            return problem(
+                400,
+                "give Content-Length or Transfer-Encoding: a server in between may go by the other",
+                {"Connection": "close"},
+            )
         host = headers.get(b"host", "")
         if self._connections.is_crowded:
             return problem(
