@@ -437,6 +437,14 @@ def test_other_methods_are_refused_with_those_that_are_taken(service: Service) -
         assert "GET" in reply.error
 
 
+@pytest.mark.parametrize("wanted", ["bytes=x", "bytes=99999999-", "bytes=0-1,5-6", "lines=0-1"])
+@pytest.mark.parametrize("path", ["/", "/static/docs.js", "/docs/assets/swagger-ui.css"])
+def test_files_are_sent_whole(service: Service, path: str, wanted: str) -> None:
+    reply = service.ask("GET", path, headers={"Range": wanted})
+    assert reply.status == 200
+    assert reply.content == service.ask("GET", path).content
+
+
 # --- limits ----------------------------------------------------------------------------------
 
 
