@@ -117,18 +117,21 @@ def draw_digit(digit: int, rng: np.random.Generator) -> bytes:
 
 
 @contextmanager
-def running_service(workers: int, models: Path | None) -> Iterator[tuple[int, str, int]]:
-    """Run a server; gives its process, host and port."""
-    command = [sys.executable, "-m", "ovr_digits", "serve", "--port", "0", "--quiet"]
+def running_service(
+    workers: int, models: Path | None, *options: str, **more: Any
+) -> Iterator[tuple[subprocess.Popen[str], str, int]]:
+    """Run a server, with more options and what else ``Popen`` takes; its process, host and port."""
+    command = [sys.executable, "-m", "ovr_digits", "serve", "--port", "0", *options]
     command += ["--workers", str(workers)]
     command += [] if models is None else ["--models", str(models)]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+    more = {"cwd": ROOT, **more}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, **more) as process:
         try:
             assert process.stdout is not None
             match = re.search(r"http://(\S+):(\d+)/", process.stdout.readline())
             if match is None:
                 raise click.ClickException("the server did not start")
-            yield process.pid, match[1], int(match[2])
+            yield process, match[1], int(match[2])
         finally:
             process.terminate()
 
@@ -276,10 +279,10 @@ def main(
     drawings = [draw_digit(number % 10, rng) for number in range(_N_DRAWINGS)]
     requests = [head.format(len(drawing)).encode() + drawing for drawing in drawings]
     found = []
-    with running_service(workers, models) as (pid, host, port):
+    with running_service(workers, models, "--quiet") as (process, host, port):
         client = Client(host, port, connections, requests)
         for each in (rate, None):
-            found.append(asyncio.run(measure(client, pid, seconds, each)))
+            found.append(asyncio.run(measure(client, process.pid, seconds, each)))
             click.echo("  ".join(_row(found[-1])))
     about = {
         **machine.describe_machine(),
