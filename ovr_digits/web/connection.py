@@ -101,6 +101,7 @@ class Connection(H11Protocol):
         self._count.n_open -= 1
         self._arrival.stop()
         self._reading.stop()
+        self._unset_keepalive_if_required()  # else one that was reset is held until it is over
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
