@@ -138,10 +138,12 @@ def random_bodies(rng: Rng) -> Case:
 
 def forms(rng: Rng) -> Case:
     """Forms that are damaged anywhere."""
-    body = _changed(a_form("a.png", rng.bytes(8)), rng)
-    if rng.random() < 0.3:  # many parts
-        body = body.removesuffix(b"--\r\n") + b"\r\n" + body * int(rng.integers(1, 500))
-    kinds = ["b0", "b0", '"b0"', '"b0', "b0; charset=\xff", "x" * 300, "", "\xe9\xb5", "b0;b0=;;"]
+    head, end, picture = a_form("a.png", _one(rng, pictures())).partition(b"\r\n\r\n")
+    body = (head if rng.random() < 0.4 else _changed(head, rng)) + end + picture
+    if rng.random() < 0.3:  # many parts, or rubbish in the picture
+        body = body.removesuffix(b"--\r\n") + b"\r\n" + body[:200] * int(rng.integers(1, 500))
+    odd = ['"b0', "b0; charset=\xff", "x" * 300, "", "\xe9\xb5", "b0;b0=;;"]
+    kinds = [*odd, *len(odd) * ["b0", '"b0"', "b0; x=y"]]
     headers = [f"Content-Type: multipart/form-data; boundary={_one(rng, kinds)}"]
     target = _one(rng, ["/api/predict", "/api/read", "/api/keep?label=1"])
     return Case("", request("POST", target, body, headers), frozenset({200, 201, 422}))

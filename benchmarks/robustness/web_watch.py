@@ -11,7 +11,7 @@ import signal
 import statistics
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -155,7 +155,7 @@ def watched(folder: Path, workers: int, models: Path | None, arrival: float) -> 
             yield Watched(process, (host, port), folder)
 
 
-def median_mb(samples: list[Sample], start: float, stop: float) -> tuple[float, float]:
+def median_mb(samples: Sequence[Sample], start: float, stop: float) -> tuple[float, float]:
     """What the server and its workers held, the medians of some time."""
     some = [each for each in samples if start <= each.seconds < stop]
     return (
