@@ -116,18 +116,19 @@ class Trial:
         count : int
             Of random bodies; it goes on until there were as many.
         """
-        for _ in range(3):
-            await self._ask_quietly()
+        await self._ask_quietly()
         before = await self._ask_quietly()
         start = self._service.sample()
         await self._load(seconds, count)
         under_load = statistics.median(self.tally.good_seconds or [0.0])
         files = await self._files_come_back(start)
-        after = await self._ask_quietly()
+        end = time.monotonic() + _RECOVERY
+        while (after := await self._ask_quietly()) > 2 * before + 0.05:
+            if time.monotonic() > end:
+                self.faults.append(f"an answer takes {after:.3f} s, {before:.3f} s before")
+                break
         self.medians = {"before": before, "under load": under_load, "after": after}
         self.files = [start.server_files, files]
-        if after > 2 * before + 0.05:
-            self.faults.append(f"an answer takes {after:.3f} s, {before:.3f} s before")
 
     async def _ask_quietly(self) -> float:
         """The median of the seconds for an answer where nothing else is asked."""
@@ -152,8 +153,8 @@ class Trial:
         tasks = [self._service.keep_watching(min(2.0, seconds / 10)), self._show(seconds)]
         tasks += [self._good(place) for place in range(N_GOOD)]
         tasks += [self._requests(numbers) for _ in range(N_HOSTILE)]
-        for number, (kind, (_, count)) in enumerate(BEHAVIOURS.items()):
-            tasks += [self._behaviour(kind, [self._seed, number, k]) for k in range(count)]
+        for number, (kind, (_, many)) in enumerate(BEHAVIOURS.items()):
+            tasks += [self._behaviour(kind, [self._seed, number, k]) for k in range(many)]
         async with asyncio.TaskGroup() as group:
             running = [group.create_task(task) for task in tasks]
             await asyncio.sleep(seconds)
