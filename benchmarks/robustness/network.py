@@ -52,7 +52,8 @@ Each fault was met by `ovr-digits data download` in a process of its own, at the
 mirrors, at both, and at one file of the first; {runs} runs, of which {failed} failed. A source may
 be silent for {timeout:g} s and take {time_limit:g} s for a file (the product's own limits are 15 s
 and 600 s); the files are small ones in the place of MNIST's. *seconds* and *MB* are the most that
-any run of the six took, with the start of Python; *next source* says in how many of the five runs
+any run of the six took, with the start of Python and without the time in which other programs had
+the processor; *next source* says in how many of the five runs
 in which another source had the file it was got there (or, of what is no fault in the end, from the
 first mirror itself); *cache* says what lay there after the run in which no source had it.
 """
@@ -65,8 +66,12 @@ class Outcome:
     Attributes
     ----------
     fault, position : str
-    seconds, megabytes : float
-        Time taken with the start of Python; the most memory held.
+    seconds : float
+        Of the clock, with the start of Python, without those of waiting for a processor.
+    cpu : float
+        Of the processor.
+    megabytes : float
+        The most memory held.
     status : int
     message : str
         The last line on stderr.
@@ -79,6 +84,7 @@ class Outcome:
     fault: str
     position: str
     seconds: float
+    cpu: float
     megabytes: float
     status: int
     message: str
@@ -115,9 +121,10 @@ def meet(
                 stdout=subprocess.DEVNULL,
                 stderr=said,
             )
+            os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+            seconds = time.monotonic() - started - _waited(child.pid)
             _, status, usage = os.wait4(child.pid, 0)
             child.returncode = os.waitstatus_to_exitcode(status)
-            seconds = time.monotonic() - started
             said.seek(0)
             lines = said.read().splitlines()
         sound, stray = _look_at(place)
@@ -125,6 +132,7 @@ def meet(
         fault=fault.name,
         position=position,
         seconds=round(seconds, 2),
+        cpu=round(usage.ru_utime + usage.ru_stime, 2),
         megabytes=round(usage.ru_maxrss / 1024, 1),
         status=child.returncode,
         message=lines[-1] if lines else "",
@@ -135,6 +143,14 @@ def meet(
     if seconds > 3 * time_limit + _START:  # two mirrors and OpenML, each as long as it may
         outcome.wrong.append("took too long")
     return outcome
+
+
+def _waited(pid: int) -> float:
+    """Seconds in which a process that has ended was ready, and others had the processors."""
+    try:
+        return int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9
+    except (OSError, IndexError):  # not Linux
+        return 0.0
 
 
 def _look_at(place: Path) -> tuple[list[str], list[str]]:
