@@ -93,8 +93,10 @@ def keep_correction(
             atomic.write_bytes(folder / name, content)
             try:
                 _append_line(log, json.dumps(line).encode())
+                if not os.path.samestat(os.fstat(log.fileno()), (folder / FILE_NAME).stat()):
+                    raise OSError("another file is in the place of its list")
             except OSError:
-                (folder / name).unlink()
+                (folder / name).unlink(missing_ok=True)
                 raise
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error

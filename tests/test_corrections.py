@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image, PngImagePlugin
 
+from ovr_digits import atomic
 from ovr_digits.core.vote import Vote, count_votes
 from ovr_digits.corrections import FILE_NAME, keep_correction, load_corrections
 from ovr_digits.errors import DigitsError
@@ -138,6 +139,28 @@ def test_processes_that_keep_at_once_lose_nothing(tmp_path, digit_images):
     labels = [json.loads(line)["label"] for line in lines_of(folder)]
     assert sorted(labels) == [0] * 30 + [1] * 30 + [2] * 30
     assert sorted(load_corrections(folder)[1].tolist()) == [0, 1, 2]
+
+
+@pytest.mark.parametrize("takes_place", [False, True])
+def test_a_list_that_is_removed_meanwhile_loses_nothing_silently(
+    tmp_path, digit_images, monkeypatch, takes_place
+):
+    write_bytes = atomic.write_bytes
+
+    def removing(path: Path, data: bytes) -> None:
+        write_bytes(path, data)
+        (tmp_path / FILE_NAME).unlink()
+        if takes_place:
+            (tmp_path / FILE_NAME).touch()
+
+    picture = drawing(digit_images[0])
+    with monkeypatch.context() as patch:
+        patch.setattr(atomic, "write_bytes", removing)
+        with pytest.raises(DigitsError, match="the picture cannot be kept there"):
+            keep_correction(tmp_path, picture, 3, VOTE)
+    assert not list(tmp_path.glob("*.png"))
+    keep_correction(tmp_path, picture, 3, VOTE)
+    assert load_corrections(tmp_path)[1].tolist() == [3]
 
 
 def test_a_killed_process_spoils_nothing(tmp_path, digit_images):
