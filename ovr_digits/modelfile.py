@@ -36,12 +36,14 @@ MAX_BYTES = 64_000_000
 _IMAGE_SHAPE = (28, 28)
 _N_DIGITS = 10
 _MAX_OPCODES = 200_000
+# Voting holds these for a batch of images, in every thread: with four threads and the most of
+# all, under 1 GB. The limits are three to ten times what the largest preset needs.
 #: The most numbers that a layer may make of one image.
-_MAX_NUMBERS = 4_000_000
-#: The most features of all branches: ten weights for each are held at once.
-_MAX_FEATURES = 200_000
-#: The most numbers in the layers and axes of all branches: as many as a file has room for.
-_MAX_STORED = MAX_BYTES // 2
+_MAX_NUMBERS = 300_000
+#: The most features of all branches, products among them.
+_MAX_FEATURES = 80_000
+#: The most numbers in the layers and axes of all branches.
+_MAX_STORED = 4_000_000
 #: The most axes whose coordinates are multiplied with one another.
 _MAX_LEADING = 256
 _PROTOCOL = 4
@@ -583,17 +585,21 @@ def _branches(items: object) -> tuple[Branch, ...]:
             side = math.ceil(n_positions(side, layer.patch_size) / layer.stride)
             n_channels = len(layer.anchors) if layer.whitener is None else layer.whitener.shape[1]
             n_stored += layer.anchors.size + (0 if layer.whitener is None else layer.whitener.size)
-            if n_stored > _MAX_STORED:
-                raise ModelFileError("its features need too much memory")
             checked.append(layer)
+            _check_limits(0, n_stored)
         branch = Branch(view, tuple(checked))
-        n_features += branch.n_pooled(_IMAGE_SHAPE)
-        if n_features > _MAX_FEATURES:
-            raise ModelFileError("its features need too much memory")
-        leading = _leading(branch, item.state.get("leading"))
-        n_stored += 0 if leading is None else leading.axes.size
-        branches.append(replace(branch, leading=leading))
+        _check_limits(n_features + branch.n_pooled(_IMAGE_SHAPE), n_stored)
+        branch = replace(branch, leading=_leading(branch, item.state.get("leading")))
+        n_stored += 0 if branch.leading is None else branch.leading.axes.size
+        n_features += branch.n_features(_IMAGE_SHAPE)
+        _check_limits(n_features, n_stored)
+        branches.append(branch)
     return tuple(branches)
+
+
+def _check_limits(n_features: int, n_stored: int) -> None:
+    if n_features > _MAX_FEATURES or n_stored > _MAX_STORED:
+        raise ModelFileError("its features need too much memory")
 
 
 def _leading(branch: Branch, item: object) -> LeadingAxes | None:

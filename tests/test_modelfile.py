@@ -7,6 +7,7 @@ import dataclasses
 import functools
 import io
 import json
+import math
 import operator
 import os
 import pickle
@@ -26,7 +27,8 @@ import pytest
 from PIL import Image
 from sklearn.linear_model import SGDClassifier
 
-from ovr_digits.core.features import Branch, KernelLayer, LeadingAxes
+from ovr_digits import modelfile
+from ovr_digits.core.features import Branch, KernelLayer, LeadingAxes, n_positions
 from ovr_digits.core.vote import count_votes
 from ovr_digits.modelfile import (
     FILE_NAME,
@@ -707,21 +709,71 @@ def shared(branch: Branch, n_branches: int) -> Callable[[list[Any]], None]:
     return change
 
 
-def test_what_is_stored_once_and_used_often_cannot_take_gigabytes(tiny_models_bytes):
-    def layer(n_anchors: int, n_inputs: int, size: int, stride: float) -> KernelLayer:
-        anchors = np.zeros((n_anchors, n_inputs), np.float16)
-        return KernelLayer(anchors, size, 1.0, stride, False, None)
+def layer_of_zeros(n_anchors: int, n_inputs: int, size: int, stride: float) -> KernelLayer:
+    anchors = np.zeros((n_anchors, n_inputs), np.float16)
+    return KernelLayer(anchors, size, 1.0, stride, False, None)
 
-    wide = layer(4096, 4096, 1, 28.0)
-    few = Branch("raw", (layer(60, 9, 3, 2.0),))
+
+def test_what_is_stored_once_and_used_often_cannot_take_gigabytes(tiny_models_bytes):
+    wide = layer_of_zeros(4096, 4096, 1, 28.0)
+    few = Branch("raw", (layer_of_zeros(60, 9, 3, 2.0),))
     axes = LeadingAxes(np.zeros((few.n_pooled((28, 28)), 256), np.float16), np.zeros(256))
     for branch, n_branches in (
-        (Branch("raw", (layer(4096, 225, 15, 28.0), wide, wide, wide)), 16),
-        (Branch("raw", (layer(4096, 1, 1, 1.0),)), 8),
+        (Branch("raw", (layer_of_zeros(4096, 225, 15, 28.0), wide, wide, wide)), 16),
+        (Branch("raw", (layer_of_zeros(4096, 1, 1, 1.0),)), 8),
         (dataclasses.replace(few, leading=axes), 16),
     ):
         data = changed(tiny_models_bytes, detectors=shared(branch, n_branches))
         assert "too much memory" in refusal(data)
+
+
+@pytest.mark.parametrize(
+    ("n_anchors", "stride", "n_axes", "n_branches"),
+    [(4096, 28.0, 0, 1), (1183, 2.0, 0, 1), (4, 28.0, 256, 16), (434, 2.0, 100, 1)],
+)
+def test_files_whose_votes_would_take_a_gigabyte_are_refused(
+    tiny_models_bytes, n_anchors, stride, n_axes, n_branches
+):
+    branch = Branch("raw", (layer_of_zeros(n_anchors, 9, 3, stride),))
+    if n_axes:
+        axes = np.zeros((branch.n_pooled((28, 28)), n_axes), np.float16)
+        branch = dataclasses.replace(branch, leading=LeadingAxes(axes, np.zeros(n_axes)))
+    data = changed(tiny_models_bytes, detectors=shared(branch, n_branches))
+    assert "too much memory" in refusal(data)
+
+
+def test_the_largest_that_is_read_votes_in_little_memory(tiny_models_bytes, tmp_path):
+    branch = Branch("raw", (layer_of_zeros(430, 9, 3, 2.0),))
+    axes = np.zeros((branch.n_pooled((28, 28)), 54), np.float16)
+    branch = dataclasses.replace(branch, leading=LeadingAxes(axes, np.zeros(54)))
+    path = tmp_path / "models.pkl"
+    path.write_bytes(changed(tiny_models_bytes, detectors=shared(branch, 1)))
+    output = python(
+        "import sys\n"
+        "import numpy as np\n"
+        "from ovr_digits.modelfile import load_models\n"
+        "models = load_models(sys.argv[1])\n"
+        "assert np.isfinite(models.decision_function(np.zeros((256, 784), np.uint8))).all()\n"
+        "print(open('/proc/self/status').read().split('VmHWM:')[1].split()[0])\n",
+        path,
+    )
+    assert int(output) < 350_000
+
+
+def test_no_limit_is_near_what_the_largest_preset_needs():
+    models = load_models(COMMITTED)
+    n_features = models.coef.shape[1]
+    assert 3 * n_features < modelfile._MAX_FEATURES
+    n_stored = 0
+    for branch in models.branches:
+        side = 28
+        for layer in branch.layers:
+            n_patches = n_positions(side, layer.patch_size) ** 2
+            assert 5 * n_patches * sum(layer.anchors.shape) < modelfile._MAX_NUMBERS
+            side = math.ceil(n_positions(side, layer.patch_size) / layer.stride)
+            n_stored += layer.anchors.size
+        n_stored += 0 if branch.leading is None else branch.leading.axes.size
+    assert 4 * n_stored < modelfile._MAX_STORED
 
 
 # --- provenance ----------------------------------------------------------------------------
