@@ -8,12 +8,14 @@ new, and another run has to bring all to a good end and leave nothing behind.
 from __future__ import annotations
 
 import contextlib
+import multiprocessing
 import os
 import random
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import click
@@ -26,6 +28,8 @@ from benchmarks.robustness.crash_kills import Tally, kill_at_random, kill_at_ste
 from benchmarks.robustness.crash_places import try_places
 from benchmarks.store import write_json, write_text
 
+#: In a process of the pool: what there is to try.
+_JOBS: list[Job] = []
 _NOTES = """\
 Every job ran in a process of its own. *Random* is kill -9 at a moment drawn evenly over the time
 that the job takes; *steps* is kill -9 just before its first, second, third … opening, renaming or
@@ -65,6 +69,7 @@ def _server(folder: Path) -> Iterator[str]:
 @click.option("--steps", type=click.IntRange(0), default=200, help="Most steps of each job.")
 @click.option("--places", type=click.IntRange(0), default=4, help="Trials of each; 0 is none.")
 @click.option("--only", multiple=True, help="Only jobs whose name holds this.")
+@click.option("--at-once", type=click.IntRange(1), default=2, help="Jobs tried side by side.")
 @click.option("--seed", type=int, default=0)
 @click.option(
     "--output",
@@ -73,12 +78,16 @@ def _server(folder: Path) -> Iterator[str]:
     help="Folder for the results. [default: benchmarks/results]",
 )
 def main(
-    count: int, steps: int, places: int, only: tuple[str, ...], seed: int, output: Path
+    count: int,
+    steps: int,
+    places: int,
+    only: tuple[str, ...],
+    at_once: int,
+    seed: int,
+    output: Path,
 ) -> None:
     """Kill and fail every job that writes; exit status 1 where a promise was not kept."""
-    rng = random.Random(seed)
     os.environ |= {"no_proxy": "*"}
-    tallies: list[Tally] = []
     with tempfile.TemporaryDirectory(prefix="crashes-") as home, _server(Path(home)) as url:
         os.environ["OVR_DIGITS_MIRRORS"] = url
         os.environ.pop("OVR_DIGITS_DATA", None)
@@ -88,10 +97,13 @@ def main(
             keeping_job(),
         ]
         jobs = [job for job in jobs if not only or any(text in job.name for text in only)]
-        for job in jobs:
-            for tally in _trials(job, -(-count // len(jobs)), steps, places, rng):
-                _print(tally)
-                tallies.append(tally)
+        pool = ProcessPoolExecutor(
+            at_once, multiprocessing.get_context("fork"), _JOBS.extend, (jobs,)
+        )
+        with pool:
+            each = -(-count // len(jobs))
+            done = [pool.submit(_try, k, each, steps, places, seed) for k in range(len(jobs))]
+            tallies = [tally for of_job in done for tally in of_job.result()]
     failed = sum(len(tally.failures) for tally in tallies)
     tried = sum(tally.tried for tally in tallies)
     kills = sum(tally.tried for tally in tallies if tally.trial in ("random", "steps"))
@@ -116,18 +128,23 @@ def main(
     sys.exit(1 if failed else 0)
 
 
+def _try(index: int, count: int, steps: int, places: int, seed: int) -> list[Tally]:
+    """All trials of a job, in a process of the pool."""
+    job, tallies = _JOBS[index], []
+    for tally in _trials(job, count, steps, places, random.Random(f"{seed} {job.name}")):
+        click.echo(f"{tally.job}, {tally.trial}: {tally.tried} tried, {len(tally.failures)} failed")
+        for failure in dict.fromkeys(tally.failures):
+            click.echo(f"    {failure}")
+        tallies.append(tally)
+    return tallies
+
+
 def _trials(job: Job, count: int, steps: int, places: int, rng: random.Random) -> Iterator[Tally]:
     yield kill_at_random(job, count, rng)
     if steps:
         yield kill_at_steps(job, steps)
     if places:
         yield from try_places(job, rng, places)
-
-
-def _print(tally: Tally) -> None:
-    click.echo(f"{tally.job}, {tally.trial}: {tally.tried} tried, {len(tally.failures)} failed")
-    for failure in dict.fromkeys(tally.failures):
-        click.echo(f"    {failure}")
 
 
 if __name__ == "__main__":
