@@ -6,26 +6,20 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from ovr_digits import atomic
 
 ROOT = Path(__file__).parent.parent
-SHORT = (
-    "--count",
-    "6",
-    "--steps",
-    "4",
-    "--places",
-    "0",
-    "--only",
-    "data download",
-    "--only",
-    "keep",
-)
+KILLS = ["--count", "6", "--steps", "4", "--places", "0", "--only", "data download"]
+PLACES = ["--count", "1", "--steps", "0", "--places", "1"]
 
 
-def test_killed_writers_leave_the_old_or_the_new_and_are_healed(tmp_path):
+@pytest.mark.parametrize("options", [KILLS, PLACES])
+def test_killed_and_failed_writers_leave_the_old_or_the_new_and_are_healed(tmp_path, options):
+    command = [sys.executable, "-m", "benchmarks.robustness.crashes", "--output", str(tmp_path)]
     result = subprocess.run(
-        [sys.executable, "-m", "benchmarks.robustness.crashes", *SHORT, "--output", str(tmp_path)],
+        [*command, *options, "--only", "keep"],
         cwd=ROOT,
         capture_output=True,
         text=True,
