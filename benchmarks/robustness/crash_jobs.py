@@ -16,7 +16,14 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.robustness.crash_run import Run
-from ovr_digits import corrections, data, download, load_models
+from ovr_digits import (
+    PatchKernelFeatures,
+    corrections,
+    data,
+    download,
+    load_models,
+    training,
+)
 from ovr_digits.cli import main as ovr_digits
 from ovr_digits.core.vote import count_votes
 from ovr_digits.corrections import keep_correction, load_corrections
@@ -65,8 +72,11 @@ def _leftovers(folder: Path, expected: set[str]) -> str | None:
 
 
 def training_jobs(reference: Path) -> Iterator[Job]:
-    """Training over an older models.pkl, and the same with a checkpoint."""
+    """Training over an older models.pkl, and the same with a checkpoint; of few features."""
     old = b"the old one"
+    training.PatchKernelFeatures = functools.partial(  # type: ignore[misc, assignment]
+        PatchKernelFeatures, n_anchors=(4, 8)
+    )
 
     @functools.cache
     def new() -> bytes:

@@ -70,6 +70,15 @@ def look_wrong(job: Job, folder: Path, done: bool, lost: str = "") -> str | None
         return f"{type(error).__name__}: {error}"
 
 
+def undisturbed(job: Job) -> tuple[float, str | None]:
+    """How long the job takes, and what is wrong then."""
+    with prepared(job) as folder:
+        started = time.monotonic()
+        run = begin(job, folder)
+        run.wait()
+        return time.monotonic() - started, ended(job, folder, run)
+
+
 def die_before(number: int) -> None:
     """Kill this process just before its so manyth step in the file system from now on."""
     left = number
@@ -90,13 +99,10 @@ def die_before(number: int) -> None:
 def kill_at_random(job: Job, count: int, rng: random.Random) -> Tally:
     """Kill the job at moments drawn evenly over its time; heal after each."""
     tally = Tally(job.name, "random")
-    with prepared(job) as folder:
-        started = time.monotonic()
-        wrong = ended(job, folder, begin(job, folder))
-        duration = time.monotonic() - started
-        if wrong:
-            tally.count(f"undisturbed: {wrong}")
-            return tally
+    duration, wrong = undisturbed(job)
+    if wrong:
+        tally.count(f"undisturbed: {wrong}")
+        return tally
     while tally.tried < count:
         with prepared(job) as folder:
             # With a checkpoint the same training is killed again and again.

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.robustness.crash_jobs import Job
-from benchmarks.robustness.crash_kills import Tally, begin, ended, look_wrong, prepared
+from benchmarks.robustness.crash_kills import Tally, begin, ended, look_wrong, prepared, undisturbed
 from benchmarks.robustness.crash_run import Run
 from ovr_digits import checkpoint, corrections
 from ovr_digits.errors import DigitsError
@@ -105,16 +105,9 @@ def read_only(job: Job, tally: Tally) -> None:
             path.chmod(0o755)
 
 
-def _duration(job: Job) -> float:
-    with prepared(job) as folder:
-        started = time.monotonic()
-        ended(job, folder, begin(job, folder))
-        return time.monotonic() - started
-
-
 def folder_removed(job: Job, tally: Tally, rng: random.Random, count: int) -> None:
     """The folder is removed, with all that is in it, at a random moment."""
-    duration = _duration(job)
+    duration, _ = undisturbed(job)
     for _ in range(count):
         with prepared(job) as folder:
             run = begin(job, folder)
@@ -131,7 +124,7 @@ def file_removed(job: Job, tally: Tally, rng: random.Random, count: int) -> None
     Every other time the job is killed just before. Without the file that says what the others
     are, these are not taken for a checkpoint: that is refused.
     """
-    duration = _duration(job)
+    duration, _ = undisturbed(job)
     while tally.tried < count:
         with prepared(job) as folder:
             run = begin(job, folder)
