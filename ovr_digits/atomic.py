@@ -102,10 +102,11 @@ def check_writable(path: Path) -> None:
         raise DigitsError(f"{path}: not a regular file; name another")
     if not folder.is_dir():
         raise DigitsError(f"{path}: the folder {folder} does not exist; make it first")
-    probe = folder / f".{path.name}.writable"
+    remove_abandoned(folder, path.name)
     try:
-        probe.touch()
-        probe.unlink(missing_ok=True)  # another process may probe at this moment
+        # As a file that is to replace it, so that what a kill leaves is removed like one.
+        with _locked_temporary(folder / path.name) as temporary:
+            temporary.unlink()
     except OSError as error:
         raise DigitsError(f"{path}: cannot be written ({error.strerror})") from None
 

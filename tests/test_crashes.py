@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import machine
+from benchmarks.robustness import resume
 from ovr_digits import atomic
+from ovr_digits.checkpoint import FolderCheckpoint
 
 ROOT = Path(__file__).parent.parent
 KILLS = ["--count", "6", "--steps", "4", "--places", "0", "--only", "data download"]
@@ -47,12 +50,23 @@ def test_what_a_killed_writer_left_is_removed_and_what_a_live_one_writes_is_not(
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_two_may_find_out_at_once_that_they_can_write(tmp_path, monkeypatch):
-    touch = Path.touch
+def test_a_kill_while_finding_out_that_a_checkpoint_can_be_written_is_healed(tmp_path, monkeypatch):
+    def killed(path: Path, missing_ok: bool = False) -> None:
+        raise KeyboardInterrupt
 
-    def touched_and_removed_by_another(probe: Path) -> None:
-        touch(probe)
-        probe.unlink()
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", killed)
+        with pytest.raises(KeyboardInterrupt):
+            FolderCheckpoint(tmp_path, False, print)
+    assert list(tmp_path.iterdir())
+    FolderCheckpoint(tmp_path, False, print)
+    assert not list(tmp_path.iterdir())
 
-    monkeypatch.setattr(Path, "touch", touched_and_removed_by_another)
-    atomic.check_writable(tmp_path / "models.pkl")
+
+def test_the_page_of_resumed_trainings_has_a_row_for_each():
+    about = {**machine.describe_machine(), "versions": {}, "date": "", "quick": False}
+    kept, killed = ["checkpoint, no kill", "130.1", "0.2%"], ["killed at 20%", "135.6", "4.2%"]
+    content = {"preset": "fast", "dataset": "mnist", "same": True, "undisturbed": 129.8}
+    page = resume.result_page({"conditions": about, **content, "runs": [kept, killed]})
+    assert "same scores on the test set: yes" in page
+    assert page.count("|\n") == 5
