@@ -98,12 +98,13 @@ def main(preset: str, dataset: str, at: tuple[float, ...], output: Path) -> None
     output.mkdir(parents=True, exist_ok=True)
     stem = output / f"robustness-resume-{preset}"
     write_json(stem.with_suffix(".json"), content)
-    write_text(stem.with_suffix(".md"), _page(content))
+    write_text(stem.with_suffix(".md"), result_page(content))
     worst = max(float(row[2].rstrip("%")) for row in rows)
     sys.exit(0 if same and worst <= 10 else 1)
 
 
-def _page(content: Record) -> str:
+def result_page(content: Record) -> str:
+    """What was measured, as Markdown."""
     title = "# Robustness: a training that is killed and resumed\n"
     same = "yes" if content["same"] else "no"
     notes = _NOTES.format(preset=content["preset"], dataset=content["dataset"], same=same)
