@@ -139,7 +139,8 @@ def file_removed(job: Job, tally: Tally, rng: random.Random, count: int) -> None
             lost = str(victim.relative_to(folder))
             if victim.is_dir():
                 shutil.rmtree(victim, ignore_errors=True)
-            victim.unlink(missing_ok=True)
+            else:
+                victim.unlink(missing_ok=True)
             wrong = None
             if tally.tried % 2:
                 run.said()
