@@ -578,19 +578,23 @@ def test_connections_that_are_reset_are_let_go(start: Callable[..., Service]) ->
     assert ask_and_vanish(1500) < before + 2  # MB; some 5 more where each is held for a while
 
 
-def test_beyond_what_may_wait_clients_are_told_to_come_again(
-    start: Callable[..., Service], slow_picture: bytes
-) -> None:
+def test_beyond_what_may_wait_clients_are_told_to_come_again(start: Callable[..., Service]) -> None:
     service = start("--workers", "1", "--max-waiting", "1")
+    assert service.post("/api/predict", SEVEN).status == 200
+    (worker,) = service.workers()
     with ThreadPoolExecutor(6) as pool:
-        replies = list(pool.map(lambda _: service.post("/api/read", slow_picture), range(6)))
-    statuses = [reply.status for reply in replies]
-    assert set(statuses) == {200, 503}
-    assert statuses.count(200) == 2
-    for reply in replies:
-        if reply.status == 503:
-            assert int(reply.headers["retry-after"]) >= 1
-            assert "ask again" in reply.error
+        os.kill(worker, signal.SIGSTOP)  # nothing gets done, however slowly requests come
+        try:
+            asked = [pool.submit(service.post, "/api/predict", SEVEN) for _ in range(6)]
+            wait_until(lambda: sum(future.done() for future in asked) == 4)
+            refused = [future.result() for future in asked if future.done()]
+        finally:
+            os.kill(worker, signal.SIGCONT)
+        statuses = sorted(future.result().status for future in asked)
+    assert statuses == [200, 200, 503, 503, 503, 503]
+    for reply in refused:
+        assert int(reply.headers["retry-after"]) >= 1
+        assert "ask again" in reply.error
     assert service.post("/api/predict", SEVEN).status == 200
 
 
