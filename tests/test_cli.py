@@ -909,6 +909,52 @@ def test_interrupt_leaves_whole_lines_of_the_log(tmp_path, begin_training):
     assert set(tmp_path.iterdir()) == {old, log, plot}
 
 
+LOSES_AN_INTERRUPT = """
+import gc, os, signal, sys, threading
+
+lost = []
+
+def interrupt():
+    if not lost and threading.current_thread() is threading.main_thread():
+        lost.append(True)
+        os.kill(os.getpid(), signal.SIGINT)
+
+class Finder:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name == "sklearn":
+            try:
+                interrupt()
+            except BaseException:
+                pass
+
+def collected(phase, info):
+    if "sklearn.cluster" in sys.modules:
+        interrupt()
+
+if sys.argv.pop(1) == "while a module is loaded":
+    sys.meta_path.insert(0, Finder)
+else:
+    gc.callbacks.append(collected)
+"""
+
+
+@pytest.mark.parametrize("where", ["while a module is loaded", "while memory is tidied up"])
+def test_interrupt_is_not_lost(tmp_path, where):
+    """Python passes over exceptions in some places; that of a Ctrl-C comes again after them."""
+    (tmp_path / "models.pkl").write_bytes(b"what was there")
+    begin = (
+        f"{LOSES_AN_INTERRUPT}\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "from ovr_digits.cli import main\n"
+        "main(['train', '--dataset', 'digits'], prog_name='ovr-digits')"
+    )
+    result = execute("-c", begin, where, folder=tmp_path)
+    assert_one_line(result, "interrupted")
+    assert result.stdout == ""
+    assert (tmp_path / "models.pkl").read_bytes() == b"what was there"
+
+
 def test_interrupt_before_the_command_line_is_imported(tmp_path):
     (tmp_path / "click.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
     begin = (

@@ -18,9 +18,14 @@ from ovr_digits.errors import INTERRUPTED, DigitsError
 from ovr_digits.formats import format_of
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from matplotlib.figure import Figure
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+#: Until an interrupt that would have been lost is tried again.
+_LATER_SECONDS = 0.05
 
 #: Of every command, which are also run on their own by training.py and testing.py.
 CONTEXT_SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 80}
@@ -199,16 +204,43 @@ def fail_for(error: OSError) -> None:
     _drop_output()
 
 
+def _is_loading(frame: FrameType | None, outermost: FrameType) -> bool:
+    """Whether a module is being loaded, where an exception may be lost."""
+    while frame is not None and frame is not outermost:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            return True
+        frame = frame.f_back
+    return False
+
+
+def _interrupt_later() -> None:
+    signal.signal(signal.SIGALRM, lambda signum, frame: signal.raise_signal(signal.SIGINT))
+    signal.setitimer(signal.ITIMER_REAL, _LATER_SECONDS)
+
+
+def _interrupt_again(lost: sys.UnraisableHookArgs) -> None:
+    """Not to be lost in a finalizer either."""
+    if lost.exc_type is KeyboardInterrupt:
+        _interrupt_later()
+    else:
+        sys.__unraisablehook__(lost)
+
+
 def tidy_errors(command: F) -> F:
     """Turn what can go wrong in a command body into one line and exit status 1."""
 
     @functools.wraps(command)
     def run(*arguments: Any, **options: Any) -> Any:
         interrupts: list[int] = []
+        outermost = sys._getframe()
 
-        def interrupt(signum: int, frame: object) -> None:
+        def interrupt(signum: int, frame: FrameType | None) -> None:
             interrupts.append(signum)
-            raise KeyboardInterrupt
+            sys.unraisablehook = _interrupt_again
+            if _is_loading(frame, outermost):
+                _interrupt_later()
+            else:
+                raise KeyboardInterrupt
 
         if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
             signal.signal(signal.SIGINT, interrupt)
@@ -232,6 +264,9 @@ def tidy_errors(command: F) -> F:
             if not isinstance(error, OSError):
                 raise
             fail_for(error)
+        finally:
+            if interrupts:
+                signal.setitimer(signal.ITIMER_REAL, 0)
         sys.exit(1)
 
     return run  # type: ignore[return-value]
