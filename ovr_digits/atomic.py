@@ -92,6 +92,8 @@ def check_writable(path: Path) -> None:
     ------
     DigitsError
     """
+    from tempfile import TemporaryFile
+
     try:
         folder = path.resolve().parent
     except OSError as error:  # the working folder may have been removed
@@ -102,11 +104,9 @@ def check_writable(path: Path) -> None:
         raise DigitsError(f"{path}: not a regular file; name another")
     if not folder.is_dir():
         raise DigitsError(f"{path}: the folder {folder} does not exist; make it first")
-    remove_abandoned(folder, path.name)
     try:
-        # As a file that is to replace it, so that what a kill leaves is removed like one.
-        with _locked_temporary(folder / path.name) as temporary:
-            temporary.unlink()
+        with TemporaryFile(dir=folder):  # without a name, which an interrupt or a kill might leave
+            pass
     except OSError as error:
         raise DigitsError(f"{path}: cannot be written ({error.strerror})") from None
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from benchmarks import machine
 from benchmarks.robustness import resume
 from ovr_digits import atomic
-from ovr_digits.checkpoint import FolderCheckpoint
 
 ROOT = Path(__file__).parent.parent
 KILLS = ["--count", "6", "--steps", "4", "--places", "0", "--only", "data download"]
@@ -50,19 +52,6 @@ def test_what_a_killed_writer_left_is_removed_and_what_a_live_one_writes_is_not(
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_kill_while_finding_out_that_a_checkpoint_can_be_written_is_healed(tmp_path, monkeypatch):
-    def killed(path: Path, missing_ok: bool = False) -> None:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Path, "unlink", killed)
-        with pytest.raises(KeyboardInterrupt):
-            FolderCheckpoint(tmp_path, False, print)
-    assert list(tmp_path.iterdir())
-    FolderCheckpoint(tmp_path, False, print)
-    assert not list(tmp_path.iterdir())
-
-
 def test_the_page_of_resumed_trainings_has_a_row_for_each():
     about = {**machine.describe_machine(), "versions": {}, "date": "", "quick": False}
     kept, killed = ["checkpoint, no kill", "130.1", "0.2%"], ["killed at 20%", "135.6", "4.2%"]
@@ -70,3 +59,14 @@ def test_the_page_of_resumed_trainings_has_a_row_for_each():
     page = resume.result_page({"conditions": about, **content, "runs": [kept, killed]})
     assert "same scores on the test set: yes" in page
     assert page.count("|\n") == 5
+
+
+@pytest.mark.skipif(not hasattr(os, "O_TMPFILE"), reason="the system has no files without a name")
+def test_to_find_out_that_one_can_write_leaves_nothing_whenever_it_ends(tmp_path, monkeypatch):
+    def interrupted(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "unlink", interrupted)
+    with contextlib.suppress(KeyboardInterrupt):
+        atomic.check_writable(tmp_path / "models.pkl")
+    assert list(tmp_path.iterdir()) == []
