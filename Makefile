@@ -13,7 +13,7 @@ test: $(VENV)/installed-test
 
 # The same tests with the oldest versions of the dependencies that pyproject.toml allows.
 test-lowest:
-	$(PYTHON) -m venv $(VENV)-lowest
+	$(PYTHON) -m venv --clear $(VENV)-lowest
 	$(VENV)-lowest/bin/python -m pip install --quiet uv
 	$(VENV)-lowest/bin/uv pip install --quiet --python $(VENV)-lowest/bin/python \
 		--resolution lowest-direct --editable '.[test]'
