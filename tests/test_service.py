@@ -651,7 +651,6 @@ def begun(service: Service, picture: bytes) -> Callable[[], Reply]:
     wait_until(are_idle)
     reply = later(lambda: service.post("/api/read", picture))
     wait_until(lambda: any(map(is_busy, service.workers())))
-    time.sleep(0.1)
     return reply
 
 
@@ -683,7 +682,7 @@ def test_a_stop_ends_what_was_begun(start: Callable[..., Service], number: signa
     workers = service.workers()
     assert len(workers) == 2
     idle = socket.create_connection((service.host, service.port))
-    reply = begun(service, full_of_specks(60))
+    reply = begun(service, full_of_specks(20))
     os.killpg(service.process.pid, number)  # as a terminal and a service manager do
     assert reply().status == 200
     assert service.process.wait(30) == 0
