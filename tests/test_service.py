@@ -170,20 +170,15 @@ def form(*fields: tuple[str, str | None, bytes], boundary: str = "b0undary") -> 
     return body, f"multipart/form-data; boundary={boundary}"
 
 
-def full_of_specks(rows: int) -> bytes:
-    """A picture over which a worker thinks for a second for every hundred rows of specks."""
+@pytest.fixture(scope="module")
+def slow_picture() -> bytes:
+    """A large picture full of specks (24 megapixels, 1 MB), over which a worker thinks long."""
     rng = np.random.default_rng(0)
-    specks = rng.random((rows, 400)) < 0.5
-    large = Image.fromarray(specks).resize((6000, rows * 40 // 3))
+    specks = rng.random((300, 400)) < 0.5
+    large = Image.fromarray(specks).resize((6000, 4000))
     content = io.BytesIO()
     large.save(content, "PNG", compress_level=1)
     return content.getvalue()
-
-
-@pytest.fixture(scope="module")
-def slow_picture() -> bytes:
-    """One of 24 megapixels and 1 MB."""
-    return full_of_specks(300)
 
 
 @pytest.fixture(scope="module")
@@ -682,7 +677,9 @@ def test_a_stop_ends_what_was_begun(start: Callable[..., Service], number: signa
     workers = service.workers()
     assert len(workers) == 2
     idle = socket.create_connection((service.host, service.port))
-    reply = begun(service, full_of_specks(20))
+    # A few tenths of a second, of the five that a stop leaves.
+    large = png(lambda pen: pen.line([(1400, 1000), (3500, 1000), (2100, 4000)], 0, 300), 4900)
+    reply = begun(service, large)
     os.killpg(service.process.pid, number)  # as a terminal and a service manager do
     assert reply().status == 200
     assert service.process.wait(30) == 0
