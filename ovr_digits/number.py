@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
 
@@ -29,6 +29,8 @@ _WIDE = 0.85
 _SURE = 2.5
 #: The most marks that are looked at more closely.
 _MOST_MARKS = 100
+#: Cuts that are farther apart, in heights, have more than a digit between them.
+_FARTHEST = 2.5
 #: How many cuts are tried to a height of a mark's width.
 _CUTS = 9
 #: Where a score is as likely that of a digit as that of a piece that is none, and how soon it
@@ -237,20 +239,24 @@ def _parts(mark: _Mark) -> list[_Piece]:
     cuts, crossed = find_cuts(mark.ink, mark.height, round(_CUTS * w / mark.height))
     edges = np.concatenate([np.zeros((1, h), np.int64), cuts, np.full((1, h), w)])
     costs = [0.0, *crossed.tolist(), 0.0]
-    columns = np.arange(w)
+    firsts, lasts = edges.min(axis=1), edges.max(axis=1)
+    top, left = mark.corner
     parts = []
     for i, j in combinations(range(len(edges)), 2):
-        if (i, j) == (0, len(edges) - 1):
+        if (i, j) == (0, len(edges) - 1) or firsts[j] - lasts[i] > _FARTHEST * mark.height:
             continue
+        columns = np.arange(firsts[i], lasts[j])
         inside = (columns >= edges[i][:, None]) & (columns < edges[j][:, None])
-        ink = _without_crumbs(np.where(inside, mark.ink, 0).astype(np.float32))
+        ink = mark.ink[:, firsts[i] : lasts[j]]
+        ink = _without_crumbs(np.where(inside, ink, 0).astype(np.float32))
         if not ink.any():
             continue
         rows, sides = bounding_box(ink)
         size = max(rows.stop - rows.start, sides.stop - sides.start) / mark.height
         if size > 0.45 and sides.stop - sides.start < 1.5 * mark.height:
             last = j if j < len(edges) - 1 else -1
-            parts.append(_piece(mark, ink, (i, last), costs[i] + costs[j]))
+            place = replace(mark, corner=(top, left + int(firsts[i])))
+            parts.append(_piece(place, ink, (i, last), costs[i] + costs[j]))
     return parts
 
 
