@@ -140,7 +140,8 @@ def epoch_text(result: EpochResult) -> str:
     """An epoch of training for stderr: a row of a table on a terminal, a sentence elsewhere."""
     train, validation = result.train, result.validation
     assert validation is not None  # the command always holds some images out
-    if not sys.stderr.isatty():
+    # While rich draws, a stand-in is sys.stderr, of which older versions say it is no terminal.
+    if sys.__stderr__ is None or not sys.__stderr__.isatty():
         return (
             f"epoch {result.epoch}: loss {train.loss:.5f} (validation {validation.loss:.5f}), "
             f"vote {train.accuracy:.2%} (validation {validation.accuracy:.2%})"
