@@ -163,6 +163,23 @@ class CoordinateSpace:
             indices=np.concatenate([np.arange(part.start, part.stop) for part in parts]),
         )
 
+    def mean_weights(
+        self, groups: Sequence[Inputs], weights: Sequence[tuple[Floats, Floats]]
+    ) -> tuple[Float64, Float64]:
+        """The mean of the scores of groups of views, as weights (n_targets, n_inputs) and offsets.
+
+        Parameters
+        ----------
+        groups : sequence of Inputs
+        weights : sequence of (coef, intercept)
+            What detectors have learnt from each group.
+        """
+        intercept = np.mean([offsets for _, offsets in weights], axis=0)
+        coef = np.zeros((len(intercept), self.n_inputs))
+        for inputs, (of_group, _) in zip(groups, weights, strict=True):
+            coef[:, inputs.indices] += of_group / len(weights)
+        return coef, intercept
+
     def score(self, Z: Floats, coef: Float64, intercept: Float64) -> Float64:
         """Scores (n, n_targets) of coordinates Z by weights (n_targets, n_inputs)."""
         inputs = self.inputs([branch.view for branch in self.branches])

@@ -27,7 +27,7 @@ WINDOW_BYTES = 2_000_000_000
 #: Samples that were learnt from on which curves are measured, spread evenly over them all.
 CURVE_SAMPLES = 10_000
 
-#: Imagined counter-examples of either class, see ``_calibrate``.
+#: Imagined counter-examples of either class, see ``calibrate``.
 _PSEUDO_COUNT = 0.1
 
 
@@ -194,7 +194,7 @@ def fit_detectors(
         validation_scores = None
         if options.n_validation:
             validation_scores = space.score(originals[n_fit:], *kept.weights[0])
-            slope, offset = _calibrate(validation_scores, targets[n_fit:])
+            slope, offset = calibrate(validation_scores, targets[n_fit:])
             validation_scores = validation_scores * slope + offset
             coef, intercept = coef * slope[:, None], intercept * slope + offset
     coef, intercept = space.fold(coef, intercept)
@@ -222,13 +222,10 @@ class _Committee:
         self._inputs = inputs
         self.learners = [AveragedSGD(i, targets, sgd, rng) for i in inputs]
 
-    def weights(self, n_inputs: int) -> tuple[Float64, Float64]:
+    def weights(self, space: CoordinateSpace) -> tuple[Float64, Float64]:
         """Mean of the groups' scores, as weights (n_targets, n_inputs) and intercepts."""
-        intercept = np.mean([learner.intercept for learner in self.learners], axis=0)
-        coef = np.zeros((len(intercept), n_inputs))
-        for learner, inputs in zip(self.learners, self._inputs, strict=True):
-            coef[:, inputs.indices] += learner.coef / len(self.learners)
-        return coef, intercept
+        of_groups = [(learner.coef, learner.intercept) for learner in self.learners]
+        return space.mean_weights(self._inputs, of_groups)
 
 
 @dataclass(frozen=True)
@@ -275,7 +272,7 @@ class _Watch:
     def end_epoch(self, n_copies: int) -> None:
         """See whether the committees as they are now, after so many copies, are those to keep."""
         self._n_epochs += 1
-        weights = [committee.weights(self._space.n_inputs) for committee in self._committees]
+        weights = [committee.weights(self._space) for committee in self._committees]
         if self._on_epoch is not None or self._options.patience is not None:
             result = self._examine(*weights[0], n_copies)
             self._curve.append(result)
@@ -333,7 +330,7 @@ class _Watch:
         validation = None
         if n_held_out:
             scores, targets = scores_of(held_out), self._targets[held_out]
-            slope, offset = _calibrate(scores, targets)
+            slope, offset = calibrate(scores, targets)
             validation = measure(scores, scores * slope + offset, targets, self._options.loss)
         return EpochResult(
             self._n_epochs,
@@ -449,7 +446,7 @@ def _learn(
         course.end_window(n_held)
 
 
-def _calibrate(scores: Float64, targets: Bools) -> tuple[Float64, Float64]:
+def calibrate(scores: Float64, targets: Bools) -> tuple[Float64, Float64]:
     """Slope and offset that make each column of scores log-odds (Platt 1999).
 
     Like Platt's, the targets are drawn in from 0 and 1, so that scores which

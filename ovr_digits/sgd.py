@@ -53,6 +53,15 @@ class Inputs(Protocol):
         """What ``self(Z, rows) @ coef.T`` would give: (len(rows), n_targets)."""
 
 
+def learning_rate(inputs: Floats, step: float) -> float:
+    """Learning rate for samples like these inputs (n, n_inputs): ``step`` by mean squared length.
+
+    The offset learns as the weight of one more input, always 1, would.
+    """
+    inputs = inputs.astype(np.float64)
+    return step / (float(np.einsum("ij,ij->", inputs, inputs)) / len(inputs) + 1.0)
+
+
 class AveragedSGD:
     """An SGDClassifier for each target, and the average of each one's weights over time.
 
@@ -99,11 +108,9 @@ class AveragedSGD:
         """The parts of the detectors whose ``learn`` may run side by side."""
         n, n_targets = self._targets.shape
         if not self._classifiers:
-            some = self._inputs(Z, np.arange(0, n, max(1, n // BLOCK))).astype(np.float64)
+            some = self._inputs(Z, np.arange(0, n, max(1, n // BLOCK)))
             self._sum = np.zeros((n_targets, some.shape[1] + 1))
-            # The offset learns as the weight of one more coordinate, always 1, would.
-            mean_square = float(np.einsum("ij,ij->", some, some)) / len(some) + 1.0
-            self._make_classifiers(self._options.step / mean_square)
+            self._make_classifiers(learning_rate(some, self._options.step))
         self._n_blocks += -(-n // BLOCK)
         self.n_samples += n
         return [slice(k, k + _TARGETS_A_TASK) for k in range(0, n_targets, _TARGETS_A_TASK)]
@@ -122,10 +129,11 @@ class AveragedSGD:
 
     def state(self) -> Arrays:
         """What ``restore`` goes on from; to be had after a pass."""
+        coef, intercept = self.last
         return {
             "eta0": np.array(self._classifiers[0].eta0),
-            "coef": np.concatenate([c.coef_ for c in self._classifiers]),
-            "intercept": np.concatenate([c.intercept_ for c in self._classifiers]),
+            "coef": coef,
+            "intercept": intercept,
             "t": np.array([c.t_ for c in self._classifiers]),
             "random": np.stack([random_state_array(c.random_state) for c in self._classifiers]),
             "sum": self._sum.copy(),
@@ -134,16 +142,30 @@ class AveragedSGD:
 
     def restore(self, state: Arrays) -> None:
         """Become what a learner was whose ``state`` this is."""
-        self._make_classifiers(float(state["eta0"]))
+        self.begin_with(state["coef"], state["intercept"], float(state["eta0"]))
         for k, classifier in enumerate(self._classifiers):
-            coef = state["coef"][k : k + 1].copy()
-            # Makes everything that a later call needs, of which the weights are but a part.
-            classifier.partial_fit(np.zeros_like(coef), [False], classes=[False, True])
-            classifier.coef_, classifier.intercept_ = coef, state["intercept"][k : k + 1].copy()
             classifier.t_ = float(state["t"][k])
             set_random_state(classifier.random_state, state["random"][k])
         self._sum = state["sum"].copy()
         self._n_blocks, self.n_samples = state["counts"].tolist()
+
+    def begin_with(self, coef: Floats, intercept: Floats, eta0: float) -> None:
+        """Begin with weights (n_targets, n_inputs), offsets (n_targets,) and a learning rate."""
+        self._sum = np.zeros((len(coef), coef.shape[1] + 1))
+        self._make_classifiers(eta0)
+        for k, classifier in enumerate(self._classifiers):
+            # Makes everything that a later call needs, of which the weights are but a part.
+            classifier.partial_fit(np.zeros_like(coef[:1]), [False], classes=[False, True])
+            classifier.coef_ = coef[k : k + 1].copy()
+            classifier.intercept_ = intercept[k : k + 1].astype(np.float64)
+
+    @property
+    def last(self) -> tuple[Floats, Float64]:
+        """Weights (n_targets, n_inputs) and offsets (n_targets,) as the last sample left them."""
+        return (
+            np.concatenate([c.coef_ for c in self._classifiers]),
+            np.concatenate([c.intercept_ for c in self._classifiers]),
+        )
 
     def learn(self, Z: Floats, order: Array, chosen: slice) -> None:
         """Let some of the detectors pass over the samples Z (n, d) once, in an order."""
