@@ -160,17 +160,7 @@ def fit_detectors(
             "the loss on: give a validation_fraction"
         )
     with threadpool_limits(1, user_api="blas"):  # the cores are shared out by parallel
-        progress.stage("learning the patches", 1)
-        if (learnt := checkpoint.load("patches")) is not None:
-            features.restore(X[:n_fit], learnt)
-        else:
-            features.set_params(n_jobs=n_jobs).fit(X[:n_fit]).set_params(n_jobs=None)
-            checkpoint.save("patches", features.learnt())
-        images = TrainingImages(X, features, options.distortion, rng, n_jobs, progress, checkpoint)
-        whitening = images.fit_whitening(
-            n_fit, options.n_components, options.whitening_ridge, distorted=options.n_copies > 0
-        )
-        space = CoordinateSpace(features, whitening, options.n_leading)
+        images, space = learn_space(X, features, options, rng, n_jobs, progress, checkpoint)
         features.branches_ = space.branches
         originals = images.coordinates(space, "features of all images")
         inputs = [space.inputs(group) for group in groups]
@@ -206,6 +196,34 @@ def fit_detectors(
         validation_scores,
         kept.epoch,
     )
+
+
+def learn_space(
+    X: Array,
+    features: PatchKernelFeatures,
+    options: DetectorOptions,
+    rng: np.random.RandomState,
+    n_jobs: int,
+    progress: Progress,
+    checkpoint: Checkpoint,
+) -> tuple[TrainingImages, CoordinateSpace]:
+    """All that comes before the detectors: patches and principal axes, learnt without labels.
+
+    Parameters are those of ``fit_detectors``; the features are fitted. BLAS
+    should be held to one thread.
+    """
+    n_fit = len(X) - options.n_validation
+    progress.stage("learning the patches", 1)
+    if (learnt := checkpoint.load("patches")) is not None:
+        features.restore(X[:n_fit], learnt)
+    else:
+        features.set_params(n_jobs=n_jobs).fit(X[:n_fit]).set_params(n_jobs=None)
+        checkpoint.save("patches", features.learnt())
+    images = TrainingImages(X, features, options.distortion, rng, n_jobs, progress, checkpoint)
+    whitening = images.fit_whitening(
+        n_fit, options.n_components, options.whitening_ridge, distorted=options.n_copies > 0
+    )
+    return images, CoordinateSpace(features, whitening, options.n_leading)
 
 
 class _Committee:
