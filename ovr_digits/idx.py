@@ -19,6 +19,8 @@ from ovr_digits.reading import read_bytes, read_stream
 #: The most bytes that a file may hold, before and after decompression.
 MAX_BYTES = 100_000_000
 
+#: The most bytes that a header may have.
+HEADER_BYTES = 4 + 4 * 255
 #: How gzip data begin.
 GZIP_MAGIC = b"\x1f\x8b"
 _UNSIGNED_BYTE = 0x08  # the type code of uint8, the only one in MNIST
@@ -107,29 +109,56 @@ def parse_idx(data: bytes, name: str) -> NDArray[np.uint8]:
         Where the data are no IDX, hold another type of number, or more or
         fewer numbers than their header says.
     """
-    if not data:
+    shape, start = parse_header(data, len(data), name)
+    try:
+        return np.frombuffer(data, np.uint8, offset=start).reshape(shape)
+    except ValueError:  # too many axes for NumPy, or immense ones beside one of size 0
+        raise DigitsError(f"{name}: absurd sizes in its header") from None
+
+
+def parse_header(head: bytes, n_bytes: int, name: str) -> tuple[tuple[int, ...], int]:
+    """Take the sizes out of the header of uncompressed IDX data.
+
+    Parameters
+    ----------
+    head : bytes
+        The data, or at least their first ``HEADER_BYTES``.
+    n_bytes : int
+        How long they are.
+    name : str
+        What error messages call them.
+
+    Returns
+    -------
+    shape : tuple of int
+    start : int
+        Where the numbers begin.
+
+    Raises
+    ------
+    DigitsError
+        Where ``parse_idx`` does.
+    """
+    if not n_bytes:
         raise DigitsError(f"{name}: empty")
-    if len(data) < 4 or data[:2] != b"\0\0" or data[3] == 0:
+    if n_bytes < 4 or head[:2] != b"\0\0" or head[3] == 0:
         raise DigitsError(f"{name}: not an IDX file")
-    code, n_axes = data[2], data[3]
+    code, n_axes = head[2], head[3]
     if code in _OTHER_TYPES:
         raise DigitsError(f"{name}: holds {_OTHER_TYPES[code]}; only unsigned bytes are read")
     if code != _UNSIGNED_BYTE:
         raise DigitsError(f"{name}: not an IDX file")
     start = 4 + 4 * n_axes
-    if len(data) < start:
+    if n_bytes < start:
         raise DigitsError(f"{name}: truncated within the header")
-    shape = struct.unpack_from(f">{n_axes}I", data, 4)
-    stated, held = math.prod(shape), len(data) - start
+    shape = struct.unpack_from(f">{n_axes}I", head, 4)
+    stated, held = math.prod(shape), n_bytes - start
     if stated != held:
         # Up to 255 sizes can stand there: an error line shows no more than a few.
         sizes = "×".join(map(str, shape[:4])) + ("×…" if n_axes > 4 else "")
         relation = "fewer" if held < stated else "more"
         raise DigitsError(f"{name}: {held:,} numbers, {relation} than the {sizes} of its header")
-    try:
-        return np.frombuffer(data, np.uint8, offset=start).reshape(shape)
-    except ValueError:  # too many axes for NumPy, or immense ones beside one of size 0
-        raise DigitsError(f"{name}: absurd sizes in its header") from None
+    return shape, start
 
 
 def idx_bytes(array: NDArray[np.uint8]) -> bytes:

@@ -1,0 +1,1 @@
+"""Training and prediction at sizes that do not fit one machine."""

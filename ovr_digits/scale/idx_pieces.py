@@ -1,0 +1,170 @@
+"""Digits in IDX files of any size: pieces are rows, mapped into memory when they are read."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ovr_digits.errors import DigitsError
+from ovr_digits.form import IMAGE_SHAPE
+from ovr_digits.idx import GZIP_MAGIC, HEADER_BYTES, parse_header
+from ovr_digits.scale.pieces import (
+    PIECE,
+    LazyPieces,
+    Piece,
+    Reading,
+    Source,
+    checked_labels,
+    file_state,
+    fingerprint,
+    name_below,
+    unreachable,
+)
+
+_SIZE = IMAGE_SHAPE[0] * IMAGE_SHAPE[1]
+
+
+def open_idx(name: str, root: Path, files: Sequence[Path], labelled: bool) -> Source:
+    """Digits in IDX files.
+
+    Parameters
+    ----------
+    name : str
+        Of the source, for people.
+    root : Path
+        The folder below which files are named.
+    files : sequence of Path
+        Of images; their labels lie beside them, or nowhere.
+    labelled : bool
+        Whether labels are needed.
+
+    Raises
+    ------
+    DigitsError
+        Where one is no sound IDX file of images of 28×28 pixels, or lacks labels.
+    """
+    pairs = [_open_pair(root, path, labelled) for path in files]
+    has_labels = all(pair.labels is not None for pair in pairs)
+    ends = np.cumsum([-(-pair.n // PIECE) for pair in pairs])
+    opened = [file for pair in pairs for file in (pair.images, pair.labels) if file is not None]
+    return Source(
+        name=name,
+        pieces=LazyPieces(int(ends[-1]), partial(_make_piece, pairs, ends, has_labels, labelled)),
+        n=sum(pair.n for pair in pairs),
+        has_labels=has_labels,
+        digest=fingerprint(["idx", *(file_state(root, Path(file.path)) for file in opened)]),
+    )
+
+
+def labels_beside(images: Path) -> Path | None:
+    """Where the labels of a file of images are by its name; None where that tells nothing."""
+    name = images.name.replace("images", "labels").replace("idx3", "idx1")
+    return None if name == images.name else images.with_name(name)
+
+
+@dataclass(frozen=True)
+class _File:
+    """An IDX file whose header is sound; its numbers begin at ``start``."""
+
+    path: str
+    shape: tuple[int, ...]
+    start: int
+
+    def rows(self, rows: range) -> NDArray[np.uint8]:
+        """Read some rows, and only these."""
+        size = math.prod(self.shape[1:])
+        start, shape = self.start + rows.start * size, (len(rows), *self.shape[1:])
+        try:
+            return np.array(np.memmap(self.path, np.uint8, "r", start, shape))
+        except (OSError, ValueError) as error:  # ValueError where it has become shorter
+            raise unreachable(self.path, error) from None
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """Images, named ``name`` below the source, and their labels."""
+
+    name: str
+    images: _File
+    labels: _File | None
+
+    @property
+    def n(self) -> int:
+        return self.images.shape[0]
+
+
+@dataclass(frozen=True)
+class _IdxPiece:
+    """Consecutive digits of a file."""
+
+    pair: _Pair
+    rows: range
+    origin: int
+    has_labels: bool
+    labelled: bool
+
+    @property
+    def n(self) -> int:
+        return len(self.rows)
+
+    def read(self) -> Reading:
+        X = self.pair.images.rows(self.rows).reshape(self.n, _SIZE)
+        y: NDArray[np.uint8] | None = None
+        errors: dict[int, str] = {}
+        if self.has_labels and self.pair.labels is not None:
+            y, errors = checked_labels(self.pair.labels.rows(self.rows), self.labelled)
+        return Reading(X, y, [(self.pair.name, row) for row in self.rows], errors)
+
+
+def _make_piece(
+    pairs: Sequence[_Pair], ends: NDArray[np.intp], has_labels: bool, labelled: bool, number: int
+) -> Piece:
+    """A piece of the source; ``ends`` tells where those of each pair end."""
+    k = int(np.searchsorted(ends, number, side="right"))
+    first = (number - int(ends[k])) * PIECE + -(-pairs[k].n // PIECE) * PIECE
+    return _IdxPiece(
+        pairs[k], range(pairs[k].n)[first : first + PIECE], number, has_labels, labelled
+    )
+
+
+def _open_pair(root: Path, path: Path, labelled: bool) -> _Pair:
+    images = _open_file(path)
+    if images.shape[1:] != IMAGE_SHAPE:
+        raise DigitsError(f"{path}: not images of 28×28 pixels")
+    beside = labels_beside(path)
+    labels = None
+    if beside is not None and beside.exists():
+        labels = _open_file(beside)
+        if len(labels.shape) != 1:
+            raise DigitsError(f"{beside}: not a list of labels")
+        if labels.shape != images.shape[:1]:
+            raise DigitsError(
+                f"{beside}: {labels.shape[0]:,} labels for {images.shape[0]:,} images"
+            )
+    elif labelled:
+        what = (
+            "images… has its labels in labels…" if beside is None else f"there is no {beside.name}"
+        )
+        raise DigitsError(f"{path}: training needs labels, and {what}")
+    return _Pair(name_below(root, path), images, labels)
+
+
+def _open_file(path: Path) -> _File:
+    """Check the header; the numbers are left where they are."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(HEADER_BYTES)
+            n_bytes = os.fstat(file.fileno()).st_size
+    except OSError as error:
+        raise DigitsError(f"{path}: cannot be read ({error.strerror})") from None
+    if head.startswith(GZIP_MAGIC):
+        raise DigitsError(f"{path}: compressed; unpack it first: gunzip -k {path}")
+    shape, start = parse_header(head, n_bytes, str(path))
+    return _File(str(path.absolute()), shape, start)
