@@ -10,6 +10,9 @@ DETECTOR_LOSSES = ("hinge", "log_loss", "squared_hinge", "modified_huber", "squa
 #: Pictures of no digit that are drawn for each training image, unless told otherwise.
 NEGATIVES = 0.125
 
+#: Parts of a stream that are learnt from side by side, unless told otherwise.
+PARTS = 8
+
 
 @dataclass(frozen=True)
 class Preset:

@@ -84,7 +84,8 @@ class TrainingOptions:
 class TrainingResult:
     """What a training run found; accuracies are shares in 0..1.
 
-    ``kept_epoch`` is the one whose weights were kept, see ``curves.EpochResult``.
+    ``test_accuracy`` is ``None`` where the images come with no test set.
+    ``kept_epoch`` is the epoch whose weights were kept, see ``curves.EpochResult``.
     """
 
     output: Path
@@ -94,7 +95,7 @@ class TrainingResult:
     test_samples: int
     seconds: float
     validation_accuracy: float
-    test_accuracy: float
+    test_accuracy: float | None
     kept_epoch: int
     options: dict[str, Any]
 
@@ -106,7 +107,7 @@ class TrainingResult:
             "samples": self.samples,
             "seconds": round(self.seconds, 2),
             "validation_accuracy": round(self.validation_accuracy, 6),
-            "test_accuracy": round(self.test_accuracy, 6),
+            "test_accuracy": None if self.test_accuracy is None else round(self.test_accuracy, 6),
             "options": self.options,
         }
 

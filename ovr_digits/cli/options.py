@@ -104,6 +104,13 @@ jobs_option = click.option(
     help="Cores to use; -1 is all of them.",
 )
 
+scheduler_option = click.option(
+    "--scheduler",
+    metavar="URL",
+    help="Let the workers of a Dask cluster do the work, instead of the cores of this machine: "
+    "tcp://HOST:8786.",
+)
+
 
 def _check_jobs(value: int) -> int:
     if value == 0 or value < -1:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from click.core import ParameterSource
@@ -17,15 +19,27 @@ from ovr_digits.cli.options import (
     json_option,
     models_option,
     print_json,
+    scheduler_option,
     seed_option,
     tidy_errors,
 )
-from ovr_digits.presets import DETECTOR_LOSSES, NEGATIVES, PRESETS
+from ovr_digits.presets import DETECTOR_LOSSES, NEGATIVES, PARTS, PRESETS
 
+if TYPE_CHECKING:
+    from ovr_digits.training import TrainingResult
+
+#: Options of a training from a stream, by the names that its settings have.
+_OF_STREAM = (
+    *("augment", "scheduler", "parts", "dataset", "data_dir", "output", "preset", "seed"),
+    *("epochs", "negatives", "checkpoint", "resume"),
+)
+#: Options of a training that has its images in memory.
+_NOT_WITH_STREAM = ("patience", "log", "plot", "limit")
 #: Options of a training from the beginning alone.
 _NOT_WITH_EXTRA = (
-    *("preset", "epochs", "patience", "log", "plot"),
-    *("detector_loss", "limit", "negatives", "checkpoint", "resume"),
+    *_NOT_WITH_STREAM,
+    *("preset", "epochs", "detector_loss", "negatives", "checkpoint", "resume"),
+    *("source", "augment", "scheduler", "parts"),
 )
 
 
@@ -96,6 +110,30 @@ _NOT_WITH_EXTRA = (
 )
 @models_option
 @click.option(
+    "--source",
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="Learn from digits that need not fit into memory: IDX files, a folder 0...9 of pictures, "
+    "Parquet files of images and labels.",
+)
+@click.option(
+    "--augment",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Learn from a stream of N digits: the images, then copies, each distorted anew. Memory "
+    "does not grow with N.",
+)
+@scheduler_option
+@click.option(
+    "--parts",
+    type=click.IntRange(1, 10_000),
+    default=PARTS,
+    show_default=True,
+    metavar="N",
+    help="Of a stream: how many parts are learnt from side by side, before the mean of what they "
+    "come to is taken. Settles the models, and how many workers can be busy.",
+)
+@click.option(
     "--checkpoint",
     type=click.Path(path_type=Path),
     metavar="DIR",
@@ -125,6 +163,10 @@ def train(
     negatives: float,
     extra: Path | None,
     models: Path | None,
+    source: Path | None,
+    augment: int | None,
+    scheduler: str | None,
+    parts: int,
     checkpoint: Path | None,
     resume: bool,
     jobs: int,
@@ -135,6 +177,10 @@ def train(
     With --extra, models that are there learn from corrected drawings instead,
     while images of the data set that they were trained on are rehearsed.
 
+    With --source or --augment the images are read piece by piece, by processes of
+    this machine or, with --scheduler, by the workers of a Dask cluster, to the
+    same models.
+
     \b
     Examples:
       ovr-digits train
@@ -144,6 +190,8 @@ def train(
       ovr-digits train --dataset digits --seed 7
       ovr-digits train --extra corrections
       ovr-digits train --preset best --checkpoint unfinished --resume
+      ovr-digits train --augment 2000000
+      ovr-digits train --source archive/ --scheduler tcp://10.0.0.1:8786
     """
     if extra is not None:
         _learn_hand(extra, models, output, data_dir, seed, jobs, as_json)
@@ -155,6 +203,13 @@ def train(
         raise click.UsageError("--output, --log and --plot need a file each.")
     if resume and checkpoint is None:
         raise click.UsageError("--resume needs --checkpoint DIR, where the state is.")
+    if source is not None or augment is not None:
+        _train_stream(source, as_json)
+        return
+    if scheduler is not None:
+        raise click.UsageError(
+            "--scheduler is for --source or --augment; what fits into memory is learnt here."
+        )
 
     from ovr_digits.atomic import check_writable
     from ovr_digits.curves import EpochLog, EpochResult
@@ -198,17 +253,64 @@ def train(
     if as_json:
         print_json(result.as_json())
         return
-    lines = [
-        f"trained on {result.samples:,} images from {result.source}",
-        f"validation accuracy  {result.validation_accuracy:8.2%}  on images held out",
-        f"test accuracy        {result.test_accuracy:8.2%}  on {result.test_samples:,} images",
-        f"written to {result.output} after {result.seconds:.0f} s",
-    ]
+    lines = _result_lines(result)
     if patience is not None:
         lines.insert(
             1, f"epoch {result.kept_epoch} of {len(curve)} is kept, with the lowest validation loss"
         )
     terminal.echo("\n".join(lines))
+
+
+def _given() -> list[str]:
+    """Names of the options that were given."""
+    context = click.get_current_context()
+    return [
+        name
+        for name in context.params
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+    ]
+
+
+def _refuse(names: Sequence[str], why: str) -> None:
+    refused = [f"--{name.replace('_', '-')}" for name in names if name in _given()]
+    if refused:
+        raise click.UsageError(f"{', '.join(refused)}: {why}")
+
+
+def _train_stream(source: Path | None, as_json: bool) -> None:
+    """What --source and --augment ask for."""
+    _refuse(_NOT_WITH_STREAM, "of images in memory; leave out with --source and --augment.")
+    if source is not None:
+        _refuse(["dataset", "data_dir"], "the images come from --source; leave out.")
+    given = click.get_current_context().params
+
+    from ovr_digits.progress import TerminalProgress
+    from ovr_digits.scale.training import StreamOptions, train_stream
+
+    options = StreamOptions(
+        source=source,
+        loss=given["detector_loss"],
+        n_jobs=given["jobs"],
+        **{name: given[name] for name in _OF_STREAM},
+    )
+    with TerminalProgress() as progress:
+        result = train_stream(options, progress)
+    if as_json:
+        print_json(result.as_json())
+        return
+    terminal.echo("\n".join(_result_lines(result)))
+
+
+def _result_lines(result: TrainingResult) -> list[str]:
+    test = "none: there is no test set"
+    if result.test_accuracy is not None:
+        test = f"{result.test_accuracy:8.2%}  on {result.test_samples:,} images"
+    return [
+        f"trained on {result.samples:,} images from {result.source}",
+        f"validation accuracy  {result.validation_accuracy:8.2%}  on images held out",
+        f"test accuracy        {test}",
+        f"written to {result.output} after {result.seconds:.0f} s",
+    ]
 
 
 def _learn_hand(
@@ -221,17 +323,8 @@ def _learn_hand(
     as_json: bool,
 ) -> None:
     """What --extra asks for."""
-    context = click.get_current_context()
-    given = [
-        name
-        for name in context.params
-        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE
-    ]
-    refused = [f"--{name.replace('_', '-')}" for name in _NOT_WITH_EXTRA if name in given]
-    if refused:
-        raise click.UsageError(
-            f"{', '.join(refused)}: of a training from the beginning; leave out with --extra."
-        )
+    _refuse(_NOT_WITH_EXTRA, "of a training from the beginning; leave out with --extra.")
+    context, given = click.get_current_context(), _given()
 
     from ovr_digits.modelfile import is_shipped
 

@@ -17,6 +17,8 @@ from ovr_digits.errors import DigitsError
 
 #: Digits in a piece, about.
 PIECE = 1024
+#: Pieces that a source has at least, if it has as many digits.
+_MIN_PIECES = 48
 
 #: The label of what has none, or one that is no digit.
 NO_DIGIT = 255
@@ -92,6 +94,11 @@ class Source:
     n: int
     has_labels: bool
     digest: str
+
+
+def piece_size(n: int) -> int:
+    """How many digits are a piece of a source that has n."""
+    return max(1, min(PIECE, n // _MIN_PIECES))
 
 
 class LazyPieces(Sequence[Piece]):

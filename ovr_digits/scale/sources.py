@@ -30,6 +30,7 @@ from ovr_digits.scale.pieces import (
     Reading,
     Source,
     fingerprint,
+    piece_size,
 )
 
 __all__ = [
@@ -87,7 +88,7 @@ def dataset_source(
     n = len(split)
     return Source(
         name={"mnist": "MNIST"}.get(dataset, split.source),
-        pieces=LazyPieces(-(-n // PIECE), partial(_DatasetPiece, dataset, folder, n)),
+        pieces=LazyPieces(-(-n // piece_size(n)), partial(_DatasetPiece, dataset, folder, n)),
         n=n,
         has_labels=True,
         digest=split.digest,
@@ -105,7 +106,8 @@ class _DatasetPiece:
 
     @property
     def rows(self) -> range:
-        return range(self.n_all)[self.origin * PIECE : (self.origin + 1) * PIECE]
+        size = piece_size(self.n_all)
+        return range(self.n_all)[self.origin * size : (self.origin + 1) * size]
 
     @property
     def n(self) -> int:

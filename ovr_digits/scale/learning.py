@@ -1,0 +1,234 @@
+"""What a worker does: ten detectors learn from a part of a stream, from weights that are given.
+
+Parts of a round begin with the same weights and learn side by side; the mean of what they come to
+is what the next round begins with (McDonald, Hall and Mann, *Distributed training strategies for
+the structured perceptron*, 2010; Stich, *Local SGD converges fast and communicates little*, 2019).
+What is learnt depends on how many parts a round has, and not on who learns them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from ovr_digits.coordinates import CoordinateSpace, Inputs
+from ovr_digits.core.arrays import Array, Bools, Float32, Float64, Floats
+from ovr_digits.core.distortion import apply_distortions, draw_distortions
+from ovr_digits.core.features import Branch, as_images, branch_features
+from ovr_digits.fitting import DetectorOptions
+from ovr_digits.form import IMAGE_SHAPE
+from ovr_digits.scale.sources import Piece, Reading
+from ovr_digits.sgd import AveragedSGD, SGDOptions
+
+#: Weights and offsets (10, n_inputs + 1) of each group of views of each committee, in turn.
+Weights = list[Float32]
+
+#: Images whose features are made at once: these are large.
+_BATCH = 256
+
+
+@dataclass(frozen=True, eq=False)
+class Lesson:
+    """What does not change from part to part: sent to every worker once.
+
+    Attributes
+    ----------
+    layers : tuple of Branch
+        The way from an image to features.
+    space : CoordinateSpace
+        And from there to what detectors see.
+    groups : sequence of Inputs
+        What detectors see that learn together.
+    learning_rates : sequence of float
+        Of each group.
+    options : DetectorOptions
+        The epochs are passes over a part.
+    negatives : (n_negatives, 784) uint8
+        Pictures of no digit, from which each part takes some, distorted anew.
+    share : float
+        How many it takes for each digit.
+    held_out : frozenset of int
+        Pieces of the undistorted source from which the first committee does not learn; the
+        second learns from all.
+    seed : int
+    """
+
+    layers: tuple[Branch, ...]
+    space: CoordinateSpace
+    groups: Sequence[Inputs]
+    learning_rates: Sequence[float]
+    options: DetectorOptions
+    negatives: NDArray[np.uint8]
+    share: float
+    held_out: frozenset[int]
+    seed: int
+
+    def coordinates(self, images: Floats) -> Floats:
+        """Coordinates (n, d) float16 of images (n, 28, 28) in 0..1."""
+        parts = [
+            self.space.whitening.apply(
+                branch_features(images[first : first + _BATCH], self.layers)
+            ).astype(np.float16)
+            for first in range(0, len(images), _BATCH)
+        ]
+        return np.concatenate(parts)
+
+
+@dataclass(frozen=True, eq=False)
+class Learnt:
+    """What came of a part.
+
+    Attributes
+    ----------
+    weights : Weights
+    n_digits : int
+        Learnt from; none of those that could not be read.
+    errors : sequence of str
+        A line for each that could not be read.
+    """
+
+    weights: Weights
+    n_digits: int
+    errors: Sequence[str]
+
+
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """What detectors say of a piece: scores (n, 10), and the true digits (n,)."""
+
+    scores: Float64
+    y: NDArray[np.uint8]
+
+
+def learn_part(
+    lesson: Lesson, number: int, pieces: Sequence[Piece], weights: Weights | None
+) -> Learnt:
+    """Learn from some pieces, beginning with weights, or with none.
+
+    Parameters
+    ----------
+    lesson : Lesson
+    number : int
+        Of the part, in the whole stream: settles, with the seed, what is drawn for it.
+    pieces : sequence of Piece
+    weights : Weights, optional
+    """
+    readings = [piece.read() for piece in pieces]
+    is_held = [
+        np.full(len(reading.X), piece.origin in lesson.held_out)
+        for piece, reading in zip(pieces, readings, strict=True)
+    ]
+    X, y, errors = _readable(readings)
+    held = np.concatenate(is_held)[_rows_read(readings)]
+    rng = np.random.RandomState([lesson.seed, number])
+    negatives = _negatives(lesson, round(lesson.share * len(X)), rng)
+    # The first committee sees but the first of them.
+    images = np.concatenate(
+        [as_images(X[~held], IMAGE_SHAPE), negatives, as_images(X[held], IMAGE_SHAPE)]
+    )
+    targets = np.concatenate([y[~held], np.full(len(negatives), 255), y[held]])[:, None]
+    targets = targets == np.arange(10)
+    with threadpool_limits(1, user_api="blas"):
+        Z = lesson.coordinates(images)
+        learners = _learners(lesson, targets, len(Z) - int(held.sum()), weights, rng)
+        for _ in range(lesson.options.epochs):
+            order = rng.permutation(len(Z))
+            for learner in learners:
+                for some in learner.begin_pass(Z):
+                    learner.learn(Z, order, some)
+    return Learnt([_stacked(*learner.last) for learner in learners], len(X), errors)
+
+
+def _learners(
+    lesson: Lesson,
+    targets: Bools,
+    n_first: int,
+    weights: Weights | None,
+    rng: np.random.RandomState,
+) -> list[AveragedSGD]:
+    """For each group of two committees, of which one sees the first samples alone."""
+    options = lesson.options
+    sgd = SGDOptions(options.loss, options.alpha, options.step)
+    learners = []
+    for n_seen in (n_first, len(targets)):
+        for group, rate in zip(lesson.groups, lesson.learning_rates, strict=True):
+            start = np.zeros((10, len(group.indices) + 1), np.float32)
+            if weights is not None:
+                start = weights[len(learners)]
+            learner = AveragedSGD(group, targets[:n_seen], sgd, rng)
+            learner.begin_with(start[:, :-1], start[:, -1], rate)
+            learners.append(learner)
+    return learners
+
+
+def score_piece(lesson: Lesson, piece: Piece, coef: Float64, intercept: Float64) -> Scored:
+    """Scores of the digits of a piece by weights (10, n_inputs) on what detectors see."""
+    X, y, _ = _readable([piece.read()])
+    with threadpool_limits(1, user_api="blas"):
+        Z = lesson.coordinates(as_images(X, IMAGE_SHAPE))
+        return Scored(lesson.space.score(Z, coef, intercept), y)
+
+
+def read_piece(piece: Piece) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Images (n, 784) and digits (n,) of a piece; those that cannot be read are left out."""
+    X, y, _ = _readable([piece.read()])
+    return X, y
+
+
+def combined(lesson: Lesson, weights: Sequence[Floats], committee: int) -> tuple[Float64, Float64]:
+    """The weights of a committee's groups as one: (10, n_inputs) and offsets (10,)."""
+    n = len(lesson.groups)
+    chosen = weights[committee * n : (committee + 1) * n]
+    return lesson.space.mean_weights(lesson.groups, [(w[:, :-1], w[:, -1]) for w in chosen])
+
+
+def _negatives(lesson: Lesson, n: int, rng: np.random.RandomState) -> Floats:
+    """Some of the pictures of no digit, distorted anew: (n, 28, 28) in 0..1."""
+    n = n if len(lesson.negatives) else 0
+    chosen = lesson.negatives[rng.randint(max(1, len(lesson.negatives)), size=n)]
+    images = as_images(chosen, IMAGE_SHAPE)
+    return apply_distortions(images, draw_distortions(n, lesson.options.distortion, rng))
+
+
+def _rows_read(readings: Sequence[Reading]) -> Array:
+    """Which rows of all readings together could be read."""
+    parts = []
+    for reading in readings:
+        is_read = np.ones(len(reading.X), bool)
+        is_read[list(reading.errors)] = False
+        parts.append(is_read)
+    return np.flatnonzero(np.concatenate(parts))
+
+
+def _readable(
+    readings: Sequence[Reading],
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8], list[str]]:
+    """Images and digits of what could be read, and a line for each that could not."""
+    rows = _rows_read(readings)
+    X = np.concatenate([reading.X for reading in readings])[rows]
+    y = np.concatenate([_labels(reading) for reading in readings])[rows]
+    return X, y, [line for reading in readings for line in error_lines(reading)]
+
+
+def _labels(reading: Reading) -> NDArray[np.uint8]:
+    if reading.y is None:
+        raise ValueError("a source without labels")
+    return reading.y
+
+
+def error_lines(reading: Reading) -> list[str]:
+    """A line for each digit of a reading that could not be read: where, and why."""
+
+    def line(place: tuple[str, int | None], error: str) -> str:
+        file, row = place
+        return f"{file}: {error}" if row is None else f"{file}, row {row:,}: {error}"
+
+    return [line(reading.places[position], error) for position, error in reading.errors.items()]
+
+
+def _stacked(coef: Floats, intercept: Floats) -> Float32:
+    return np.concatenate([coef, intercept[:, None]], axis=1, dtype=np.float32)

@@ -1,0 +1,389 @@
+"""The training run on digits that need not fit into memory, by as many workers as there are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from ovr_digits.atomic import check_writable
+from ovr_digits.checkpoint import Arrays, Checkpoint, FolderCheckpoint
+from ovr_digits.coordinates import WHITENING_SAMPLES
+from ovr_digits.core.arrays import Array, Float64
+from ovr_digits.core.detectors import DetectorArrays
+from ovr_digits.core.distortion import MEDIUM
+from ovr_digits.core.features import as_images
+from ovr_digits.data import Dataset, load_split
+from ovr_digits.detectors import detectors_of
+from ovr_digits.errors import DigitsError
+from ovr_digits.evaluation import evaluate_scores
+from ovr_digits.features import PatchKernelFeatures
+from ovr_digits.fitting import DetectorOptions, calibrate, learn_space
+from ovr_digits.form import IMAGE_SHAPE
+from ovr_digits.modelfile import save_models
+from ovr_digits.negatives import draw_negatives
+from ovr_digits.parallel import collect, resolve_jobs
+from ovr_digits.presets import NEGATIVES, PARTS, PRESETS
+from ovr_digits.progress import Progress
+from ovr_digits.scale.engine import Engine, open_engine
+from ovr_digits.scale.learning import (
+    Learnt,
+    Lesson,
+    Scored,
+    Weights,
+    combined,
+    learn_part,
+    read_piece,
+    score_piece,
+)
+from ovr_digits.scale.sources import Piece, Source, dataset_source, distorted, open_source
+from ovr_digits.sgd import BLOCK, learning_rate
+from ovr_digits.stamp import stamp
+from ovr_digits.training import MIN_SAMPLES, TrainingResult
+
+#: Pieces that a part is made of.
+PIECES_A_PART = 4
+#: Passes over a part.
+EPOCHS = 2
+#: Share of the digits that is held out at first, and how many digits that is at most.
+HELD_OUT_FRACTION, MAX_HELD_OUT = 1 / 6, 10_000
+#: Pictures of no digit are drawn for so many digits at most, and distorted anew for others.
+MAX_DIGITS_WITH_NEGATIVES = 60_000
+#: The weight of a round in the mean of all is its number to this power, so that what the first
+#: rounds came to is soon forgotten (Shamir and Zhang, *Stochastic gradient descent for non-smooth
+#: optimization*, 2013).
+_POWER = 3
+#: Lines that name digits which cannot be read; the rest are counted.
+_MAX_NAMED = 20
+
+
+@dataclass(frozen=True)
+class StreamOptions:
+    """What the person can choose.
+
+    Attributes
+    ----------
+    source : Path, optional
+        See ``sources.open_source``; without it, the training images of ``dataset``.
+    augment : int, optional
+        Learn from so many digits: those of the source, and distorted copies of them.
+    scheduler : str, optional
+        Address of a Dask scheduler; without it, ``n_jobs`` processes of this machine work.
+    parts : int
+        Parts that learn side by side before their weights are averaged. More can
+        keep more workers busy; how many workers there are does not change the models.
+    dataset, data_dir, output, preset, seed, epochs, loss, negatives, checkpoint, resume, n_jobs :
+        See ``training.TrainingOptions``; the epochs are passes over a part.
+    """
+
+    source: Path | None = None
+    augment: int | None = None
+    scheduler: str | None = None
+    parts: int = PARTS
+    dataset: Dataset = "mnist"
+    data_dir: Path | None = None
+    output: Path = Path("models.pkl")
+    preset: str = "default"
+    seed: int = 0
+    epochs: int | None = None
+    loss: str = "hinge"
+    negatives: float = NEGATIVES
+    checkpoint: Path | None = None
+    resume: bool = False
+    n_jobs: int = -1
+
+
+def train_stream(options: StreamOptions, progress: Progress | None = None) -> TrainingResult:
+    """Train ten detectors on a source that is read piece by piece, and write models.pkl.
+
+    The features are learnt from a sample. The detectors pass over the stream
+    once, in rounds of parts; memory does not grow with the stream. Some of the
+    digits are held out from one committee of detectors, which gives the
+    validation accuracy and the calibration; another learns from all, and is
+    what is written. Where the source is a data set, its test set is read once,
+    at the end.
+
+    Raises
+    ------
+    DigitsError
+        Where the source cannot be read or lacks a digit, the output cannot be
+        written, or the workers are lost; an output that was there before is
+        untouched then.
+    """
+    progress = progress or Progress()
+    check_writable(options.output)
+    checkpoint: Checkpoint = Checkpoint()
+    if options.checkpoint is not None:
+        checkpoint = FolderCheckpoint(options.checkpoint, options.resume, progress.note)
+    if options.source is None:
+        base = dataset_source(options.dataset, options.data_dir, progress)
+    else:
+        base = open_source(options.source, labelled=True)
+    stream = base
+    if options.augment is not None:
+        stream = distorted(base, options.augment, options.seed, MEDIUM)
+    asked = _asked(options)
+    checkpoint.begin(
+        {"source": base.digest, "digits": stream.n, **asked}
+        | stamp("numpy", "scikit-learn", "scipy")["versions"]
+    )
+    with open_engine(options.n_jobs, options.scheduler) as engine:
+        held_out = _held_out(base, options.seed)
+        lesson = engine.share(_prepare(options, base, held_out, engine, checkpoint, progress))
+        course = _Course(lesson, checkpoint, progress)
+        course.run(stream, options.parts, engine)
+        validation = _score(lesson, held_out, combined(lesson, course.mean, 0), engine, progress)
+    targets = validation.y[:, None] == np.arange(10)
+    slope, offset = calibrate(validation.scores, targets)
+    coef, intercept = combined(lesson, course.mean, 1)
+    coef, intercept = lesson.space.fold(coef * slope[:, None], intercept * slope + offset)
+    models = DetectorArrays(lesson.space.branches, IMAGE_SHAPE, coef.astype(np.float32), intercept)
+    test_accuracy, n_test = _test(models, options, progress)
+    calibrated = validation.scores * slope + offset
+    result = TrainingResult(
+        output=options.output,
+        dataset=options.dataset if options.source is None else "other",
+        source=base.name,
+        samples=course.n_digits,
+        test_samples=n_test,
+        seconds=checkpoint.seconds,
+        validation_accuracy=evaluate_scores(calibrated, validation.y).accuracy,
+        test_accuracy=test_accuracy,
+        kept_epoch=lesson.options.epochs,
+        options=asked,
+    )
+    provenance = {
+        "dataset": result.dataset,
+        "digest": base.digest,
+        "split": f"{len(validation.y):,} images held out first",
+        "samples": result.samples,
+        "options": asked,
+        "validation_accuracy": result.validation_accuracy,
+        "test_accuracy": test_accuracy,
+        "seconds": round(result.seconds, 1),
+        **stamp("numpy", "scikit-learn"),
+    }
+    models = replace(models, provenance=provenance)
+    n_updates = course.n_digits * lesson.options.epochs
+    save_models(detectors_of(models, options.loss, n_updates), options.output)
+    checkpoint.clear()
+    return result
+
+
+def _asked(options: StreamOptions) -> dict[str, Any]:
+    """What the models depend on, beside the source and the versions."""
+    return {
+        "preset": options.preset,
+        "seed": options.seed,
+        "epochs": options.epochs or EPOCHS,
+        "detector_loss": options.loss,
+        "negatives": options.negatives,
+        "augment": options.augment,
+        "parts": options.parts,
+    }
+
+
+def _held_out(base: Source, seed: int) -> list[Piece]:
+    """Pieces chosen at random: what one committee does not see."""
+    wanted = min(round(HELD_OUT_FRACTION * base.n), MAX_HELD_OUT)
+    n = 0
+    chosen: list[Piece] = []
+    for index in np.random.RandomState(seed).permutation(len(base.pieces))[:-1]:
+        if n >= wanted:
+            break
+        chosen.append(base.pieces[int(index)])
+        n += chosen[-1].n
+    if base.n < MIN_SAMPLES or not chosen:
+        raise DigitsError(f"{base.name}: {base.n} images are too few; give at least {MIN_SAMPLES}")
+    return chosen
+
+
+def _prepare(
+    options: StreamOptions,
+    base: Source,
+    held_out: Sequence[Piece],
+    engine: Engine,
+    checkpoint: Checkpoint,
+    progress: Progress,
+) -> Lesson:
+    """Learn from a sample what comes before the detectors."""
+    preset = PRESETS[options.preset]
+    rng = np.random.RandomState(options.seed)
+    held = frozenset(piece.origin for piece in held_out)
+    X = _sample(base, held, engine, progress)
+    n_negatives = round(options.negatives * min(base.n, MAX_DIGITS_WITH_NEGATIVES))
+    progress.stage("pictures of no digit", n_negatives)
+    negatives = draw_negatives(n_negatives, X, options.seed, progress.advance, checkpoint)
+    X = np.concatenate([negatives[: round(options.negatives * len(X))], X])
+    fitting = DetectorOptions(
+        loss=options.loss,
+        epochs=options.epochs or EPOCHS,
+        n_copies=int(options.augment is not None),
+        n_components=preset.n_components,
+        n_leading=preset.n_leading,
+    )
+    features = PatchKernelFeatures(
+        preset.views, n_channels=preset.n_channels, random_state=int(rng.randint(2**31))
+    )
+    with threadpool_limits(1, user_api="blas"):
+        n_jobs = resolve_jobs(options.n_jobs)
+        _, space = learn_space(X, features, fitting, rng, n_jobs, progress, checkpoint)
+        lesson = Lesson(
+            layers=features.branches_,
+            space=space,
+            groups=[space.inputs(group) for group in preset.groups or [preset.views]],
+            learning_rates=[],
+            options=fitting,
+            negatives=negatives,
+            share=options.negatives,
+            held_out=held,
+            seed=options.seed,
+        )
+        some = lesson.coordinates(as_images(X[:: -(-len(X) // BLOCK)], IMAGE_SHAPE))
+    rows = np.arange(len(some))
+    rates = [learning_rate(group(some, rows), fitting.step) for group in lesson.groups]
+    return replace(lesson, learning_rates=rates)
+
+
+def _sample(base: Source, held: frozenset[int], engine: Engine, progress: Progress) -> Array:
+    """Images from all over the source (n, 784), among which every digit is."""
+    pieces = [piece for piece in base.pieces if piece.origin not in held]
+    n_wanted = max(1, round(WHITENING_SAMPLES * len(pieces) / max(base.n, 1)))
+    chosen = np.linspace(0, len(pieces) - 1, min(len(pieces), n_wanted)).astype(int)
+    progress.stage("a sample of the digits", len(chosen))
+    parts: list[Array] = []
+    counts = np.zeros(10, int)
+    for X, y in engine.run(read_piece, ((pieces[int(index)],) for index in chosen)):
+        parts.append(X)
+        counts += np.bincount(y, minlength=10)
+        progress.advance()
+    missing = ", ".join(str(digit) for digit in np.flatnonzero(counts == 0))
+    if missing:
+        raise DigitsError(
+            f"{base.name}: no digit {missing} among {counts.sum():,} images from all over it; "
+            "a detector cannot learn a digit that does not occur"
+        )
+    return np.concatenate(parts)
+
+
+class _Course:
+    """Passes once over a stream, in rounds.
+
+    Attributes
+    ----------
+    n_digits : int
+        Learnt from so far.
+    """
+
+    def __init__(self, lesson: Lesson, checkpoint: Checkpoint, progress: Progress) -> None:
+        self._lesson, self._checkpoint, self._progress = lesson, checkpoint, progress
+        n_learners = 2 * len(lesson.groups)
+        self._weights: Weights | None = None
+        self._sums: list[Float64] = []
+        self._n_rounds = self._n_unread = self.n_digits = 0
+        stored = checkpoint.load("rounds")
+        if stored is not None:
+            self._n_rounds, self.n_digits, self._n_unread = stored["counts"].tolist()
+            self._weights = [stored[f"weights-{k}"] for k in range(n_learners)]
+            self._sums = [stored[f"sums-{k}"] for k in range(n_learners)]
+
+    @property
+    def mean(self) -> list[Float64]:
+        """The mean of what the rounds came to, of which the later ones count for more."""
+        total = sum(number**_POWER for number in range(1, self._n_rounds + 1))
+        return [weights / total for weights in self._sums]
+
+    def run(self, stream: Source, n_parts: int, engine: Engine) -> None:
+        """Go on to the end of the stream, ``n_parts`` side by side."""
+        order = _order(stream, self._lesson.seed)
+        numbers = [order[i : i + PIECES_A_PART] for i in range(0, len(order), PIECES_A_PART)]
+        self._progress.stage("detectors", stream.n, "digits")
+        self._progress.advance(self.n_digits + self._n_unread)
+        for first in range(self._n_rounds * n_parts, len(numbers), n_parts):
+            tasks = (
+                (
+                    self._lesson,
+                    part,
+                    [stream.pieces[int(index)] for index in numbers[part]],
+                    self._weights,
+                )
+                for part in range(first, min(first + n_parts, len(numbers)))
+            )
+            learnt = []
+            for result in engine.run(learn_part, tasks):
+                learnt.append(result)
+                self._progress.advance(result.n_digits + len(result.errors))
+            self._end_round(learnt)
+        if self._n_unread > _MAX_NAMED:
+            self._progress.note(f"and {self._n_unread - _MAX_NAMED:,} more that cannot be read")
+        if not self.n_digits:
+            raise DigitsError(f"{stream.name}: none of its digits can be read")
+
+    def _end_round(self, learnt: Sequence[Learnt]) -> None:
+        """Let the next round begin with the mean of what the parts came to."""
+        for line in [line for part in learnt for line in part.errors]:
+            if self._n_unread < _MAX_NAMED:
+                self._progress.note(f"left out: {line}")
+            self._n_unread += 1
+        shares = np.array([part.n_digits for part in learnt]) / sum(p.n_digits for p in learnt)
+        means = [
+            np.tensordot(shares, np.stack(of_parts), axes=1)
+            for of_parts in zip(*(part.weights for part in learnt), strict=True)
+        ]
+        self._n_rounds += 1
+        self.n_digits += sum(part.n_digits for part in learnt)
+        sums = self._sums or [np.zeros_like(mean) for mean in means]
+        self._sums = [
+            total + self._n_rounds**_POWER * mean for total, mean in zip(sums, means, strict=True)
+        ]
+        self._weights = [mean.astype(np.float32) for mean in means]
+        if self._checkpoint.keeps:
+            state: Arrays = {"counts": np.array([self._n_rounds, self.n_digits, self._n_unread])}
+            state |= {f"weights-{k}": weights for k, weights in enumerate(self._weights)}
+            state |= {f"sums-{k}": total for k, total in enumerate(self._sums)}
+            self._checkpoint.save("rounds", state)
+
+
+def _order(stream: Source, seed: int) -> Array:
+    """In which order the pieces are learnt from: by chance, but all of a copy before the next."""
+    rng = np.random.RandomState(seed)
+    copies = np.array([piece.origin for piece in stream.pieces])
+    starts = np.flatnonzero(copies == 0).tolist()
+    ends = [*starts[1:], len(copies)]
+    return np.concatenate(
+        [start + rng.permutation(end - start) for start, end in zip(starts, ends, strict=True)]
+    )
+
+
+def _score(
+    lesson: Lesson,
+    pieces: Sequence[Piece],
+    weights: tuple[Float64, Float64],
+    engine: Engine,
+    progress: Progress,
+) -> Scored:
+    """Scores of all digits of some pieces."""
+    progress.stage("voting on the images held out", sum(piece.n for piece in pieces))
+    parts = []
+    for result in engine.run(score_piece, ((lesson, piece, *weights) for piece in pieces)):
+        parts.append(result)
+        progress.advance(len(result.y))
+    return Scored(
+        np.concatenate([part.scores for part in parts]), np.concatenate([part.y for part in parts])
+    )
+
+
+def _test(
+    models: DetectorArrays, options: StreamOptions, progress: Progress
+) -> tuple[float | None, int]:
+    """Accuracy on the test set of the data set that the source is, and how many digits that has."""
+    if options.source is not None:
+        return None, 0
+    split = load_split(options.dataset, "test", options.data_dir, progress)
+    progress.stage("voting on the test set", len(split))
+    scores = collect(models.decision_function, split.X, options.n_jobs, progress.advance)
+    return evaluate_scores(scores, split.y).accuracy, len(split)
