@@ -12,6 +12,8 @@ from ovr_digits.core.arrays import Array
 
 #: Images that a worker takes at a time: enough to outweigh the handing out.
 CHUNK = 256
+#: Into so many parts the rows of a product are cut, for as many threads at most.
+_BLOCKS = 4
 
 
 def map_batches(
@@ -55,15 +57,15 @@ def map_batches(
 
 
 def matmul(a: Array, b: Array, n_jobs: int | None = None) -> Array:
-    """a (m, k) @ b (k, n), a block of rows to each thread, with one BLAS thread in each.
+    """a (m, k) @ b (k, n), blocks of rows in threads of one BLAS thread each.
 
-    BLAS's own threads wait for one another by spinning, which on a busy machine,
+    How the rows are cut does not depend on ``n_jobs``, and so neither does the last bit of
+    the result. BLAS's own threads wait for one another by spinning, which on a busy machine,
     or in a container with less than its cores, can take ten times as long.
     """
-    n_jobs = resolve_jobs(n_jobs)
-    size = -(-len(a) // n_jobs)
+    size = -(-len(a) // _BLOCKS)
     with threadpool_limits(1, user_api="blas"):
-        blocks = Parallel(n_jobs=n_jobs, prefer="threads")(
+        blocks = Parallel(n_jobs=resolve_jobs(n_jobs), prefer="threads")(
             delayed(np.matmul)(a[start : start + size], b) for start in range(0, len(a), size)
         )
     return np.concatenate(blocks)

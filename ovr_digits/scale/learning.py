@@ -153,7 +153,7 @@ def _learners(
     """For each group of two committees, of which one sees the first samples alone."""
     options = lesson.options
     sgd = SGDOptions(options.loss, options.alpha, options.step)
-    learners = []
+    learners: list[AveragedSGD] = []
     for n_seen in (n_first, len(targets)):
         for group, rate in zip(lesson.groups, lesson.learning_rates, strict=True):
             start = np.zeros((10, len(group.indices) + 1), np.float32)
