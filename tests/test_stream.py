@@ -1,0 +1,201 @@
+"""Training on a stream: the same models whoever does the work, nothing lost and nothing twice."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from test_cli import assert_one_line, environment, execute, objects, run  # noqa: F401
+
+from ovr_digits import load_models
+from ovr_digits.core.arrays import Array
+from ovr_digits.data import load_split
+from ovr_digits.idx import write_idx
+
+#: Thirteen rounds of two parts.
+N = 3200
+TRAIN = ("train", "--dataset", "digits", "--preset", "fast", "--parts", "2")
+STREAM = (*TRAIN, "--augment", str(N), "--output", "models.pkl", "--json")
+CHECKPOINT = ("--checkpoint", "unfinished", "--resume")
+
+
+def weights(path: Path) -> list[Array]:
+    models = load_models(path)
+    return [models.coef, models.intercept]
+
+
+def assert_same(path: Path, reference: Path) -> None:
+    for one, other in zip(weights(path), weights(reference), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What one process comes to."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    result = execute("-m", "ovr_digits", *STREAM, "--jobs", "1", folder=folder)
+    (said,) = objects(result)
+    assert said["samples"] == N
+    assert said["options"]["augment"] == N
+    assert said["validation_accuracy"] > 0.97
+    assert said["test_accuracy"] > 0.95
+    assert list(folder.iterdir()) == [folder / "models.pkl"]
+    return folder / "models.pkl"
+
+
+def begun(folder: Path, *arguments: object) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "ovr_digits", *map(str, arguments)],
+        cwd=folder,
+        env=environment(folder),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def wait_for_round(folder: Path, process: subprocess.Popen[str], after: float = 0.0) -> None:
+    """Wait until a round is in the checkpoint, written after some time."""
+    path = folder / "unfinished" / "rounds.npz"
+    deadline = time.monotonic() + 90
+    while not (path.exists() and path.stat().st_mtime > after):
+        assert process.poll() is None, process.stderr and process.stderr.read()
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_two_processes_come_to_the_same(run, tmp_path, undisturbed):  # noqa: F811
+    objects(run(*STREAM, "--jobs", "2"))
+    assert_same(tmp_path / "models.pkl", undisturbed)
+    provenance = load_models(tmp_path / "models.pkl").provenance
+    assert provenance["samples"] == N
+    assert provenance["options"]["parts"] == 2
+
+
+def test_killed_and_resumed_it_comes_to_the_same(run, tmp_path, undisturbed):  # noqa: F811
+    (tmp_path / "models.pkl").write_bytes(b"of yesterday")
+    started = 0.0
+    for _ in range(2):
+        process = begun(tmp_path, *STREAM, "--jobs", "2", *CHECKPOINT)
+        wait_for_round(tmp_path, process, started)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        started = (tmp_path / "unfinished" / "rounds.npz").stat().st_mtime
+    assert (tmp_path / "models.pkl").read_bytes() == b"of yesterday"
+    refused = run(*STREAM, *CHECKPOINT, "--parts", "3")
+    assert_one_line(refused, "parts 2 there, 3 here")
+    (said,) = objects(run(*STREAM, "--jobs", "1", *CHECKPOINT))
+    assert said["samples"] == N
+    assert_same(tmp_path / "models.pkl", undisturbed)
+
+
+def test_digits_in_a_file_are_learnt_without_their_data_set(run, tmp_path):  # noqa: F811
+    split = load_split("digits", "train")
+    write_idx(tmp_path / "train-images-idx3-ubyte", split.X.reshape(-1, 28, 28))
+    labels = split.y.copy()
+    labels[[3, 700]] = 77
+    write_idx(tmp_path / "train-labels-idx1-ubyte", labels)
+    command = ("train", "--preset", "fast", "--jobs", "1", "--json")
+    result = run(*command, "--source", "train-images-idx3-ubyte")
+    (said,) = objects(result)
+    assert said["samples"] == len(split) - 2
+    assert said["test_accuracy"] is None
+    assert said["validation_accuracy"] > 0.9
+    assert sum("left out: train-images-idx3-ubyte, row" in line for line in lines(result)) == 2
+    evaluated = run("evaluate", "--dataset", "digits", "--models", "models.pkl", "--json")
+    assert objects(evaluated)[0]["accuracy"] > 0.93
+
+
+def lines(result: object) -> list[str]:
+    return str(result.stderr).splitlines()  # type: ignore[attr-defined]
+
+
+def test_a_source_without_one_of_the_digits_is_refused(run, tmp_path):  # noqa: F811
+    split = load_split("digits", "train")
+    rows = split.y != 4
+    write_idx(tmp_path / "some-images-idx3-ubyte", split.X[rows].reshape(-1, 28, 28))
+    write_idx(tmp_path / "some-labels-idx1-ubyte", split.y[rows])
+    result = run("train", "--source", "some-images-idx3-ubyte", "--jobs", "1")
+    assert_one_line(result, "no digit 4")
+    assert not (tmp_path / "models.pkl").exists()
+
+
+def test_too_few_digits_are_refused(run, tmp_path):  # noqa: F811
+    write_idx(tmp_path / "few-images-idx3-ubyte", np.zeros((9, 28, 28), np.uint8))
+    write_idx(tmp_path / "few-labels-idx1-ubyte", np.arange(9, dtype=np.uint8))
+    result = run("train", "--source", "few-images-idx3-ubyte", "--jobs", "1")
+    assert_one_line(result, "9 images are too few")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--augment", "5000", "--limit", "100"), "--limit"),
+        (("--augment", "5000", "--patience", "1"), "--patience"),
+        (("--source", "x", "--dataset", "digits"), "--dataset"),
+        (("--scheduler", "tcp://127.0.0.1:1"), "--scheduler"),
+        (("--extra", "x", "--augment", "5000"), "--augment"),
+    ],
+)
+def test_options_that_make_no_sense_together(run, options, said):  # noqa: F811
+    result = run("train", *options)
+    assert result.returncode == 2
+    assert said in result.stderr
+
+
+def test_an_absent_source_is_told(run):  # noqa: F811
+    assert_one_line(run("train", "--source", "absent"), "absent: no such file or folder")
+
+
+# --- a cluster of separate processes ----------------------------------------------------------
+
+
+@pytest.fixture
+def cluster() -> Iterator[object]:
+    pytest.importorskip("distributed", reason="needs Dask: pip install 'ovr-digits[dask]'")
+    from cluster import Cluster
+
+    with Cluster(2) as started:
+        yield started
+
+
+def said_by(process: subprocess.Popen[str]) -> dict[str, object]:
+    out, errors = process.communicate(timeout=180)
+    assert process.returncode == 0, errors
+    return dict(json.loads(out))
+
+
+def test_a_worker_killed_and_one_added_change_nothing(cluster, tmp_path, undisturbed):
+    process = begun(tmp_path, *STREAM, "--scheduler", cluster.address, *CHECKPOINT)
+    wait_for_round(tmp_path, process)
+    cluster.kill_worker(0)
+    cluster.add_worker(wait=False)
+    said = said_by(process)
+    assert said["samples"] == N
+    assert_same(tmp_path / "models.pkl", undisturbed)
+
+
+def test_after_a_restart_of_the_scheduler_it_goes_on(cluster, tmp_path, undisturbed):
+    command = (*STREAM, "--scheduler", cluster.address, *CHECKPOINT)
+    process = begun(tmp_path, *command)
+    wait_for_round(tmp_path, process)
+    cluster.kill_scheduler()
+    _, errors = process.communicate(timeout=90)
+    assert process.returncode == 1
+    (line,) = [line for line in errors.splitlines() if not line.endswith(" s")]
+    assert "--resume" in line
+    assert "Traceback" not in errors
+    assert not (tmp_path / "models.pkl").exists()
+    cluster.start_scheduler()
+    cluster.add_worker()
+    assert said_by(begun(tmp_path, *command))["samples"] == N
+    assert_same(tmp_path / "models.pkl", undisturbed)
