@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import io
-import os
 import re
 import statistics
 import subprocess
@@ -22,6 +21,7 @@ from PIL import Image, ImageDraw
 
 from benchmarks import machine
 from benchmarks.measure import ROOT
+from benchmarks.processes import cpu_of, memory_of, processes_of
 from benchmarks.report import conditions_text, markdown_table
 from benchmarks.store import write_json, write_text
 
@@ -196,24 +196,6 @@ class Client:
                 reader, writer = await asyncio.open_connection(*self._address)
             finally:
                 waiting.task_done()
-
-
-def processes_of(pid: int) -> list[int]:
-    """A process and those that it has started."""
-    tasks = Path(f"/proc/{pid}/task").glob("*/children")
-    return [pid, *(int(child) for task in tasks for child in task.read_text().split())]
-
-
-def memory_of(pids: list[int]) -> float:
-    """What processes hold in MB; what they share is counted once."""
-    texts = (Path(f"/proc/{pid}/smaps_rollup").read_text() for pid in pids)
-    return sum(int(re.findall(r"^Pss:\s+(\d+)", text, re.M)[0]) for text in texts) / 1000
-
-
-def cpu_of(pids: list[int]) -> float:
-    """Seconds of processor time that processes have taken."""
-    fields = (Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() for pid in pids)
-    return sum(int(field[11]) + int(field[12]) for field in fields) / os.sysconf("SC_CLK_TCK")
 
 
 async def measure(client: Client, pid: int, seconds: float, rate: float | None) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""Measurements of training and prediction on more digits than fit into memory."""
