@@ -21,6 +21,8 @@ MAX_BYTES = 100_000_000
 
 #: The most bytes that a header may have.
 HEADER_BYTES = 4 + 4 * 255
+#: How IDX data begin.
+IDX_MAGIC = b"\0\0"
 #: How gzip data begin.
 GZIP_MAGIC = b"\x1f\x8b"
 _UNSIGNED_BYTE = 0x08  # the type code of uint8, the only one in MNIST
@@ -141,7 +143,7 @@ def parse_header(head: bytes, n_bytes: int, name: str) -> tuple[tuple[int, ...],
     """
     if not n_bytes:
         raise DigitsError(f"{name}: empty")
-    if n_bytes < 4 or head[:2] != b"\0\0" or head[3] == 0:
+    if n_bytes < 4 or head[:2] != IDX_MAGIC or head[3] == 0:
         raise DigitsError(f"{name}: not an IDX file")
     code, n_axes = head[2], head[3]
     if code in _OTHER_TYPES:

@@ -314,6 +314,17 @@ def _too_large(size: str, max_pixels: int) -> DigitsError:
 
 
 def _upright(picture: Image.Image, side: int) -> Image.Image:
+    """F in 0..1, RGB or RGBA; its longer side is ``side`` or more."""
+    picture = _turned(picture, side)
+    if picture.mode.startswith(("I", "F")):
+        return Image.fromarray(_deep_grey(picture))
+    # A browser's canvas gives RGBA, and yet is mostly opaque.
+    is_opaque = "A" in picture.getbands() and picture.getchannel("A").getextrema() == (255, 255)
+    return picture.convert("RGBA" if picture.has_transparency_data and not is_opaque else "RGB")
+
+
+def _turned(picture: Image.Image, side: int) -> Image.Image:
+    """Decoded and upright, its levels as they are stored."""
     width, height = picture.size
     if min(width, height) < MIN_SIDE:
         raise DigitsError(
@@ -324,12 +335,7 @@ def _upright(picture: Image.Image, side: int) -> Image.Image:
     with _unprinted() if picture.format == "TIFF" else contextlib.nullcontext():
         picture.load()
     turn = _TURNS.get(_orientation(picture))
-    picture = picture if turn is None else picture.transpose(turn)
-    if picture.mode.startswith(("I", "F")):
-        return Image.fromarray(_deep_grey(picture))
-    # A browser's canvas gives RGBA, and yet is mostly opaque.
-    is_opaque = "A" in picture.getbands() and picture.getchannel("A").getextrema() == (255, 255)
-    return picture.convert("RGBA" if picture.has_transparency_data and not is_opaque else "RGB")
+    return picture if turn is None else picture.transpose(turn)
 
 
 def _orientation(picture: Image.Image) -> int:
@@ -441,3 +447,41 @@ def read_digit(
 ) -> NDArray[np.uint8]:
     """The ``image`` of ``find_digit`` alone: (28, 28) uint8, paper is 0, ink is 255."""
     return find_digit(source, ground, level).image
+
+
+def read_sample(source: str | os.PathLike[str] | bytes) -> NDArray[np.uint8]:
+    """A picture out of a data set in MNIST form: (28, 28) uint8, paper is 0, ink is 255.
+
+    One of exactly 28×28 grey pixels is taken to have that form already, but for light paper;
+    any other goes the way of ``read_digit``.
+
+    Raises
+    ------
+    DigitsError
+        Where it cannot be read.
+    """
+    data = source if isinstance(source, bytes) else read_bytes(source, MAX_BYTES, wait=False)
+    with _opened(data, MAX_PIXELS) as picture:
+        levels = _grey_levels(picture) if picture.size == IMAGE_SHAPE else None
+    if levels is None:
+        return read_digit(data)
+    edge = np.concatenate([levels[0], levels[-1], levels[:, 0], levels[:, -1]])
+    return 255 - levels if edge.mean() > 127 else levels
+
+
+def _grey_levels(picture: Image.Image) -> NDArray[np.uint8] | None:
+    """Those of a picture without colours, (h, w); None of one with."""
+    longer = max(picture.size)
+    if picture.mode == "L" and not picture.has_transparency_data:
+        return np.array(_turned(picture, longer))
+    pixels = _as_array(_upright(picture, longer))
+    if (pixels != pixels[:, :, :1]).any():
+        return None
+    return np.rint(pixels[:, :, 0] * 255).astype(np.uint8)
+
+
+def endings() -> frozenset[str]:
+    """How the names of picture files end, in lower case, in the formats that are read."""
+    Image.init()
+    kinds = {*_COMMON, *_OTHERS}
+    return frozenset(end for end, kind in Image.registered_extensions().items() if kind in kinds)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -15,20 +16,18 @@ from numpy.typing import NDArray
 from ovr_digits.errors import DigitsError
 from ovr_digits.form import IMAGE_SHAPE
 from ovr_digits.idx import GZIP_MAGIC, HEADER_BYTES, parse_header
+from ovr_digits.reading import read_bytes
+from ovr_digits.scale.files import find_file, shown, unreachable
 from ovr_digits.scale.pieces import (
     PIECE,
+    SIZE,
     LazyPieces,
     Piece,
     Reading,
     Source,
     checked_labels,
-    file_state,
     fingerprint,
-    name_below,
-    unreachable,
 )
-
-_SIZE = IMAGE_SHAPE[0] * IMAGE_SHAPE[1]
 
 
 def open_idx(name: str, root: Path, files: Sequence[Path], labelled: bool) -> Source:
@@ -59,7 +58,7 @@ def open_idx(name: str, root: Path, files: Sequence[Path], labelled: bool) -> So
         pieces=LazyPieces(int(ends[-1]), partial(_make_piece, pairs, ends, has_labels, labelled)),
         n=sum(pair.n for pair in pairs),
         has_labels=has_labels,
-        digest=fingerprint(["idx", *(file_state(root, Path(file.path)) for file in opened)]),
+        digest=fingerprint(find_file(Path(file.path), root.absolute()) for file in opened),
     )
 
 
@@ -115,7 +114,7 @@ class _IdxPiece:
         return len(self.rows)
 
     def read(self) -> Reading:
-        X = self.pair.images.rows(self.rows).reshape(self.n, _SIZE)
+        X = self.pair.images.rows(self.rows).reshape(self.n, SIZE)
         y: NDArray[np.uint8] | None = None
         errors: dict[int, str] = {}
         if self.has_labels and self.pair.labels is not None:
@@ -153,18 +152,19 @@ def _open_pair(root: Path, path: Path, labelled: bool) -> _Pair:
             "images… has its labels in labels…" if beside is None else f"there is no {beside.name}"
         )
         raise DigitsError(f"{path}: training needs labels, and {what}")
-    return _Pair(name_below(root, path), images, labels)
+    return _Pair(shown(os.fsencode(path.relative_to(root))), images, labels)
 
 
 def _open_file(path: Path) -> _File:
     """Check the header; the numbers are left where they are."""
     try:
-        with path.open("rb") as file:
-            head = file.read(HEADER_BYTES)
-            n_bytes = os.fstat(file.fileno()).st_size
-    except OSError as error:
-        raise DigitsError(f"{path}: cannot be read ({error.strerror})") from None
+        head = read_bytes(path, HEADER_BYTES, wait=False)
+        n_bytes = path.stat().st_size
+    except DigitsError as error:
+        raise DigitsError(f"{path}: {error}") from None
     if head.startswith(GZIP_MAGIC):
-        raise DigitsError(f"{path}: compressed; unpack it first: gunzip -k {path}")
+        raise DigitsError(
+            f"{path}: compressed; unpack it first: gunzip -k {shlex.quote(str(path))}"
+        )
     shape, start = parse_header(head, n_bytes, str(path))
     return _File(str(path.absolute()), shape, start)

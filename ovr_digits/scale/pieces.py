@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import socket
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ovr_digits.errors import DigitsError
+from ovr_digits.form import IMAGE_SHAPE
 
 #: Digits in a piece, about.
 PIECE = 1024
 #: Pieces that a source has at least, if it has as many digits.
 _MIN_PIECES = 48
+
+#: Pixels of a digit.
+SIZE = IMAGE_SHAPE[0] * IMAGE_SHAPE[1]
 
 #: The label of what has none, or one that is no digit.
 NO_DIGIT = 255
@@ -128,11 +128,16 @@ class LazyPieces(Sequence[Piece]):
 
 
 def fingerprint(parts: Iterable[object]) -> str:
-    """SHA-256 in hex of anything that its ``repr`` tells apart."""
+    """SHA-256 in hex of things that their ``repr`` tells apart."""
     digest = hashlib.sha256()
     for part in parts:
-        digest.update(repr(part).encode() + b"\n")
+        add_to_fingerprint(digest, part)
     return digest.hexdigest()
+
+
+def add_to_fingerprint(digest: hashlib._Hash, part: object) -> None:
+    """Go on with a fingerprint that is not finished."""
+    digest.update(repr(part).encode() + b"\n")
 
 
 def checked_labels(
@@ -145,27 +150,8 @@ def checked_labels(
     """
     wrong = (labels < 0) | (labels > 9)
     errors = {
-        int(k): f"its label is {labels[k]}, not a digit 0 to 9" for k in np.flatnonzero(wrong)
+        int(k): "no label" if labels[k] == -1 else f"its label is {labels[k]}, not a digit 0 to 9"
+        for k in np.flatnonzero(wrong)
     }
     y = np.where(wrong, NO_DIGIT, labels).astype(np.uint8)
     return y, errors if required else {}
-
-
-def name_below(root: Path, path: Path) -> str:
-    """What a file is called in answers: its path below a folder, what is no UTF-8 in it escaped."""
-    return os.fsencode(path.relative_to(root)).decode("utf-8", "backslashreplace")
-
-
-def file_state(root: Path, path: Path) -> tuple[str, int, int]:
-    """What tells whether a file was written since: its name, size and time."""
-    state = path.stat()
-    return name_below(root, path), state.st_size, state.st_mtime_ns
-
-
-def unreachable(path: str, error: Exception) -> DigitsError:
-    """What is said where a worker finds a file gone, or shorter, that the source was made of."""
-    reason = getattr(error, "strerror", None) or error
-    return DigitsError(
-        f"{path}: cannot be read on {socket.gethostname()} ({reason}); "
-        "each machine that works needs it, unchanged"
-    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
@@ -20,8 +21,14 @@ from ovr_digits.core.features import as_images
 from ovr_digits.data import Dataset, Split, load_split, place_in_use
 from ovr_digits.errors import DigitsError
 from ovr_digits.form import IMAGE_SHAPE
+from ovr_digits.idx import GZIP_MAGIC, IDX_MAGIC
+from ovr_digits.image import endings
 from ovr_digits.progress import Progress
+from ovr_digits.reading import read_bytes
+from ovr_digits.scale.files import find_below, shown
+from ovr_digits.scale.folder_pieces import PictureIndex, open_folder
 from ovr_digits.scale.idx_pieces import open_idx
+from ovr_digits.scale.parquet_pieces import PARQUET_MAGIC, open_parquet
 from ovr_digits.scale.pieces import (
     NO_DIGIT,
     PIECE,
@@ -46,17 +53,22 @@ __all__ = [
 
 #: Images that are distorted at a time: as many as stay in the processor's cache.
 _BLOCK = 32
+#: Words in the names of test parts.
+_TEST_WORDS = frozenset({b"test", b"testing", b"t10k"})
 _SILENT = Progress()
 
 
 def open_source(path: str | os.PathLike[str], *, labelled: bool) -> Source:
-    """See what lies at a path.
+    """See what lies at a path: IDX files, Parquet files or pictures, told by what is there.
 
     Parameters
     ----------
     path : path
+        A file of IDX images (with the labels beside it) or Parquet, or a folder with any number
+        of these, or of pictures, at any depth.
     labelled : bool
-        Whether the labels are needed.
+        Whether the labels are needed, as for training. Then pictures have to lie in folders 0
+        to 9, and files that are named a test part are left out where there are others.
 
     Raises
     ------
@@ -64,9 +76,54 @@ def open_source(path: str | os.PathLike[str], *, labelled: bool) -> Source:
         Where nothing can be read there, or labels are needed and there are none.
     """
     path = Path(path)
-    if not path.exists():
-        raise DigitsError(f"{path}: no such file or folder")
+    if path.is_dir():
+        return _open_below(path, labelled)
+    try:
+        start = read_bytes(path, len(PARQUET_MAGIC), wait=False)
+    except DigitsError as error:
+        raise DigitsError(f"{path}: {error}") from None
+    if start.startswith(PARQUET_MAGIC):
+        return open_parquet(str(path), path.parent, [path], labelled)
+    if not start.startswith((IDX_MAGIC, GZIP_MAGIC)) and start:
+        raise DigitsError(f"{path}: neither IDX nor Parquet; pictures are read by their folder")
     return open_idx(str(path), path.parent, [path], labelled)
+
+
+def _open_below(folder: Path, labelled: bool) -> Source:
+    """Open all files of a folder, which have to be of one kind."""
+    of_pictures = endings()
+    pictures = PictureIndex()
+    others: dict[str, list[bytes]] = {"IDX": [], "Parquet": []}
+    for file in find_below(folder):
+        if file.ending in of_pictures:
+            pictures.add(file)
+        elif file.ending == ".parquet":
+            others["Parquet"].append(file.name)
+        elif b"idx3" in file.name.rpartition(b"/")[2]:
+            others["IDX"].append(file.name)
+    examples = {kind: names[0] for kind, names in others.items() if names}
+    if pictures.names:
+        examples["pictures"] = pictures.names[0]
+    if len(examples) > 1:
+        told = ", ".join(f"{kind} ({shown(name)})" for kind, name in examples.items())
+        raise DigitsError(f"{folder}: holds {told}; name a folder with one kind")
+    if not examples:
+        raise DigitsError(f"{folder}: no pictures, no IDX and no Parquet files in this folder")
+    if pictures.names:
+        return open_folder(str(folder), folder, pictures, labelled)
+    (kind,) = examples
+    names, name = others[kind], str(folder)
+    if kind == "IDX":  # gunzip -k leaves both
+        names = [n for n in names if not (n.endswith(b".gz") and n[:-3] in names)]
+    if labelled and (learnt := [n for n in names if not _is_test_part(n)]) and learnt != names:
+        names, name = learnt, f"{name}, but for its test part"
+    opener = open_idx if kind == "IDX" else open_parquet
+    return opener(name, folder, [folder / os.fsdecode(n) for n in names], labelled)
+
+
+def _is_test_part(name: bytes) -> bool:
+    """Whether a file, or a folder that it is in, is called so."""
+    return not _TEST_WORDS.isdisjoint(re.split(rb"[^a-z0-9]+", name.lower()))
 
 
 # --- a data set ------------------------------------------------------------------------------

@@ -1,0 +1,127 @@
+"""Files below a folder, however many and however they are named."""
+
+# Names are bytes here, of which pathlib knows nothing, and there may be millions of them.
+# ruff: noqa: PTH
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple, overload
+
+from ovr_digits.errors import DigitsError
+
+
+class FoundFile(NamedTuple):
+    """A file: its name below the folder, as the system has it, and what its writing changes.
+
+    Size and time are -1 where nothing can be known of it, as of a link that leads nowhere.
+    """
+
+    name: bytes
+    size: int
+    time: int
+
+    @property
+    def ending(self) -> str:
+        """Of the name, in lower case."""
+        return os.path.splitext(self.name)[1].lower().decode("ascii", "replace")
+
+
+def find_below(folder: Path) -> Iterator[FoundFile]:
+    """The files below a folder, in a fixed order: its own by name, then those of its folders.
+
+    Hidden files and folders are left out, and what is no file, as pipes are. Links are followed;
+    a folder to which several lead is read once.
+
+    Raises
+    ------
+    DigitsError
+        Where a folder cannot be read.
+    """
+    root = os.fsencode(folder)
+    waiting, seen = [b""], set()
+    while waiting:
+        below = waiting.pop()
+        try:
+            place = os.path.join(root, below)
+            state = os.stat(place)
+            if (state.st_dev, state.st_ino) in seen:
+                continue
+            seen.add((state.st_dev, state.st_ino))
+            names = sorted(os.listdir(place))
+        except OSError as error:
+            raise DigitsError(
+                f"{os.fsdecode(place)}: cannot be read ({error.strerror}); make it readable"
+            ) from None
+        folders = []
+        for name in names:
+            if name.startswith(b"."):
+                continue
+            path = os.path.join(below, name)
+            try:
+                state = os.stat(os.path.join(root, path))
+            except OSError:
+                yield FoundFile(path, -1, -1)
+                continue
+            if stat.S_ISDIR(state.st_mode):
+                folders.append(path)
+            elif stat.S_ISREG(state.st_mode):
+                yield FoundFile(path, state.st_size, state.st_mtime_ns)
+        waiting.extend(reversed(folders))
+
+
+def find_file(path: Path, folder: Path) -> FoundFile:
+    """A file as ``find_below`` tells of it."""
+    state = path.stat()
+    return FoundFile(os.fsencode(path.relative_to(folder)), state.st_size, state.st_mtime_ns)
+
+
+class FileNames(Sequence[bytes]):
+    """Names one after the other in a single piece of memory: their bytes, and 8 for each.
+
+    Parameters
+    ----------
+    names : iterable of bytes
+    """
+
+    def __init__(self, names: Iterable[bytes] = ()) -> None:
+        self._joined, self._ends = bytearray(), array("q", [0])
+        for name in names:
+            self.append(name)
+
+    def append(self, name: bytes) -> None:
+        """Add a name at the end."""
+        self._joined += name
+        self._ends.append(len(self._joined))
+
+    def __len__(self) -> int:
+        return len(self._ends) - 1
+
+    @overload
+    def __getitem__(self, index: int) -> bytes: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[bytes]: ...
+    def __getitem__(self, index: int | slice) -> bytes | Sequence[bytes]:
+        if isinstance(index, slice):
+            return [self[k] for k in range(len(self))[index]]
+        k = range(len(self))[index]
+        return bytes(self._joined[self._ends[k] : self._ends[k + 1]])
+
+
+def shown(name: bytes) -> str:
+    """A file's name as text; what is no UTF-8 in it is escaped, so that it can be written."""
+    return name.decode("utf-8", "backslashreplace")
+
+
+def unreachable(path: str, error: Exception | str) -> DigitsError:
+    """What is said where a worker finds something gone, or changed, that a source is made of."""
+    reason = getattr(error, "strerror", None) or error
+    return DigitsError(
+        f"{path}: cannot be read on {socket.gethostname()} ({reason}); "
+        "each machine that works needs it, unchanged"
+    )

@@ -1,0 +1,154 @@
+"""Digits in folders of pictures: pieces are lists of files."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ovr_digits.errors import DigitsError
+from ovr_digits.image import read_sample
+from ovr_digits.scale.files import FileNames, FoundFile, shown, unreachable
+from ovr_digits.scale.pieces import (
+    NO_DIGIT,
+    PIECE,
+    SIZE,
+    LazyPieces,
+    Piece,
+    Reading,
+    Source,
+    add_to_fingerprint,
+)
+
+_CLASSES = {b"%d" % digit: digit for digit in range(10)}
+
+
+class PictureIndex:
+    """Picture files as they are found.
+
+    Attributes
+    ----------
+    names : FileNames
+        Below the folder of the source.
+    labels : bytearray
+        The digit that names the folder each is in, there; ``NO_DIGIT`` where it is none.
+    """
+
+    def __init__(self) -> None:
+        self.names, self.labels = FileNames(), bytearray()
+        self._digest = hashlib.sha256()
+
+    def add(self, file: FoundFile) -> None:
+        """Add a file at the end."""
+        self.names.append(file.name)
+        self.labels.append(_CLASSES.get(file.name.partition(b"/")[0], NO_DIGIT))
+        add_to_fingerprint(self._digest, file)
+
+    @property
+    def digest(self) -> str:
+        """Fingerprint of the files in hex."""
+        return self._digest.hexdigest()
+
+
+def open_folder(name: str, folder: Path, index: PictureIndex, labelled: bool) -> Source:
+    """Digits in picture files. Where all lie in folders 0 to 9, these label them.
+
+    Parameters
+    ----------
+    name : str
+        Of the source, for people.
+    folder : Path
+    index : PictureIndex
+        One file or more.
+    labelled : bool
+        Whether labels are needed. If so the digits are mixed, so that every piece has its share
+        of each; else they keep their order.
+
+    Raises
+    ------
+    DigitsError
+        Where labels are needed, and a picture has none or a digit no picture.
+    """
+    y = np.frombuffer(index.labels, np.uint8)
+    if labelled:
+        _check_classes(folder, index.names, y)
+    files = _Files(
+        folder=str(folder.absolute()),
+        names=index.names,
+        labels=None if NO_DIGIT in index.labels else y,
+        order=_mixed(y) if labelled else None,
+    )
+    n = len(files.names)
+    pieces = LazyPieces(-(-n // PIECE), partial(_make_piece, files))
+    return Source(name, pieces, n, files.labels is not None, index.digest)
+
+
+def _check_classes(folder: Path, names: FileNames, y: NDArray[np.uint8]) -> None:
+    counts = np.bincount(y, minlength=NO_DIGIT + 1)
+    if counts[NO_DIGIT]:
+        example = shown(names[int(np.argmax(y))])
+        raise DigitsError(
+            f"{folder}: training needs all pictures in folders 0 to 9 by their digits, "
+            f"and {counts[NO_DIGIT]:,} lie elsewhere, as {example}"
+        )
+    if lacking := [str(digit) for digit in range(10) if not counts[digit]]:
+        raise DigitsError(
+            f"{folder}: training needs pictures of all ten digits, "
+            f"and there are none in {', '.join(lacking)}"
+        )
+
+
+def _mixed(y: NDArray[np.uint8]) -> NDArray[np.uint32]:
+    """An order in which every stretch has about the same share of each class."""
+    by_class = np.argsort(y, kind="stable")
+    counts = np.bincount(y)
+    place = [(np.arange(count, dtype=np.float32) + 0.5) / count for count in counts if count]
+    return by_class[np.argsort(np.concatenate(place), kind="stable")].astype(np.uint32)
+
+
+@dataclass(frozen=True, eq=False)
+class _Files:
+    """All files of a source; ``order`` tells which of them is the first, the second…"""
+
+    folder: str
+    names: FileNames
+    labels: NDArray[np.uint8] | None
+    order: NDArray[np.uint32] | None
+
+
+def _make_piece(files: _Files, number: int) -> Piece:
+    places = np.arange(number * PIECE, min((number + 1) * PIECE, len(files.names)))
+    chosen = places if files.order is None else files.order[places]
+    labels = None if files.labels is None else files.labels[chosen].tobytes()
+    names = b"\0".join(files.names[int(k)] for k in chosen)
+    return _FolderPiece(files.folder, names, labels, len(chosen), number)
+
+
+@dataclass(frozen=True)
+class _FolderPiece:
+    """Pictures by their names, with null bytes between them, and their labels."""
+
+    folder: str
+    names: bytes
+    labels: bytes | None
+    n: int
+    origin: int
+
+    def read(self) -> Reading:
+        names = self.names.split(b"\0")
+        X = np.zeros((self.n, SIZE), np.uint8)
+        errors: dict[int, str] = {}
+        for k, name in enumerate(names):
+            try:
+                X[k] = read_sample(f"{self.folder}/{os.fsdecode(name)}").ravel()
+            except DigitsError as error:
+                errors[k] = str(error)
+        if errors and not Path(self.folder).is_dir():
+            raise unreachable(self.folder, "no such folder")
+        y = None if self.labels is None else np.frombuffer(self.labels, np.uint8)
+        return Reading(X, y, [(shown(name), None) for name in names], errors)
