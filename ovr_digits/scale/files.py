@@ -1,7 +1,7 @@
 """Files below a folder, however many and however they are named."""
 
 # Names are bytes here, of which pathlib knows nothing, and there may be millions of them.
-# ruff: noqa: PTH
+# ruff: noqa: PTH116, PTH118, PTH122, PTH208
 
 from __future__ import annotations
 
