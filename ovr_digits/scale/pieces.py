@@ -14,8 +14,6 @@ from ovr_digits.form import IMAGE_SHAPE
 
 #: Digits in a piece, about.
 PIECE = 1024
-#: Pieces that a source has at least, if it has as many digits.
-_MIN_PIECES = 48
 
 #: Pixels of a digit.
 SIZE = IMAGE_SHAPE[0] * IMAGE_SHAPE[1]
@@ -94,11 +92,6 @@ class Source:
     n: int
     has_labels: bool
     digest: str
-
-
-def piece_size(n: int) -> int:
-    """How many digits are a piece of a source that has n."""
-    return max(1, min(PIECE, n // _MIN_PIECES))
 
 
 class LazyPieces(Sequence[Piece]):

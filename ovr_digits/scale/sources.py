@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
 
@@ -37,7 +37,6 @@ from ovr_digits.scale.pieces import (
     Reading,
     Source,
     fingerprint,
-    piece_size,
 )
 
 __all__ = [
@@ -145,7 +144,7 @@ def dataset_source(
     n = len(split)
     return Source(
         name={"mnist": "MNIST"}.get(dataset, split.source),
-        pieces=LazyPieces(-(-n // piece_size(n)), partial(_DatasetPiece, dataset, folder, n)),
+        pieces=LazyPieces(-(-n // PIECE), partial(_DatasetPiece, dataset, folder, n)),
         n=n,
         has_labels=True,
         digest=split.digest,
@@ -163,8 +162,7 @@ class _DatasetPiece:
 
     @property
     def rows(self) -> range:
-        size = piece_size(self.n_all)
-        return range(self.n_all)[self.origin * size : (self.origin + 1) * size]
+        return range(self.n_all)[self.origin * PIECE : (self.origin + 1) * PIECE]
 
     @property
     def n(self) -> int:
@@ -181,6 +179,42 @@ class _DatasetPiece:
 def _training_part(dataset: Dataset, folder: str | None) -> Split:
     """Loaded once in each process."""
     return load_split(dataset, "train", folder)
+
+
+# --- small sources ---------------------------------------------------------------------------
+
+
+def finely(source: Source, n_pieces: int) -> Source:
+    """The same digits in so many pieces at least, as far as they go.
+
+    Each is read by reading the whole piece that it is a part of.
+    """
+    if len(source.pieces) >= n_pieces:
+        return source
+    size = max(1, source.n // n_pieces)
+    parts = [
+        (piece, first, min(size, piece.n - first))
+        for piece in source.pieces
+        for first in range(0, piece.n, size)
+    ]
+    return replace(source, pieces=[_Slice(*part, k) for k, part in enumerate(parts)])
+
+
+@dataclass(frozen=True)
+class _Slice:
+    """Some consecutive digits of a piece."""
+
+    whole: Piece
+    first: int
+    n: int
+    origin: int
+
+    def read(self) -> Reading:
+        whole, rows = self.whole.read(), slice(self.first, self.first + self.n)
+        y = None if whole.y is None else whole.y[rows]
+        errors = {k - self.first: error for k, error in whole.errors.items()}
+        errors = {k: error for k, error in errors.items() if 0 <= k < self.n}
+        return Reading(whole.X[rows], y, whole.places[rows], errors)
 
 
 # --- the stream of distorted digits ----------------------------------------------------------
@@ -251,13 +285,11 @@ class _DistortedPiece:
         return self.base.origin
 
     def read(self) -> Reading:
-        whole = self.base.read()
-        errors = {k: error for k, error in whole.errors.items() if k < self.n}
-        y = None if whole.y is None else whole.y[: self.n]
-        X = whole.X[: self.n]
-        if self.copy:
-            X = _distort(X, np.random.SeedSequence([self.seed, self.number]), self.strength)
-        return Reading(X, y, whole.places[: self.n], errors)
+        reading = _Slice(self.base, 0, self.n, self.origin).read()
+        if not self.copy:
+            return reading
+        seed = np.random.SeedSequence([self.seed, self.number])
+        return replace(reading, X=_distort(reading.X, seed, self.strength))
 
 
 def _distort(

@@ -40,11 +40,13 @@ from ovr_digits.scale.learning import (
     read_piece,
     score_piece,
 )
-from ovr_digits.scale.sources import Piece, Source, dataset_source, distorted, open_source
+from ovr_digits.scale.sources import Piece, Source, dataset_source, distorted, finely, open_source
 from ovr_digits.sgd import BLOCK, learning_rate
 from ovr_digits.stamp import stamp
 from ovr_digits.training import MIN_SAMPLES, TrainingResult
 
+#: Pieces that there are at least, so that some can be held out, and parts differ little in size.
+_MIN_PIECES = 48
 #: Pieces that a part is made of.
 PIECES_A_PART = 4
 #: Passes over a part.
@@ -123,7 +125,7 @@ def train_stream(options: StreamOptions, progress: Progress | None = None) -> Tr
         base = dataset_source(options.dataset, options.data_dir, progress)
     else:
         base = open_source(options.source, labelled=True)
-    stream = base
+    base = stream = finely(base, _MIN_PIECES)
     if options.augment is not None:
         stream = distorted(base, options.augment, options.seed, MEDIUM)
     asked = _asked(options)
