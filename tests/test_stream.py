@@ -153,7 +153,7 @@ def test_options_that_make_no_sense_together(run, options, said):  # noqa: F811
 
 
 def test_an_absent_source_is_told(run):  # noqa: F811
-    assert_one_line(run("train", "--source", "absent"), "absent: no such file or folder")
+    assert_one_line(run("train", "--source", "absent"), "absent: no such file")
 
 
 # --- a cluster of separate processes ----------------------------------------------------------
