@@ -30,13 +30,15 @@ class Cluster:
     python : str
         The interpreter of all its processes.
     env : dict, optional
-        The environment of all its processes; that of this one if not given.
+        Variables of all its processes besides those of this one. They find
+        modules as this one does, those of tests among them.
     """
 
     def __init__(
         self, n_workers: int = 0, python: str = sys.executable, env: dict[str, str] | None = None
     ) -> None:
-        self._python, self._env = python, env
+        self._python = python
+        self._env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **(env or {})}
         self._folder = tempfile.TemporaryDirectory(prefix="ovr-digits-cluster-")
         self._workers: list[subprocess.Popen[bytes]] = []
         with socket.socket() as free:
@@ -77,6 +79,10 @@ class Cluster:
         """Kill it as the kernel would: nobody is told."""
         os.kill(self._scheduler.pid, signal.SIGKILL)
         self._scheduler.wait(_PATIENCE)
+
+    def stop_scheduler(self) -> None:
+        """Let it stand still, alive but mute."""
+        os.kill(self._scheduler.pid, signal.SIGSTOP)
 
     def add_worker(self, *, nanny: bool = False, wait: bool = True) -> int:
         """Start one more worker; with a nanny it is started again when it is killed.

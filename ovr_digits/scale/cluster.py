@@ -6,9 +6,9 @@ import asyncio
 import logging
 import pydoc
 import time
-import uuid
+import warnings
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import partial
 from typing import Any
@@ -20,17 +20,23 @@ from ovr_digits.errors import DigitsError
 from ovr_digits.scale.engine import Handle, JoblibEngine, other_version
 
 try:
-    from distributed import Client, WorkerPlugin, get_worker
+    from distributed import Client, KilledWorker, SchedulerPlugin, WorkerPlugin, get_worker
     from joblib._dask import DaskDistributedBackend
 except ImportError:
     raise DigitsError(
         "a Dask cluster needs the packages of the extra 'dask': pip install 'ovr-digits[dask]'"
     ) from None
 
-#: Seconds that the scheduler may take to answer, and that there may be no worker.
+#: Seconds that the scheduler may take to answer, and the first worker to be there.
 PATIENCE = 20.0
-#: Seconds between two looks at the cluster while it works.
+#: Seconds that all workers may be away: lost ones are started anew, which takes a while.
+WORKER_PATIENCE = 60.0
+#: Seconds between two looks at the cluster.
 _INTERVAL = 1.0
+#: Times that a question is asked: a worker may be lost while it is asked.
+_TRIES = 3
+#: Loggers that write to the screen of their own accord.
+_LOUD = ("asyncio", "distributed", "tornado")
 
 
 @contextmanager
@@ -40,20 +46,20 @@ def open_cluster(address: str) -> Iterator[Cluster]:
     Raises
     ------
     DigitsError
-        Where no scheduler answers there, it has no worker, or workers have not
+        Where no scheduler answers there, it has no worker, or a worker has not
         this version of this package.
     """
     with _silenced():
         try:
             client = Client(address, timeout=PATIENCE, set_as_default=False)
-        except (OSError, ValueError):
+        except Exception:  # whatever else may listen there
             raise DigitsError(
                 f"no Dask scheduler answers at {address}; start one with 'dask scheduler', or "
                 "correct the address"
             ) from None
         cluster = Cluster(client, address)
         try:
-            cluster.check()
+            cluster.prepare()
             yield cluster
         finally:
             cluster.close()
@@ -72,42 +78,46 @@ class Cluster(JoblibEngine):
     def __init__(self, client: Client, address: str) -> None:
         super().__init__()
         self._client, self._address = client, address
+        self._name = f"ovr-digits-{client.id}"
+        self._n_seen = 0
         self._backend: _Backend | None = None
-        self._plugins: list[str] = []
         self._failure: DigitsError | None = None
         self._watching = asyncio.run_coroutine_threadsafe(self._watch(), client.loop.asyncio_loop)
 
     @property
     def n_workers(self) -> int:
         """Threads of all workers, now."""
-        return sum(self._ask(self._client.ncores).values())
+        self._n_seen = sum(self._ask(self._client.ncores).values())
+        return self._n_seen
 
-    def check(self) -> None:
-        """Refuse a cluster with no worker, or with workers of another version of this package."""
-        if self._failure is None:
-            try:
-                self._client.wait_for_workers(1, PATIENCE)
-            except (OSError, TimeoutError):
-                raise self._no_worker() from None
+    def prepare(self) -> None:
+        """Refuse a cluster without workers, or with one that has not this version of this package.
+
+        Raises
+        ------
+        DigitsError
+        """
+        deadline = time.monotonic() + PATIENCE
+        while not self._n_seen:
+            if time.monotonic() > deadline:
+                raise self._no_worker()
+            time.sleep(_INTERVAL / 20)
         versions = self._ask(partial(self._client.run, pydoc.locate, "ovr_digits.__version__"))
         for worker, version in versions.items():
             if version != __version__:
                 raise DigitsError(other_version(worker, version, __version__))
+        self._ask(partial(self._client.register_plugin, _tidy_up(self._name), name=self._name))
 
     def close(self) -> None:
-        """Leave the cluster; what it still works on for us is dropped there."""
+        """Leave the cluster, which then forgets all that it had from here."""
         self._watching.cancel()
-        with suppress(OSError, TimeoutError):
-            for name in self._plugins:
-                self._ask(partial(self._client.unregister_worker_plugin, name))
-        with suppress(OSError, TimeoutError):
+        with suppress(OSError):
             self._client.close(timeout=PATIENCE)
 
     def _send(self, value: Any) -> Handle:
         # Scattered values are lost with the workers that have them, and all copies but one
         # are removed between runs. The scheduler gives plugins to workers that come later too.
-        name = f"ovr-digits-{uuid.uuid4().hex}"
-        self._plugins.append(name)
+        name = f"{self._name}-{len(self._shared)}"
         self._ask(partial(self._client.register_plugin, _Shared(value), name=name))
         return _Held(name)
 
@@ -115,16 +125,25 @@ class Cluster(JoblibEngine):
         self._backend = _Backend(self._client, self.n_workers)
         return parallel_config(self._backend)
 
+    def _has_grown(self) -> bool:
+        return self._backend is not None and self._n_seen > self._backend.n_workers
+
     @contextmanager
     def _errors_explained(self) -> Iterator[None]:
         try:
             yield
         except _LostError as error:
-            if isinstance(error.__cause__, DigitsError):
-                raise error.__cause__ from None
-            if self._client.status != "running":
-                raise self._gone() from None
-            raise DigitsError(f"the cluster gave a task up: {error.__cause__}") from None
+            reason = error.__cause__
+            if isinstance(reason, CancelledError):  # as all tasks are when the connection ends
+                self._failure = self._gone()
+            if self._failure is not None:
+                raise self._failure from None
+            if isinstance(reason, KilledWorker):
+                raise DigitsError(
+                    "several workers died of the same task, perhaps for want of memory; look at "
+                    f"what the last one, {reason.last_worker.address}, has written"
+                ) from None
+            raise DigitsError(f"a worker could not take a task: {reason}") from None
 
     def _ask(self, question: Callable[[], Any]) -> Any:
         """The answer to a question to the scheduler, which is not waited for without end."""
@@ -132,29 +151,37 @@ class Cluster(JoblibEngine):
         async def ask() -> Any:
             return await question()
 
-        if self._failure is not None:
-            raise self._failure
-        try:
-            return self._client.sync(ask, callback_timeout=PATIENCE)
-        except (OSError, TimeoutError):
-            raise self._gone() from None
+        for _ in range(_TRIES):
+            if self._failure is not None:
+                raise self._failure
+            try:
+                return self._client.sync(ask, callback_timeout=PATIENCE)
+            except TimeoutError:
+                raise self._silent() from None
+            except OSError:
+                time.sleep(_INTERVAL)
+        raise self._gone()
 
     async def _watch(self) -> None:
         """Look at the cluster now and then; where it is gone, end what waits for it."""
         seen = time.monotonic()
-        while self._failure is None:
-            try:
-                workers = await asyncio.wait_for(self._client.scheduler.ncores(), PATIENCE)
-            except (OSError, TimeoutError):
-                self._failure = self._gone()
-                break
-            if workers:
-                seen = time.monotonic()
-            elif time.monotonic() - seen > PATIENCE:
-                self._failure = self._no_worker()
+        while True:
+            if self._failure is None:
+                try:
+                    cores = await asyncio.wait_for(self._client.scheduler.ncores(), PATIENCE)
+                except TimeoutError:
+                    self._failure = self._silent()
+                except OSError:
+                    self._failure = self._gone()
+                else:
+                    self._n_seen = sum(cores.values())
+                    if self._n_seen:
+                        seen = time.monotonic()
+                    elif time.monotonic() - seen > WORKER_PATIENCE:
+                        self._failure = self._no_worker()
+            if self._failure is not None and self._backend is not None:
+                self._backend.give_up(self._failure)
             await asyncio.sleep(_INTERVAL)
-        if self._backend is not None:
-            self._backend.give_up(self._failure)
 
     def _gone(self) -> DigitsError:
         return DigitsError(
@@ -162,10 +189,16 @@ class Cluster(JoblibEngine):
             "--resume"
         )
 
+    def _silent(self) -> DigitsError:
+        return DigitsError(
+            f"the Dask cluster at {self._address} has not answered for {PATIENCE:.0f} seconds; "
+            "look at its scheduler and workers, and go on with --resume"
+        )
+
     def _no_worker(self) -> DigitsError:
         return DigitsError(
             f"the Dask scheduler at {self._address} has no worker; start some with "
-            f"'dask worker {self._address}'"
+            f"'dask worker {self._address} --nthreads 1', and go on with --resume"
         )
 
 
@@ -178,14 +211,15 @@ class _Backend(DaskDistributedBackend):
 
     def __init__(self, client: Client, n_workers: int) -> None:
         super().__init__(client=client)
-        # joblib would do the work of a single worker in this process.
-        self._n_workers = max(2, n_workers)
+        self.n_workers = n_workers
         self._waiting: dict[Future[Any], Callable[[Any], None]] = {}
 
     def effective_n_jobs(self, n_jobs: int) -> int:
-        return self._n_workers
+        """Two at least: joblib would do the work of a single worker in this process."""
+        return max(2, self.n_workers)
 
     def submit(self, func: Any, callback: Callable[[Any], None]) -> Future[Any]:
+        """Hand a task out; the callback hears of its end whatever becomes of it."""
         future: Future[Any] = super().submit(func, callback)
         self._waiting[future] = callback
         future.add_done_callback(self._done)
@@ -203,6 +237,7 @@ class _Backend(DaskDistributedBackend):
             callback(error)
 
     def retrieve_result_callback(self, out: Any) -> Any:
+        """The result, or the error that the task or the cluster ended with."""
         if isinstance(out, BaseException):
             raise _LostError from out
         return super().retrieve_result_callback(out)
@@ -219,10 +254,29 @@ class _Held(Handle):
     """A value that a plugin has brought to the worker."""
 
     def __init__(self, name: str) -> None:
-        self.name = name
+        self._name = name
 
     def get(self) -> Any:
-        return get_worker().plugins[self.name].value
+        return get_worker().plugins[self._name].value
+
+
+def _tidy_up(client_name: str) -> SchedulerPlugin:
+    """What removes a client's shared values when it leaves, however it does.
+
+    A class of its own inside this function is sent as a whole: a scheduler may
+    be without this package.
+    """
+
+    class TidyUp(SchedulerPlugin):
+        def remove_client(self, scheduler: Any, client: str) -> None:
+            if not client_name.endswith(client):
+                return
+            for name in list(scheduler.worker_plugins):
+                if name.startswith(client_name):
+                    scheduler.loop.add_callback(scheduler.unregister_worker_plugin, None, name)
+            scheduler.remove_plugin(client_name)
+
+    return TidyUp()
 
 
 @contextmanager
@@ -233,10 +287,9 @@ def _silenced() -> Iterator[None]:
     for name in names:
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="distributed")
+            yield
     finally:
         for name, level in levels.items():
             logging.getLogger(name).setLevel(level)
-
-
-_LOUD = ("distributed", "tornado", "asyncio")

@@ -126,10 +126,11 @@ class Call:
     put large ones on some worker, and give the task up with that worker.
     """
 
-    __slots__ = ("_arguments", "_function", "_version")
+    __slots__ = ("__name__", "_arguments", "_function", "_version")
 
     def __init__(self, function: Callable[..., Any], arguments: Task) -> None:
         self._function, self._arguments, self._version = function, arguments, __version__
+        self.__name__ = function.__name__  # under which Dask keeps how long its tasks take
 
     def __call__(self) -> Any:
         """The result, worked out on the worker."""
@@ -162,12 +163,13 @@ class JoblibEngine(Engine):
 
     def run(self, function: Callable[..., R], tasks: Iterable[Task]) -> Iterator[R]:
         """Call ``function(*task)`` for each task, on the workers."""
-        queue = _Queue(delayed(Call(function, self._with_handles(task)))() for task in tasks)
+        calls = (delayed(Call(function, self._with_handles(task)))() for task in tasks)
+        queue = _Queue(calls, self._has_grown)
         while not queue.is_empty:
-            queue.limit = _AHEAD * self.n_workers
+            queue.limit = _AHEAD * max(1, self.n_workers)
             with self._configured():
                 # One task at a time: they are large, and their size varies.
-                parallel = Parallel(return_as="generator", batch_size=1)
+                parallel = Parallel(return_as="generator", batch_size=1, max_nbytes=None)
             with self._errors_explained(), _quietly_closing(parallel(queue)) as results:
                 for result in results:
                     queue.n_ahead -= 1
@@ -184,6 +186,10 @@ class JoblibEngine(Engine):
         """The context that gives joblib its backend."""
         raise NotImplementedError
 
+    def _has_grown(self) -> bool:
+        """Whether there are more workers than at the beginning of the run."""
+        return False
+
     def _errors_explained(self) -> AbstractContextManager[Any]:
         """A context that makes one line of what goes wrong with workers."""
         raise NotImplementedError
@@ -192,16 +198,17 @@ class JoblibEngine(Engine):
 class _Queue:
     """Tasks for joblib, which takes one whenever one is done, whether or not results are taken.
 
-    Where results have piled up it ends; a new run of joblib goes on with the rest.
+    Where results have piled up it ends, and where there are more workers than joblib knows
+    of; a new run of joblib goes on with the rest.
     """
 
-    def __init__(self, tasks: Iterator[Any]) -> None:
-        self._tasks = tasks
+    def __init__(self, tasks: Iterator[Any], is_outgrown: Callable[[], bool]) -> None:
+        self._tasks, self._is_outgrown = tasks, is_outgrown
         self.limit = self.n_ahead = 0
         self.is_empty = False
 
     def __iter__(self) -> Iterator[Any]:
-        while self.n_ahead < self.limit:
+        while self.n_ahead < self.limit and not self._is_outgrown():
             try:
                 task = next(self._tasks)
             except StopIteration:

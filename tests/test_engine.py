@@ -1,0 +1,474 @@
+"""The engine: in this process, in several here, and on a real Dask cluster that is done harm to."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+from cluster import Cluster
+from threadpoolctl import threadpool_info
+
+from ovr_digits import __version__
+from ovr_digits.errors import DigitsError
+from ovr_digits.scale.engine import Engine, open_engine
+
+PATIENCE = 60
+
+
+# What tasks do
+
+
+def double(number: int, seconds: float = 0.0) -> int:
+    time.sleep(seconds)
+    return 2 * number
+
+
+def pid(seconds: float = 0.05) -> int:
+    time.sleep(seconds)
+    return os.getpid()
+
+
+def noted(folder: Path, number: int, seconds: float) -> int:
+    """Leaves a file for each time that a task has begun."""
+    (folder / f"{number}-{time.monotonic_ns()}").touch()
+    return double(number, seconds)
+
+
+def refuse(number: int) -> int:
+    if number == 5:
+        raise DigitsError("five is refused")
+    return number
+
+
+def fail(number: int) -> float:
+    return 1 / number
+
+
+def total(value: Large, number: int) -> tuple[float, int]:
+    return float(value.array[0] + number), os.getpid()
+
+
+def blas_threads() -> set[int]:
+    return {info["num_threads"] for info in threadpool_info() if info["user_api"] == "blas"}
+
+
+def kill_me() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Large:
+    """25 MB that note in which processes they arrive."""
+
+    def __init__(self, folder: Path) -> None:
+        self.array, self._folder = np.full(25 * 2**17, 7.0), folder
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        self.__dict__ = state
+        (self._folder / f"{os.getpid()}-{time.monotonic_ns()}").touch()
+
+
+# Engines
+
+
+@pytest.fixture(scope="module")
+def two_workers() -> Iterator[Cluster]:
+    """Two workers that no test harms."""
+    with Cluster(2) as cluster:
+        yield cluster
+
+
+@pytest.fixture(params=["here", "processes", "cluster"])
+def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
+    if request.param == "cluster":
+        address = request.getfixturevalue("two_workers").address
+        with open_engine(scheduler=address) as engine:
+            yield engine
+    else:
+        with open_engine(1 if request.param == "here" else 2) as engine:
+            yield engine
+
+
+def test_results_come_in_the_order_of_tasks(engine: Engine) -> None:
+    tasks = [(i, 0.1 if i % 5 == 0 else 0.0) for i in range(20)]
+    assert list(engine.run(double, tasks)) == [2 * i for i in range(20)]
+    assert list(engine.run(double, iter([]))) == []
+    assert list(engine.run(double, [(4,)])) == [8]
+
+
+def test_tasks_are_taken_a_bounded_number_ahead(engine: Engine) -> None:
+    taken = 0
+
+    def tasks() -> Iterator[tuple[int]]:
+        nonlocal taken
+        for i in range(60):
+            taken += 1
+            yield (i,)
+
+    ahead = []
+    for i, result in enumerate(engine.run(double, tasks())):
+        if i < 5:
+            time.sleep(0.3)  # long enough for all the others to be worked on
+        assert result == 2 * i
+        ahead.append(taken - i)
+    assert len(ahead) == 60
+    assert max(ahead) <= 8 * engine.n_workers + 1
+
+
+def test_errors_of_tasks_come_through(engine: Engine) -> None:
+    with pytest.raises(DigitsError, match=r"^five is refused$"):
+        list(engine.run(refuse, ((i,) for i in range(20))))
+    with pytest.raises(ZeroDivisionError):
+        list(engine.run(fail, ((i,) for i in range(20))))
+    assert list(engine.run(double, [(1,), (2,)])) == [2, 4]
+
+
+def test_errors_while_tasks_are_made_come_through(engine: Engine) -> None:
+    def tasks() -> Iterator[tuple[int]]:
+        for i in range(20):
+            if i == 15:
+                raise DigitsError("no more tasks")
+            yield (i,)
+
+    with pytest.raises(DigitsError, match=r"^no more tasks$"):
+        list(engine.run(double, tasks()))
+    assert list(engine.run(double, [(1,), (2,)])) == [2, 4]
+
+
+def test_a_run_can_be_left(engine: Engine, capfd: pytest.CaptureFixture[str]) -> None:
+    results = engine.run(double, ((i, 0.01) for i in range(100)))
+    assert [next(results), next(results)] == [0, 2]
+    results.close()  # type: ignore[attr-defined]
+    assert list(engine.run(double, [(1,), (2,)])) == [2, 4]
+    assert capfd.readouterr().err == ""
+
+
+def test_a_task_has_one_thread_of_linear_algebra(engine: Engine) -> None:
+    assert list(engine.run(blas_threads, [()] * 2)) == [{1}, {1}]
+
+
+def test_a_shared_value_comes_to_each_worker_once(engine: Engine, tmp_path: Path) -> None:
+    value = Large(tmp_path)
+    assert engine.share(value) is value
+    assert engine.share(value) is value
+    pids = set()
+    for _ in range(5):
+        for i, (result, worker) in enumerate(engine.run(total, ((value, i) for i in range(20)))):
+            assert result == 7 + i
+            pids.add(worker)
+    arrived = [int(path.name.split("-")[0]) for path in tmp_path.iterdir()]
+    assert len(arrived) == len(set(arrived)) <= 2
+    assert set(arrived) == pids - {os.getpid()}
+
+
+def test_several_values_are_told_apart(engine: Engine) -> None:
+    values = [engine.share(np.full(10, float(i))) for i in range(3)]
+    tasks = [(values[i], values[j]) for i in range(3) for j in range(3)]
+    assert [r.tolist() for r in engine.run(np.add, tasks)] == [[a[0] + b[0]] * 10 for a, b in tasks]
+
+
+# Processes here
+
+
+def test_a_killed_process_is_one_line() -> None:
+    with open_engine(2) as engine:
+        with pytest.raises(DigitsError, match="a worker process was killed"):
+            list(engine.run(kill_me, [()] * 4))
+        assert list(engine.run(double, [(1,), (2,)])) == [2, 4]
+
+
+# A cluster that is done harm to
+
+
+def test_the_cluster_works_rather_than_this_process() -> None:
+    with Cluster(1) as cluster, open_engine(scheduler=cluster.address) as engine:
+        assert engine.n_workers == 1
+        assert os.getpid() not in set(engine.run(pid, [()] * 3))
+
+
+@pytest.mark.parametrize("nanny", [False, True])
+def test_tasks_of_a_killed_worker_are_done_again(tmp_path: Path, nanny: bool) -> None:
+    with Cluster(1) as cluster, open_engine(scheduler=cluster.address) as engine:
+        number = cluster.add_worker(nanny=nanny)
+        (tmp_path / "value").mkdir()
+        value = engine.share(Large(tmp_path / "value"))
+        results = []
+        for result in engine.run(noted, ((tmp_path, i, 0.1) for i in range(30))):
+            if len(results) == 6:
+                cluster.kill_worker(number)
+            results.append(result)
+        assert results == [2 * i for i in range(30)]
+        assert len([path for path in tmp_path.iterdir() if path.is_file()]) > 30
+        assert [r for r, _ in engine.run(total, ((value, i) for i in range(4)))] == [7, 8, 9, 10]
+
+
+def test_all_workers_are_killed_and_others_come(tmp_path: Path) -> None:
+    with Cluster(2) as cluster, open_engine(scheduler=cluster.address) as engine:
+        value = engine.share(Large(tmp_path))
+        results = []
+        for result, _ in engine.run(total, ((value, i) for i in range(60))):
+            if len(results) == 6:
+                cluster.kill_worker(0)
+                cluster.kill_worker(1)
+                cluster.wait_for_workers(0)
+                cluster.add_worker(wait=False)
+            results.append(result)
+        assert results == [7 + i for i in range(60)]
+        assert engine.n_workers == 1
+
+
+def test_workers_that_come_are_used() -> None:
+    with Cluster(1) as cluster, open_engine(scheduler=cluster.address) as engine:
+        before, same_run = set(), set()
+        for i, worker in enumerate(engine.run(pid, [(0.1,)] * 100)):
+            if i == 4:
+                for _ in range(3):
+                    cluster.add_worker(wait=False)
+                cluster.wait_for_workers(4)
+            (before if i < 5 else same_run).add(worker)
+        assert len(before) == 1
+        assert len(same_run) == 4
+        assert len(set(engine.run(pid, [(0.1,)] * 12))) == 4
+
+
+def test_a_task_that_kills_its_workers_is_given_up() -> None:
+    env = {"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "1"}
+    with Cluster(3, env=env) as cluster, open_engine(scheduler=cluster.address) as engine:
+        with pytest.raises(DigitsError, match="several workers died of the same task"):
+            list(engine.run(kill_me, [()]))
+        assert list(engine.run(double, [(1,), (2,)])) == [2, 4]
+
+
+def test_what_a_client_shared_goes_with_it(two_workers: Cluster, tmp_path: Path) -> None:
+    def plugins(dask_worker: object) -> int:
+        return sum(name.startswith("ovr-digits") for name in dask_worker.plugins)  # type: ignore[attr-defined]
+
+    with two_workers.client() as client:
+        with open_engine(scheduler=two_workers.address) as engine:
+            engine.share(Large(tmp_path))
+            assert set(client.run(plugins).values()) == {1}
+        deadline = time.monotonic() + PATIENCE
+        while set(client.run(plugins).values()) != {0}:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
+
+def test_no_scheduler_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ovr_digits.scale.cluster.PATIENCE", 1.0)
+    with socket.socket() as free, socket.create_server(("127.0.0.1", 0)) as mute:
+        free.bind(("127.0.0.1", 0))
+        for address in (
+            f"tcp://127.0.0.1:{free.getsockname()[1]}",
+            f"tcp://127.0.0.1:{mute.getsockname()[1]}",
+            "tcp://127.0.0.1",
+            "carrier://pigeon:1",
+            "",
+        ):
+            begun = time.monotonic()
+            with (
+                pytest.raises(DigitsError, match=r"^no Dask scheduler answers at"),
+                open_engine(scheduler=address),
+            ):
+                pass
+            assert time.monotonic() - begun < 10
+
+
+def test_no_worker_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ovr_digits.scale.cluster.PATIENCE", 2.0)
+    monkeypatch.setattr("ovr_digits.scale.cluster.WORKER_PATIENCE", 2.0)
+    with Cluster() as cluster:
+        with (
+            pytest.raises(DigitsError, match="has no worker; start some"),
+            open_engine(scheduler=cluster.address),
+        ):
+            pass
+        cluster.add_worker()
+        with open_engine(scheduler=cluster.address) as engine:
+            results = engine.run(double, ((i, 0.1) for i in range(100)))
+            assert next(results) == 0
+            cluster.kill_worker(0)
+            with pytest.raises(DigitsError, match="has no worker; start some"):
+                list(results)
+
+
+@pytest.mark.parametrize("version", ["0.0.1", None])
+def test_workers_need_the_same_version(tmp_path: Path, version: str | None) -> None:
+    package = tmp_path / "ovr_digits"
+    package.mkdir()
+    (package / "__init__.py").write_text(f"__version__ = {version!r}" if version else "")
+    has = f"has {'ovr-digits 0.0.1' if version else 'no ovr-digits'}; install version {__version__}"
+    with (
+        Cluster(1, env={"PYTHONPATH": str(tmp_path)}) as cluster,
+        pytest.raises(DigitsError, match=has),
+        open_engine(scheduler=cluster.address),
+    ):
+        pass
+
+
+def test_a_mute_scheduler_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ovr_digits.scale.cluster.PATIENCE", 2.0)
+    with Cluster(1) as cluster:
+        begun = time.monotonic()
+        with open_engine(scheduler=cluster.address) as engine:
+            results = engine.run(double, ((i, 0.1) for i in range(1000)))
+            assert next(results) == 0
+            cluster.stop_scheduler()
+            with pytest.raises(DigitsError, match="has not answered for 2 seconds"):
+                list(results)
+        assert time.monotonic() - begun < 20
+
+
+# A program of its own, of which all output is seen
+
+PROGRAM = """
+import sys
+from ovr_digits.errors import INTERRUPTED, DigitsError
+from ovr_digits.scale.engine import open_engine
+from test_engine import double
+n_jobs, scheduler, n_tasks = int(sys.argv[1]), sys.argv[2] or None, int(sys.argv[3])
+try:
+    with open_engine(n_jobs, scheduler) as engine:
+        for result in engine.run(double, ((i, 0.1) for i in range(n_tasks))):
+            print(result, flush=True)
+except DigitsError as error:
+    sys.exit(f"error: {error}")
+except KeyboardInterrupt:
+    sys.exit(INTERRUPTED)
+"""
+
+
+class Program:
+    """The program above, in a session of its own."""
+
+    def __init__(self, *, n_jobs: int = 2, scheduler: str = "", n_tasks: int = 1000) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", PROGRAM, str(n_jobs), scheduler, str(n_tasks)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+            start_new_session=True,
+        )
+
+    def wait_for(self, n_results: int) -> None:
+        assert self.process.stdout is not None
+        for i in range(n_results):
+            assert self.process.stdout.readline() == f"{2 * i}\n", self.process.communicate()
+
+    def end(self) -> tuple[int, str, float]:
+        """Exit status, standard error, seconds until then."""
+        begun = time.monotonic()
+        _, errors = self.process.communicate(timeout=PATIENCE)
+        return self.process.returncode, errors, time.monotonic() - begun
+
+    def survivors(self) -> list[psutil.Process]:
+        """What is left of its session, after a moment."""
+        deadline = time.monotonic() + 10
+        while True:
+            left = [p for p in psutil.process_iter() if _session(p.pid) == self.process.pid]
+            if not left or time.monotonic() > deadline:
+                return left
+            time.sleep(0.1)
+
+
+def _session(pid: int) -> int | None:
+    with suppress(OSError):
+        return os.getsid(pid)
+    return None
+
+
+@contextmanager
+def running(**options: object) -> Iterator[Program]:
+    program = Program(**options)  # type: ignore[arg-type]
+    try:
+        yield program
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(program.process.pid, signal.SIGKILL)
+        program.process.communicate(timeout=PATIENCE)
+
+
+def test_nothing_but_results_is_written() -> None:
+    with running(n_tasks=10) as program:
+        assert program.end()[:2] == (0, "")
+        assert not program.survivors()
+    with Cluster(2) as cluster, running(scheduler=cluster.address, n_tasks=20) as program:
+        program.wait_for(5)
+        cluster.kill_worker(0)
+        assert program.end()[:2] == (0, "")
+        assert not program.survivors()
+
+
+def test_a_killed_scheduler_is_one_line_and_a_new_one_goes_on() -> None:
+    with Cluster(1) as cluster:
+        with running(scheduler=cluster.address) as program:
+            program.wait_for(5)
+            cluster.kill_scheduler()
+            status, errors, seconds = program.end()
+        assert (status, errors) == (
+            1,
+            f"error: the Dask scheduler at {cluster.address} is gone; "
+            "start it again, and go on with --resume\n",
+        )
+        assert seconds < 30
+        cluster.start_scheduler()
+        cluster.add_worker()
+        with running(scheduler=cluster.address, n_tasks=5) as program:
+            assert program.end()[:2] == (0, "")
+
+
+def test_a_scheduler_that_is_back_at_once_has_forgotten_all() -> None:
+    with Cluster(1) as cluster, running(scheduler=cluster.address) as program:
+        program.wait_for(5)
+        cluster.kill_scheduler()
+        cluster.start_scheduler()
+        status, errors, _ = program.end()
+        assert status == 1
+        assert errors.startswith("error: the Dask scheduler at")
+        assert errors.count("\n") == 1
+
+
+def test_a_killed_process_of_a_program_is_one_line() -> None:
+    with running() as program:
+        program.wait_for(5)
+        workers = [
+            child
+            for child in psutil.Process(program.process.pid).children()
+            if "LokyProcess" in " ".join(child.cmdline())
+        ]
+        workers[0].kill()
+        status, errors, _ = program.end()
+        assert status == 1
+        assert errors.startswith("error: a worker process was killed")
+        assert errors.count("\n") == 1
+        assert not program.survivors()
+
+
+@pytest.mark.parametrize("where", ["processes", "cluster"])
+def test_ctrl_c_ends_everything(where: str, two_workers: Cluster) -> None:
+    scheduler = two_workers.address if where == "cluster" else ""
+    with running(scheduler=scheduler) as program:
+        program.wait_for(5)
+        os.killpg(program.process.pid, signal.SIGINT)
+        status, errors, seconds = program.end()
+        assert status == 1
+        assert errors == "interrupted; nothing that was there before has been changed\n"
+        assert seconds < 10
+        assert not program.survivors()
+
+
+def test_a_killed_program_leaves_nothing_behind(two_workers: Cluster) -> None:
+    with running() as program:
+        program.wait_for(5)
+        program.process.kill()
+        program.end()
+        assert not program.survivors()
