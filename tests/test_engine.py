@@ -262,14 +262,19 @@ def test_what_a_client_shared_goes_with_it(two_workers: Cluster, tmp_path: Path)
             time.sleep(0.05)
 
 
-def test_no_scheduler_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ovr_digits.scale.cluster.PATIENCE", 1.0)
+def test_no_scheduler_is_one_line(
+    two_workers: Cluster, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("ovr_digits.scale.cluster.CONNECT_PATIENCE", 1.0)
+    with two_workers.client() as client:
+        worker = next(iter(client.ncores()))
     with socket.socket() as free, socket.create_server(("127.0.0.1", 0)) as mute:
         free.bind(("127.0.0.1", 0))
         for address in (
             f"tcp://127.0.0.1:{free.getsockname()[1]}",
             f"tcp://127.0.0.1:{mute.getsockname()[1]}",
             "tcp://127.0.0.1",
+            worker,
             "carrier://pigeon:1",
             "",
         ):
@@ -280,6 +285,7 @@ def test_no_scheduler_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
             ):
                 pass
             assert time.monotonic() - begun < 10
+    assert capfd.readouterr().err == ""
 
 
 def test_no_worker_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ import pydoc
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from concurrent.futures import CancelledError, Future
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import partial
 from typing import Any
@@ -20,13 +20,15 @@ from ovr_digits.errors import DigitsError
 from ovr_digits.scale.engine import Handle, JoblibEngine, other_version
 
 try:
-    from distributed import Client, KilledWorker, SchedulerPlugin, WorkerPlugin, get_worker
+    from distributed import Client, KilledWorker, SchedulerPlugin, WorkerPlugin, get_worker, rpc
     from joblib._dask import DaskDistributedBackend
 except ImportError:
     raise DigitsError(
         "a Dask cluster needs the packages of the extra 'dask': pip install 'ovr-digits[dask]'"
     ) from None
 
+#: Seconds within which there is a scheduler.
+CONNECT_PATIENCE = 10.0
 #: Seconds that the scheduler may take to answer, and the first worker to be there.
 PATIENCE = 20.0
 #: Seconds that all workers may be away: lost ones are started anew, which takes a while.
@@ -50,19 +52,35 @@ def open_cluster(address: str) -> Iterator[Cluster]:
         this version of this package.
     """
     with _silenced():
-        try:
-            client = Client(address, timeout=PATIENCE, set_as_default=False)
-        except Exception:  # whatever else may listen there
-            raise DigitsError(
-                f"no Dask scheduler answers at {address}; start one with 'dask scheduler', or "
-                "correct the address"
-            ) from None
+        _look_for_scheduler(address)
+        client = Client(address, timeout=PATIENCE, set_as_default=False)
         cluster = Cluster(client, address)
         try:
             cluster.prepare()
             yield cluster
         finally:
             cluster.close()
+
+
+def _look_for_scheduler(address: str) -> None:
+    """Refuse an address at which no scheduler is: a client would wait for ever for some."""
+
+    async def ask() -> str:
+        async with rpc(address) as there:
+            return (await there.identity())["type"]
+
+    try:
+        # In a thread, because a notebook has an event loop already.
+        with ThreadPoolExecutor(1) as thread:
+            answer = asyncio.wait_for(ask(), CONNECT_PATIENCE)
+            kind = thread.submit(asyncio.run, answer).result()
+    except Exception:  # whatever may listen there, and answer what it likes
+        kind = ""
+    if kind != "Scheduler":
+        raise DigitsError(
+            f"no Dask scheduler answers at {address}; start one with 'dask scheduler', or "
+            "correct the address"
+        )
 
 
 class Cluster(JoblibEngine):
