@@ -150,6 +150,7 @@ class Cluster:
                 stdout=log,
                 stderr=log,
                 env=self._env,
+                cwd=self._folder.name,  # where no package lies, which Python would look at first
                 start_new_session=True,
             )
 

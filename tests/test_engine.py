@@ -470,11 +470,3 @@ def test_ctrl_c_ends_everything(where: str, two_workers: Cluster) -> None:
         assert errors == "interrupted; nothing that was there before has been changed\n"
         assert seconds < 10
         assert not program.survivors()
-
-
-def test_a_killed_program_leaves_nothing_behind(two_workers: Cluster) -> None:
-    with running() as program:
-        program.wait_for(5)
-        program.process.kill()
-        program.end()
-        assert not program.survivors()

@@ -151,7 +151,7 @@ class Cluster(JoblibEngine):
         try:
             yield
         except _LostError as error:
-            reason = error.__cause__
+            reason = error.reason
             if isinstance(reason, CancelledError):  # as all tasks are when the connection ends
                 self._failure = self._gone()
             if self._failure is not None:
@@ -161,7 +161,8 @@ class Cluster(JoblibEngine):
                     "several workers died of the same task, perhaps for want of memory; look at "
                     f"what the last one, {reason.last_worker.address}, has written"
                 ) from None
-            raise DigitsError(f"a worker could not take a task: {reason}") from None
+            told = " ".join(str(reason).split())
+            raise DigitsError(f"a worker could not take a task: {told}") from None
 
     def _ask(self, question: Callable[[], Any]) -> Any:
         """The answer to a question to the scheduler, which is not waited for without end."""
@@ -221,7 +222,11 @@ class Cluster(JoblibEngine):
 
 
 class _LostError(Exception):
-    """The cluster failed a task, rather than the task itself; the cause is the cluster's word."""
+    """The cluster failed a task, rather than the task itself."""
+
+    def __init__(self, reason: BaseException) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 class _Backend(DaskDistributedBackend):
@@ -247,17 +252,19 @@ class _Backend(DaskDistributedBackend):
         callback = self._waiting.pop(future)
         error = future.exception()
         if error is not None:  # of which joblib tells nobody
-            callback(error)
+            callback(_LostError(error))
 
     def give_up(self, error: Exception) -> None:
         """End the wait for what is under way."""
         for callback in list(self._waiting.values()):
-            callback(error)
+            callback(_LostError(error))
 
     def retrieve_result_callback(self, out: Any) -> Any:
         """The result, or the error that the task or the cluster ended with."""
-        if isinstance(out, BaseException):
-            raise _LostError from out
+        if isinstance(out, CancelledError):
+            raise _LostError(out)
+        if isinstance(out, _LostError):
+            raise out
         return super().retrieve_result_callback(out)
 
 

@@ -26,6 +26,8 @@ Task = tuple[Any, ...]
 
 #: For each worker, tasks that may be under way, or done and waiting for one before them.
 _AHEAD = 8
+#: Seconds without a task after which a process here ends, as it does where this one was killed.
+_IDLE_SECONDS = 60
 
 
 class Engine:
@@ -247,7 +249,12 @@ class _Processes(JoblibEngine):
         return _Stored(path)
 
     def _configured(self) -> AbstractContextManager[Any]:
-        return parallel_config("loky", n_jobs=self._n_workers, inner_max_num_threads=1)
+        return parallel_config(
+            "loky",
+            n_jobs=self._n_workers,
+            inner_max_num_threads=1,
+            idle_worker_timeout=_IDLE_SECONDS,
+        )
 
     @contextmanager
     def _errors_explained(self) -> Iterator[None]:
