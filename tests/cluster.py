@@ -63,7 +63,14 @@ class Cluster:
     def start_scheduler(self) -> None:
         """Start the scheduler, again if it was killed, always on the same port."""
         self._scheduler = self._start(
-            "scheduler", "--host", "127.0.0.1", "--port", str(self.port), "--no-dashboard"
+            "scheduler",
+            "--host",
+            "127.0.0.1",
+            "--port",
+            str(self.port),
+            "--no-dashboard",
+            "--idle-timeout",
+            "10 minutes",
         )
         deadline = time.monotonic() + _PATIENCE
         while True:
@@ -84,7 +91,9 @@ class Cluster:
         """Let it stand still, alive but mute."""
         os.kill(self._scheduler.pid, signal.SIGSTOP)
 
-    def add_worker(self, *, nanny: bool = False, wait: bool = True) -> int:
+    def add_worker(
+        self, *, nanny: bool = False, wait: bool = True, env: dict[str, str] | None = None
+    ) -> int:
         """Start one more worker; with a nanny it is started again when it is killed.
 
         Returns its number, for ``kill_worker``.
@@ -98,6 +107,7 @@ class Cluster:
                 *("--local-directory", self._folder.name, "--memory-limit", "0"),
                 *("--death-timeout", str(_PATIENCE)),
                 "--nanny" if nanny else "--no-nanny",
+                env=env,
             )
         )
         if wait:
@@ -142,14 +152,14 @@ class Cluster:
             process.wait(_PATIENCE)
         self._folder.cleanup()
 
-    def _start(self, *command: str) -> subprocess.Popen[bytes]:
+    def _start(self, *command: str, env: dict[str, str] | None = None) -> subprocess.Popen[bytes]:
         number = len(list(Path(self._folder.name).glob("*.log")))
         with (Path(self._folder.name) / f"{number}-{command[0]}.log").open("wb") as log:
             return subprocess.Popen(
                 [self._python, "-m", "dask", *command],
                 stdout=log,
                 stderr=log,
-                env=self._env,
+                env={**self._env, **(env or {})},
                 cwd=self._folder.name,  # where no package lies, which Python would look at first
                 start_new_session=True,
             )

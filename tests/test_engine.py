@@ -307,17 +307,31 @@ def test_no_worker_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("version", ["0.0.1", None])
-def test_workers_need_the_same_version(tmp_path: Path, version: str | None) -> None:
-    package = tmp_path / "ovr_digits"
-    package.mkdir()
-    (package / "__init__.py").write_text(f"__version__ = {version!r}" if version else "")
+def test_a_cluster_needs_the_same_version(tmp_path: Path, version: str | None) -> None:
     has = f"has {'ovr-digits 0.0.1' if version else 'no ovr-digits'}; install version {__version__}"
     with (
-        Cluster(1, env={"PYTHONPATH": str(tmp_path)}) as cluster,
+        Cluster(1, env=_other_package(tmp_path, version)) as cluster,
         pytest.raises(DigitsError, match=has),
         open_engine(scheduler=cluster.address),
     ):
         pass
+
+
+def test_a_later_worker_without_the_package_harms_nobody(tmp_path: Path) -> None:
+    with Cluster(1) as cluster, open_engine(scheduler=cluster.address) as engine:
+        results = []
+        for result in engine.run(double, ((i, 0.1) for i in range(30))):
+            if len(results) == 3:
+                cluster.add_worker(env=_other_package(tmp_path, "0.0.1"))
+            results.append(result)
+        assert results == [2 * i for i in range(30)]
+
+
+def _other_package(folder: Path, version: str | None) -> dict[str, str]:
+    package = folder / "ovr_digits"
+    package.mkdir()
+    (package / "__init__.py").write_text(f"__version__ = {version!r}" if version else "")
+    return {"PYTHONPATH": str(folder)}
 
 
 def test_a_mute_scheduler_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:

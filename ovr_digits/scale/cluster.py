@@ -120,11 +120,14 @@ class Cluster(JoblibEngine):
             if time.monotonic() > deadline:
                 raise self._no_worker()
             time.sleep(_INTERVAL / 20)
-        versions = self._ask(partial(self._client.run, pydoc.locate, "ovr_digits.__version__"))
-        for worker, version in versions.items():
+        asked = pydoc.locate, "ovr_digits.__version__"
+        versions = self._ask(partial(self._client.run, *asked))
+        # The scheduler reads the tasks that it hands on.
+        versions[self._address] = self._ask(partial(self._client.run_on_scheduler, *asked))
+        for address, version in versions.items():
             if version != __version__:
-                raise DigitsError(other_version(worker, version, __version__))
-        self._ask(partial(self._client.register_plugin, _tidy_up(self._name), name=self._name))
+                raise DigitsError(other_version(address, version, __version__))
+        self._ask(partial(self._client.register_plugin, _TidyUp(self._name), name=self._name))
 
     def close(self) -> None:
         """Leave the cluster, which then forgets all that it had from here."""
@@ -285,23 +288,19 @@ class _Held(Handle):
         return get_worker().plugins[self._name].value
 
 
-def _tidy_up(client_name: str) -> SchedulerPlugin:
-    """What removes a client's shared values when it leaves, however it does.
+class _TidyUp(SchedulerPlugin):
+    """Removes a client's shared values when it leaves, however it does."""
 
-    A class of its own inside this function is sent as a whole: a scheduler may
-    be without this package.
-    """
+    def __init__(self, name: str) -> None:
+        self._name = name
 
-    class TidyUp(SchedulerPlugin):
-        def remove_client(self, scheduler: Any, client: str) -> None:
-            if not client_name.endswith(client):
-                return
-            for name in list(scheduler.worker_plugins):
-                if name.startswith(client_name):
-                    scheduler.loop.add_callback(scheduler.unregister_worker_plugin, None, name)
-            scheduler.remove_plugin(client_name)
-
-    return TidyUp()
+    def remove_client(self, scheduler: Any, client: str) -> None:
+        if not self._name.endswith(client):
+            return
+        for name in list(scheduler.worker_plugins):
+            if name.startswith(self._name):
+                scheduler.loop.add_callback(scheduler.unregister_worker_plugin, None, name)
+        scheduler.remove_plugin(self._name)
 
 
 @contextmanager

@@ -144,10 +144,10 @@ class Call:
             return self._function(*arguments)
 
 
-def other_version(worker: str, there: str | None, here: str) -> str:
-    """What is said of a worker that has another version of this package, or none."""
+def other_version(address: str, there: str | None, here: str) -> str:
+    """What is said of a part of a cluster that has another version of this package, or none."""
     has = "no ovr-digits" if there is None else f"ovr-digits {there}"
-    return f"the worker at {worker} has {has}; install version {here} there, as here"
+    return f"Dask at {address} has {has}; install version {here} there, as here"
 
 
 class JoblibEngine(Engine):
