@@ -262,6 +262,16 @@ def test_what_a_client_shared_goes_with_it(two_workers: Cluster, tmp_path: Path)
             time.sleep(0.05)
 
 
+def test_the_extra_is_named_where_it_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    monkeypatch.delitem(sys.modules, "ovr_digits.scale.cluster", raising=False)
+    with (
+        pytest.raises(DigitsError, match=r"pip install 'ovr-digits\[dask\]'"),
+        open_engine(scheduler="tcp://127.0.0.1:8786"),
+    ):
+        pass
+
+
 def test_no_scheduler_is_one_line(
     two_workers: Cluster, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -109,7 +109,9 @@ def open_engine(n_jobs: int = -1, scheduler: str | None = None) -> Iterator[Engi
     elif resolve_jobs(n_jobs) == 1:
         yield Engine()
     else:
-        with tempfile.TemporaryDirectory(prefix="ovr-digits-") as folder:
+        with tempfile.TemporaryDirectory(prefix="ovr-digits-") as folder, warnings.catch_warnings():
+            # loky replaces a worker whose memory has grown, and says so.
+            warnings.filterwarnings("ignore", message="A worker stopped while some jobs")
             yield _Processes(resolve_jobs(n_jobs), Path(folder))
 
 
