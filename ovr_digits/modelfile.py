@@ -152,6 +152,19 @@ def load_with_sizes(
     path: str | os.PathLike[str] | None = None,
 ) -> tuple[DetectorArrays, StoredSizes]:
     """``load_models``, and how much of the file each part takes."""
+    data, models, content = _read(path)
+    return models, _sizes(len(data), content)
+
+
+def load_bytes(path: str | os.PathLike[str] | None = None) -> bytes:
+    """The bytes of a models.pkl that ``load_models`` takes, for ``parse_models`` elsewhere."""
+    return _read(path)[0]
+
+
+def _read(
+    path: str | os.PathLike[str] | None,
+) -> tuple[bytes, DetectorArrays, list[_Detector]]:
+    """A models.pkl as it is stored, and what is in it."""
     path = find_models(path)
     try:
         data = read_bytes(path, MAX_BYTES)
@@ -159,10 +172,9 @@ def load_with_sizes(
         advice = "; make one with: ovr-digits train" if str(error) == "no such file" else ""
         raise ModelFileError(f"{path}: {error}{advice}") from None
     try:
-        models, content = _parse(data)
+        return data, *_parse(data)
     except ModelFileError as error:
         raise ModelFileError(f"{path}: {error}") from None
-    return models, _sizes(len(data), content)
 
 
 def parse_models(data: bytes) -> DetectorArrays:

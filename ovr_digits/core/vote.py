@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ovr_digits.core.arrays import Float64
+from ovr_digits.core.arrays import Array, Float64
 
 Verdict = Literal["sure", "conflict", "none"]
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
@@ -57,6 +58,11 @@ def probabilities(scores: Float64) -> Float64:
     return np.exp(-np.logaddexp(0.0, -np.asarray(scores, np.float64)))
 
 
+def verdict_places(n_fired: Array) -> NDArray[np.int8]:
+    """Where in ``VERDICTS`` the verdict stands, for how many detectors fired: (n,)."""
+    return np.where(n_fired == 1, 0, np.where(n_fired > 1, 1, 2)).astype(np.int8)
+
+
 def count_votes(scores: Float64) -> list[Vote]:
     """Turn scores (n, 10) into n votes.
 
@@ -70,16 +76,15 @@ def count_votes(scores: Float64) -> list[Vote]:
         raise ValueError("a score is not a finite number")
     votes = probabilities(scores)
     winners = scores.argmax(axis=1)
+    verdicts = verdict_places((scores > 0).sum(axis=1))
     result = []
-    for row, vote, winner in zip(scores, votes, winners, strict=True):
-        fired = tuple(int(d) for d in np.flatnonzero(row > 0))
-        verdict: Verdict = "sure" if len(fired) == 1 else "conflict" if fired else "none"
+    for row, vote, winner, verdict in zip(scores, votes, winners, verdicts, strict=True):
         result.append(
             Vote(
                 digit=int(winner),
                 confidence=float(vote[winner]),
-                verdict=verdict,
-                fired=fired,
+                verdict=VERDICTS[verdict],
+                fired=tuple(int(d) for d in np.flatnonzero(row > 0)),
                 votes=tuple(vote.tolist()),
                 scores=tuple(row.tolist()),
             )
