@@ -428,6 +428,21 @@ def test_installed_console_script(tmp_path):
         (["train", "--jobs", "0"], "--jobs"),
         (["evaluate", "--jobs", "-2"], "--jobs"),
         (["compare", "a.pkl"], "'B'"),
+        (["predict", "--batch", "in"], "--output FILE"),
+        (["predict", "a.png", "--output", "a.parquet"], "--output: of a --batch"),
+        (["predict", "a.png", "--jobs", "2"], "--jobs: of a --batch"),
+        (["predict", "a.png", "--batch", "in", "--output", "a.parquet"], "pictures: "),
+        *(
+            (["predict", "--batch", "in", "--output", "a.parquet", *options], options[0])
+            for options in (
+                ["--explain", "a.png"],
+                ["--save", "a.png"],
+                ["--brief"],
+                ["--invert", "yes"],
+                ["--threshold", "0.5"],
+                ["--scheduler", "tcp://localhost:8786", "--jobs", "2"],
+            )
+        ),
         (["inspect", "--dataset", "emnist"], "--dataset"),
     ],
 )

@@ -8,11 +8,12 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from ovr_digits.errors import INTERRUPTED, DigitsError
 from ovr_digits.formats import format_of
@@ -116,6 +117,24 @@ def _check_jobs(value: int) -> int:
     if value == 0 or value < -1:
         raise click.BadParameter("give a number of cores from 1 on, or -1 for all of them")
     return value
+
+
+def given_parameters() -> dict[str, str]:
+    """Which parameters the command line gives, and what they are called there."""
+    context = click.get_current_context()
+    return {
+        parameter.name: parameter.opts[0] if isinstance(parameter, click.Option) else "pictures"
+        for parameter in context.command.params
+        if parameter.name is not None
+        and context.get_parameter_source(parameter.name) is ParameterSource.COMMANDLINE
+    }
+
+
+def refuse_given(names: Iterable[str], reason: str) -> None:
+    """Refuse those of some options that are given, as wrong usage."""
+    given = given_parameters()
+    if refused := [given[name] for name in names if name in given]:
+        raise click.UsageError(f"{', '.join(refused)}: {reason}")
 
 
 def seed_option(default: int | None, text: str) -> Callable[[F], F]:

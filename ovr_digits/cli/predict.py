@@ -15,29 +15,53 @@ from ovr_digits.cli.options import (
     fail,
     figure_option,
     ground_option,
+    jobs_option,
     json_option,
     level_option,
     models_option,
     note,
     print_json,
     printable,
+    refuse_given,
     save_option,
+    scheduler_option,
     source_of,
     tidy_errors,
 )
 
 if TYPE_CHECKING:
     from ovr_digits.ink import Ground
+    from ovr_digits.scale.bulk import BulkResult
+
+#: Parameters of single pictures, and of a batch.
+_OF_PICTURES = ("images", "brief", "ground", "level", "save", "explain")
+_OF_BATCH = ("output", "jobs", "scheduler")
 
 
 @click.command(context_settings=CONTEXT_SETTINGS)
-@click.argument("images", metavar="IMAGE...", nargs=-1, required=True)
+@click.argument("images", metavar="IMAGE...", nargs=-1)
 @click.option("--brief", is_flag=True, help="One line for each picture.")
 @ground_option
 @level_option
 @save_option
 @figure_option("--explain", "Draw the way from each picture to its answer")
 @models_option
+@click.option(
+    "--batch",
+    "source",
+    type=click.Path(path_type=Path),
+    metavar="SOURCE",
+    help="Read all digits of a folder of pictures, of IDX or Parquet files, and write the "
+    "answers to --output. The same command goes on where it was ended.",
+)
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The Parquet file that --batch writes; an older one is replaced when all is done.",
+)
+@jobs_option
+@scheduler_option
 @json_option
 @tidy_errors
 def predict(
@@ -48,6 +72,10 @@ def predict(
     save: Path | None,
     explain: Path | None,
     models: Path | None,
+    source: Path | None,
+    output: Path | None,
+    jobs: int,
+    scheduler: str | None,
     as_json: bool,
 ) -> None:
     """Read the digit on each picture.
@@ -63,7 +91,18 @@ def predict(
       ovr-digits predict board.jpg --invert yes
       ovr-digits predict seven.png --explain why.png
       cat seven.png | ovr-digits predict - --json
+      ovr-digits predict --batch scans --output answers.parquet
+      ovr-digits predict --batch t10k-images-idx3-ubyte --output answers.parquet
     """
+    if source is not None:
+        refuse_given(_OF_PICTURES, "of single pictures; leave out with --batch.")
+        if output is None:
+            raise click.UsageError("--batch needs --output FILE, for the answers.")
+        _predict_batch(source, output, models, jobs, scheduler, as_json)
+        return
+    refuse_given(_OF_BATCH, "of a --batch, and there is none.")
+    if not images:
+        raise click.UsageError("Missing argument 'IMAGE...', or --batch SOURCE.")
     if save is not None and save == explain:
         raise click.UsageError("--save and --explain need a file each.")
 
@@ -110,3 +149,47 @@ def predict(
         save_figure(plot_explanations(explanations, titles), explain)
     if failed:
         sys.exit(1)
+
+
+def _predict_batch(
+    source: Path,
+    output: Path,
+    models: Path | None,
+    jobs: int,
+    scheduler: str | None,
+    as_json: bool,
+) -> None:
+    """What --batch asks for."""
+    if scheduler is not None:
+        refuse_given(["jobs"], "of this machine's cores; leave out with --scheduler.")
+
+    from ovr_digits.progress import TerminalProgress
+    from ovr_digits.scale.bulk import predict_batch
+
+    with TerminalProgress() as progress:
+        result = predict_batch(source, output, models, jobs, scheduler, progress)
+    for line in result.listed:
+        fail(line)
+    if result.errors > len(result.listed):
+        fail(f"and {result.errors - len(result.listed):,} more: see the column error")
+    if as_json:
+        print_json(result.as_json())
+    else:
+        terminal.echo("\n".join(_batch_lines(result)))
+    if result.errors:
+        sys.exit(1)
+
+
+def _batch_lines(result: BulkResult) -> list[str]:
+    lines = [f"{result.digits:,} digits of {printable(result.source)}"]
+    if result.earlier:
+        lines.append(f"{result.earlier:,} of them had been read before")
+    if result.errors:
+        lines.append(f"{result.errors:,} could not be read")
+    if result.accuracy is not None:
+        lines.append(f"{result.accuracy:.2%} of {result.labelled:,} with a label are right")
+    return [
+        *lines,
+        f"{result.seconds:,.1f} s, {result.per_second:,.0f} digits a second",
+        f"written to {printable(str(result.output))}",
+    ]

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from click.core import ParameterSource
 
 from ovr_digits.cli import terminal
 from ovr_digits.cli.options import (
@@ -15,10 +13,12 @@ from ovr_digits.cli.options import (
     data_dir_option,
     dataset_option,
     figure_option,
+    given_parameters,
     jobs_option,
     json_option,
     models_option,
     print_json,
+    refuse_given,
     scheduler_option,
     seed_option,
     tidy_errors,
@@ -261,27 +261,11 @@ def train(
     terminal.echo("\n".join(lines))
 
 
-def _given() -> list[str]:
-    """Names of the options that were given."""
-    context = click.get_current_context()
-    return [
-        name
-        for name in context.params
-        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE
-    ]
-
-
-def _refuse(names: Sequence[str], why: str) -> None:
-    refused = [f"--{name.replace('_', '-')}" for name in names if name in _given()]
-    if refused:
-        raise click.UsageError(f"{', '.join(refused)}: {why}")
-
-
 def _train_stream(source: Path | None, as_json: bool) -> None:
     """What --source and --augment ask for."""
-    _refuse(_NOT_WITH_STREAM, "of images in memory; leave out with --source and --augment.")
+    refuse_given(_NOT_WITH_STREAM, "of images in memory; leave out with --source and --augment.")
     if source is not None:
-        _refuse(["dataset", "data_dir"], "the images come from --source; leave out.")
+        refuse_given(["dataset", "data_dir"], "the images come from --source; leave out.")
     given = click.get_current_context().params
 
     from ovr_digits.progress import TerminalProgress
@@ -323,8 +307,8 @@ def _learn_hand(
     as_json: bool,
 ) -> None:
     """What --extra asks for."""
-    _refuse(_NOT_WITH_EXTRA, "of a training from the beginning; leave out with --extra.")
-    context, given = click.get_current_context(), _given()
+    refuse_given(_NOT_WITH_EXTRA, "of a training from the beginning; leave out with --extra.")
+    context, given = click.get_current_context(), given_parameters()
 
     from ovr_digits.modelfile import is_shipped
 

@@ -1,0 +1,352 @@
+"""Bulk prediction: the answers to all digits of a source, on many workers, as one Parquet file."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import itertools
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ovr_digits import __version__, atomic
+from ovr_digits.core.arrays import Float32
+from ovr_digits.core.detectors import DetectorArrays
+from ovr_digits.core.vote import VERDICTS, probabilities, verdict_places
+from ovr_digits.errors import DigitsError
+from ovr_digits.modelfile import load_bytes, parse_models
+from ovr_digits.progress import Progress
+from ovr_digits.scale.engine import open_engine
+from ovr_digits.scale.shards import Shards
+from ovr_digits.scale.sources import NO_DIGIT, Piece, Source, open_source
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+#: How many pictures that could not be read are named; the file has them all.
+MAX_LISTED = 20
+
+#: A shard is written when it has so many pieces, or is so many seconds old.
+_SHARD_PIECES = 64
+_SHARD_SECONDS = 5.0
+_DIGITS = np.arange(10)
+
+
+@dataclass(frozen=True)
+class BulkResult:
+    """What came of a bulk prediction.
+
+    Attributes
+    ----------
+    output : Path
+    source : str
+        As people know it.
+    digits : int
+        All of the source.
+    earlier : int
+        How many of them an earlier run had finished.
+    errors : int
+        How many could not be read.
+    listed : tuple of str
+        The first ``MAX_LISTED`` of these, each in a line.
+    labelled, right : int or None
+        Answers to digits with a label, and how many of them are right; None
+        where the source has no labels.
+    seconds : float
+    """
+
+    output: Path
+    source: str
+    digits: int
+    earlier: int
+    errors: int
+    listed: tuple[str, ...]
+    labelled: int | None
+    right: int | None
+    seconds: float
+
+    @property
+    def per_second(self) -> float:
+        """Digits that were answered each second."""
+        return (self.digits - self.earlier) / self.seconds
+
+    @property
+    def accuracy(self) -> float | None:
+        """Share of right answers in 0..1, where there are labels."""
+        return self.right / self.labelled if self.labelled and self.right is not None else None
+
+    def as_json(self) -> dict[str, Any]:
+        """The keys that the command line prints."""
+        return {
+            "output": str(self.output),
+            "source": self.source,
+            "digits": self.digits,
+            "earlier": self.earlier,
+            "errors": self.errors,
+            "accuracy": None if self.accuracy is None else round(self.accuracy, 6),
+            "seconds": round(self.seconds, 3),
+            "per_second": round(self.per_second, 1),
+        }
+
+
+def predict_batch(
+    path: Path,
+    output: Path,
+    models: Path | None = None,
+    n_jobs: int = -1,
+    scheduler: str | None = None,
+    progress: Progress | None = None,
+) -> BulkResult:
+    """Answer every digit of a source, and write the answers as a Parquet file.
+
+    The finished part lies in a folder beside the file until all is done; the
+    next call with the same source, models and output goes on from there. What
+    cannot be read has a line that says so in the column ``error``, and the rest
+    is answered all the same.
+
+    Parameters
+    ----------
+    path : Path
+        The source, see ``open_source``.
+    output : Path
+        An older file there is replaced when all is done.
+    models : Path, optional
+        Default: see ``find_models``.
+    n_jobs, scheduler :
+        See ``open_engine``.
+    progress : Progress, optional
+
+    Raises
+    ------
+    DigitsError
+        Where source or models cannot be read or the output cannot be written,
+        where the folder holds other work, and where the workers fail.
+    """
+    progress = progress or Progress()
+    source = open_source(path, labelled=False)
+    if output.resolve().is_relative_to(path.resolve()):
+        raise DigitsError(f"{output}: lies in what is to be read; name an --output outside of it")
+    atomic.check_writable(output)
+    content = load_bytes(models)
+    digest = hashlib.sha256(content).hexdigest()
+    shards = Shards(output, _schema(source.has_labels))
+    request = {"source": source.digest, "models.pkl": digest, "version": __version__}
+    started = time.monotonic()
+    with shards.opened(request):
+        lengths = [piece.n for piece in source.pieces]
+        missing = shards.missing(lengths)
+        n_missing = sum(lengths[number] for number in itertools.chain(*missing))
+        if n_missing < source.n:
+            progress.note(f"going on after {source.n - n_missing:,} of {source.n:,} digits")
+        if missing:
+            progress.stage(f"voting on {n_missing:,} digits", n_missing)
+            file = ModelsFile(digest, np.frombuffer(content, np.uint8))
+            _answer_missing(source, missing, file, shards, n_jobs, scheduler, progress)
+        progress.stage("putting the file together", source.n)
+        tally = _Tally(progress)
+        shards.merge(tally.count)
+        shards.remove()
+    return BulkResult(
+        output=output,
+        source=source.name,
+        digits=source.n,
+        earlier=source.n - n_missing,
+        errors=tally.errors,
+        listed=tuple(tally.listed),
+        labelled=tally.labelled if source.has_labels else None,
+        right=tally.right if source.has_labels else None,
+        seconds=time.monotonic() - started,
+    )
+
+
+def _answer_missing(
+    source: Source,
+    missing: Sequence[range],
+    models: ModelsFile,
+    shards: Shards,
+    n_jobs: int,
+    scheduler: str | None,
+    progress: Progress,
+) -> None:
+    """Answer the pieces that are not there yet, and keep their answers as they come."""
+    with open_engine(n_jobs, scheduler) as engine:
+        models = engine.share(models)
+        numbers, again = itertools.tee(itertools.chain(*missing))
+        answers = engine.run(answer_piece, ((models, source.pieces[number]) for number in again))
+        for first, tables in _in_shards(zip(numbers, _tables(answers, progress), strict=True)):
+            shards.write(first, tables)
+
+
+def _tables(answers: Iterable[PieceAnswers], progress: Progress) -> Iterator[pa.Table]:
+    for answer in answers:
+        yield answer.table()
+        progress.advance(len(answer.digits))
+
+
+def _in_shards(
+    tables: Iterable[tuple[int, pa.Table]],
+) -> Iterator[tuple[int, list[pa.Table]]]:
+    """Numbered tables in runs of consecutive numbers, with the first of them."""
+    run: list[pa.Table] = []
+    first, begun = 0, time.monotonic()
+    for number, table in tables:
+        is_late = time.monotonic() - begun > _SHARD_SECONDS
+        if run and (number != first + len(run) or len(run) == _SHARD_PIECES or is_late):
+            yield first, run
+            run, begun = [], time.monotonic()
+        if not run:
+            first = number
+        run.append(table)
+    if run:
+        yield first, run
+
+
+# --- on the workers ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class ModelsFile:
+    """The content of a models.pkl (n,), told from others by its digest."""
+
+    digest: str
+    content: NDArray[np.uint8] = field(compare=False, repr=False)
+
+
+@functools.lru_cache(maxsize=1)
+def _load(file: ModelsFile) -> DetectorArrays:
+    return parse_models(file.content.tobytes())
+
+
+@dataclass(frozen=True, eq=False)
+class PieceAnswers:
+    """The answers to a piece of n digits, small: this is what travels back.
+
+    Attributes
+    ----------
+    files : list of (str, int)
+        The names of the files in order, and for how many digits on end.
+    rows : (n,) int64
+        Row in the file; -1 where the file is one picture.
+    labels : (n,) uint8 or None
+        ``NO_DIGIT`` where one is missing.
+    digits : (n,) int8
+    fired : (n,) uint16
+        Bit d tells whether detector d fired.
+    votes : (n, 10) float32
+    errors : mapping
+        Why those at these places could not be read.
+    """
+
+    files: list[tuple[str, int]]
+    rows: NDArray[np.int64]
+    labels: NDArray[np.uint8] | None
+    digits: NDArray[np.int8]
+    fired: NDArray[np.uint16]
+    votes: Float32
+    errors: Mapping[int, str]
+
+    def table(self) -> pa.Table:
+        """The rows of the file."""
+        import pyarrow as pa
+
+        n = len(self.digits)
+        failed = np.zeros(n, bool)
+        failed[list(self.errors)] = True
+        fired = (self.fired[:, None] >> _DIGITS & 1).astype(bool)
+        n_fired = fired.sum(axis=1)
+        ends = np.concatenate([[0], n_fired.cumsum()]).astype(np.int32)
+        fired_digits = np.nonzero(fired)[1].astype(np.int8)
+        columns = {
+            "file": pa.array([name for name, count in self.files for _ in range(count)]),
+            "row": pa.array(self.rows, mask=self.rows < 0),
+            "digit": pa.array(self.digits, mask=failed),
+            "confidence": pa.array(self.votes[np.arange(n), self.digits], mask=failed),
+            "verdict": pa.DictionaryArray.from_arrays(
+                pa.array(verdict_places(n_fired), mask=failed), list(VERDICTS)
+            ),
+            "fired": pa.ListArray.from_arrays(
+                pa.array(ends),
+                pa.array(fired_digits),
+                mask=pa.array(failed),
+            ),
+            "votes": pa.FixedSizeListArray.from_arrays(
+                pa.array(self.votes.ravel()), 10, mask=pa.array(failed)
+            ),
+            "error": pa.array([self.errors.get(place) for place in range(n)], pa.string()),
+        }
+        if self.labels is not None:
+            columns["label"] = pa.array(self.labels.astype(np.int8), mask=self.labels == NO_DIGIT)
+        schema = _schema(self.labels is not None)
+        return pa.table([columns[name] for name in schema.names], schema=schema)
+
+
+def _schema(has_labels: bool) -> pa.Schema:
+    """The columns of the file."""
+    import pyarrow as pa
+
+    return pa.schema(
+        [
+            ("file", pa.string()),
+            ("row", pa.int64()),
+            *([("label", pa.int8())] if has_labels else []),
+            ("digit", pa.int8()),
+            ("confidence", pa.float32()),
+            ("verdict", pa.dictionary(pa.int8(), pa.string())),
+            ("fired", pa.list_(pa.int8())),
+            ("votes", pa.list_(pa.float32(), 10)),
+            ("error", pa.string()),
+        ]
+    )
+
+
+def answer_piece(models: ModelsFile, piece: Piece) -> PieceAnswers:
+    """Read a piece, and let the ten detectors vote on what could be read of it."""
+    reading = piece.read()
+    n = len(reading.X)
+    read = np.ones(n, bool)
+    read[list(reading.errors)] = False
+    scores = np.zeros((n, 10))
+    scores[read] = _load(models).decision_function(reading.X[read])
+    groups = itertools.groupby(name for name, _ in reading.places)
+    return PieceAnswers(
+        files=[(name, len(list(group))) for name, group in groups],
+        rows=np.array([-1 if row is None else row for _, row in reading.places], np.int64),
+        labels=reading.y,
+        digits=scores.argmax(axis=1).astype(np.int8),
+        fired=((scores > 0) << _DIGITS).sum(axis=1).astype(np.uint16),
+        votes=probabilities(scores).astype(np.float32),
+        errors=dict(reading.errors),
+    )
+
+
+# --- all together -----------------------------------------------------------------------------
+
+
+class _Tally:
+    """Counts what is in the finished file as it goes by."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self.errors = self.labelled = self.right = 0
+        self.listed: list[str] = []
+
+    def count(self, table: pa.Table) -> None:
+        """Take another part of the file into account."""
+        import pyarrow.compute as pc
+
+        self._progress.advance(len(table))
+        failed = table.filter(pc.is_valid(table["error"]))
+        self.errors += len(failed)
+        some = failed.slice(0, MAX_LISTED - len(self.listed)).select(["file", "row", "error"])
+        for line in some.to_pylist():
+            row = "" if line["row"] is None else f", row {line['row']}"
+            self.listed.append(f"{line['file']}{row}: {line['error']}")
+        if "label" in table.column_names:
+            is_right = pc.equal(table["label"], table["digit"])
+            self.labelled += len(table) - is_right.null_count
+            self.right += pc.sum(is_right, min_count=0).as_py()

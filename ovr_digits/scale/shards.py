@@ -1,0 +1,226 @@
+"""A Parquet file in the making: a folder of shards beside it that survives whatever ends a run."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ovr_digits import atomic
+from ovr_digits.errors import DigitsError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+#: Rows in a row group of the file that is put together.
+ROW_GROUP = 65_536
+#: In the folder: what the run was asked for, and what a run at work has locked.
+_REQUEST, _LOCK = "run.json", "lock"
+_SHARD = re.compile(r"(\d{9})-(\d{9})\.parquet")
+
+
+class Shards:
+    """The finished pieces of one Parquet file; each shard holds consecutive ones.
+
+    Parameters
+    ----------
+    output : Path
+        The file to be; the folder has its name and ``.partial``.
+    schema : pyarrow.Schema
+
+    Attributes
+    ----------
+    folder : Path
+    """
+
+    def __init__(self, output: Path, schema: pa.Schema) -> None:
+        self._output, self._schema = output, schema
+        self.folder = output.with_name(f"{output.name}.partial")
+
+    @contextlib.contextmanager
+    def opened(self, request: Mapping[str, str]) -> Iterator[None]:
+        """Take the folder for this run alone, and go on with what is in it.
+
+        Parameters
+        ----------
+        request : mapping
+            What the content depends on, by the names that people know it by.
+
+        Raises
+        ------
+        DigitsError
+            Where another run is at work in it, or it holds work on another
+            request, or anything else, or cannot be written.
+        """
+        with contextlib.ExitStack() as stack:
+            with self._writing(self.folder):
+                self.folder.mkdir(exist_ok=True)
+                self._check_names()
+                stack.enter_context(self._locked())
+                atomic.remove_abandoned(self.folder)
+                self._check_request(dict(request))
+            yield
+
+    def _check_names(self) -> None:
+        names = {path.name for path in self.folder.iterdir() if path.suffix != ".part"}
+        others = {name for name in names - {_REQUEST, _LOCK} if not _SHARD.fullmatch(name)}
+        if others or (names - {_LOCK} and _REQUEST not in names):
+            raise DigitsError(
+                f"{self.folder}: holds other things than unfinished work; name another --output"
+            )
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        with (self.folder / _LOCK).open("ab") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                is_taken = os.fstat(file.fileno()).st_nlink == 0  # removed by the run that held it
+            except BlockingIOError:
+                is_taken = True
+            except OSError:  # not every file system has locks
+                is_taken = False
+            if is_taken:
+                raise DigitsError(
+                    f"{self.folder}: another run is at work here; wait until it has ended, "
+                    "or name another --output"
+                )
+            yield
+
+    def _check_request(self, request: dict[str, str]) -> None:
+        path = self.folder / _REQUEST
+        if not path.exists():
+            atomic.write_bytes(path, json.dumps(request, indent=1).encode())
+            return
+        try:
+            stored = json.loads(path.read_bytes())
+            differences = [name for name in request if stored[name] != request[name]]
+        except (ValueError, TypeError, KeyError, RecursionError):
+            raise DigitsError(f"{path}: damaged; remove the folder, and all begins anew") from None
+        if differences:
+            what = " and ".join(f"another {name}" for name in differences)
+            raise DigitsError(
+                f"{self.folder}: holds unfinished work with {what}; go on with the same, "
+                "name another --output, or remove the folder"
+            )
+
+    def missing(self, lengths: Sequence[int]) -> list[range]:
+        """Which pieces are not in any shard, in order.
+
+        Parameters
+        ----------
+        lengths : sequence of int
+            How many rows each piece has.
+
+        Raises
+        ------
+        DigitsError
+            Where a shard does not hold the rows of its pieces.
+        """
+        gaps, end = [], 0
+        for first, last, path in self._found():
+            with _reading(path) as file:
+                n_rows = file.metadata.num_rows
+            if not end <= first < last <= len(lengths) or n_rows != sum(lengths[first:last]):
+                raise _damaged(path)
+            gaps.append(range(end, first))
+            end = last
+        return [gap for gap in (*gaps, range(end, len(lengths))) if gap]
+
+    def write(self, first: int, tables: Sequence[pa.Table]) -> None:
+        """Keep the rows of consecutive pieces, from number ``first`` on.
+
+        Raises
+        ------
+        DigitsError
+            Where there is no room for them, or no permission.
+        """
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        path = self.folder / f"{first:09d}-{first + len(tables):09d}.parquet"
+        with (
+            self._writing(path),
+            atomic.replacing(path) as temporary,
+            temporary.open("wb") as file,
+        ):
+            pq.write_table(pa.concat_tables(tables), file, write_page_checksum=True)
+
+    def merge(self, look: Callable[[pa.Table], None]) -> None:
+        """Put the file together, a row group at a time, and replace what had its name.
+
+        Parameters
+        ----------
+        look : callable
+            Shown the rows of each shard, in order.
+
+        Raises
+        ------
+        DigitsError
+            Where it cannot be written, or a shard is damaged; the file is as it was then.
+        """
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        rest = self._schema.empty_table()
+        with (
+            self._writing(self._output),
+            atomic.replacing(self._output) as temporary,
+            temporary.open("wb") as file,
+            pq.ParquetWriter(file, self._schema) as writer,
+        ):
+            for _, _, path in self._found():
+                with _reading(path) as shard:
+                    table = shard.read()
+                look(table)
+                rest = pa.concat_tables([rest, table])
+                while len(rest) >= ROW_GROUP:
+                    writer.write_table(rest.slice(0, ROW_GROUP).combine_chunks())
+                    rest = rest.slice(ROW_GROUP)
+            if len(rest):
+                writer.write_table(rest.combine_chunks())
+
+    def remove(self) -> None:
+        """Remove the folder; ended in the middle of this, the next run does again what it lacks."""
+        with self._writing(self.folder):
+            for _, _, path in self._found():
+                path.unlink()
+            (self.folder / _REQUEST).unlink()
+            (self.folder / _LOCK).unlink()
+            self.folder.rmdir()
+
+    def _found(self) -> list[tuple[int, int, Path]]:
+        """Every shard: its first piece, the one after its last, and where it is."""
+        paths = sorted(self.folder.iterdir())
+        matches = [(_SHARD.fullmatch(path.name), path) for path in paths]
+        return [(int(match[1]), int(match[2]), path) for match, path in matches if match]
+
+    @contextlib.contextmanager
+    def _writing(self, path: Path) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise DigitsError(
+                f"{path}: cannot be written ({error.strerror or error}); what is finished stays in "
+                f"{self.folder}, and the same command goes on from there"
+            ) from None
+
+
+@contextlib.contextmanager
+def _reading(path: Path) -> Iterator[pa.parquet.ParquetFile]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            yield file
+    except (OSError, pa.ArrowException):
+        raise _damaged(path) from None
+
+
+def _damaged(path: Path) -> DigitsError:
+    return DigitsError(f"{path}: damaged; remove this file, and its part is done again")

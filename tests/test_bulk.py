@@ -1,0 +1,475 @@
+"""Bulk prediction: the real command on real files, disturbed in many ways."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from test_cli import (
+    EXAMPLES,
+    ROOT,
+    Result,
+    Run,
+    assert_one_line,
+    environment,
+    on_a_terminal,
+    png,
+    run,  # noqa: F401
+    shell,
+    without_privileges,
+)
+
+from ovr_digits.core.vote import VERDICTS, count_votes
+from ovr_digits.data import load_split
+from ovr_digits.idx import write_idx
+from ovr_digits.modelfile import load_models
+from ovr_digits.scale.bulk import ModelsFile, answer_piece
+from ovr_digits.scale.sources import open_source
+
+pa = pytest.importorskip("pyarrow", reason="needs pyarrow: pip install 'ovr-digits[parquet]'")
+pq = pytest.importorskip("pyarrow.parquet")
+
+COLUMNS = ["file", "row", "label", "digit", "confidence", "verdict", "fired", "votes", "error"]
+OUTPUT, PARTIAL = "answers.parquet", "answers.parquet.partial"
+#: Keeps each piece as soon as it is finished, and hears Ctrl-C whatever a shell has told it.
+BEGIN = (
+    "import signal, sys\n"
+    "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    "from ovr_digits.scale import bulk\n"
+    "bulk._SHARD_SECONDS = 0\n"
+    "from ovr_digits.cli import main\n"
+    "main(sys.argv[1:], prog_name='ovr-digits')"
+)
+N_MANY = 20_000
+
+
+def digits(n: int) -> tuple[np.ndarray, np.ndarray]:
+    """n digits (n, 784) of those inside scikit-learn, over and over, and their labels.
+
+    Every fourth has another one on it, so that the detectors disagree.
+    """
+    split = load_split("digits", "train")
+    places = np.arange(n) % len(split)
+    X = split.X[places]
+    X[::4] = np.maximum(X[::4], split.X[places[::4] - 1])
+    return X, split.y[places]
+
+
+def write_pair(folder: Path, n: int) -> Path:
+    """n digits as IDX; gives the file of images."""
+    X, y = digits(n)
+    folder.mkdir(exist_ok=True)
+    images = folder / "some-images-idx3-ubyte"
+    write_idx(images, X.reshape(-1, 28, 28))
+    write_idx(folder / "some-labels-idx1-ubyte", y)
+    return images
+
+
+def small_png(image: np.ndarray) -> bytes:
+    return png(Image.fromarray(image.reshape(28, 28)))
+
+
+def command(source: object, models: Path, *options: object) -> list[str]:
+    engine = () if {"--jobs", "--scheduler"} & set(options) else ("--jobs", 1)
+    fixed = ("predict", "--batch", source, "--output", OUTPUT, "--models", models)
+    return [str(argument) for argument in (*fixed, *engine, *options)]
+
+
+@pytest.fixture
+def batch(run: Run, tiny_models: Path) -> Callable[..., Result]:  # noqa: F811
+    """Run ``predict --batch SOURCE`` with small models, in an empty folder."""
+
+    def call(source: object, *options: object, **settings: str) -> Result:
+        return run(*command(source, tiny_models, *options), **settings)
+
+    return call
+
+
+@pytest.fixture
+def begin(tmp_path: Path, tiny_models: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Begin a run, in a session of its own that ends with the test."""
+    begun = []
+
+    def call(source: object, *options: object) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "-c", BEGIN, *command(source, tiny_models, *options)],
+            cwd=tmp_path,
+            env=environment(tmp_path),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        begun.append(process)
+        return process
+
+    yield call
+    for process in begun:
+        end(process, signal.SIGKILL)
+        process.communicate()
+
+
+def end(process: subprocess.Popen[str], how: int) -> None:
+    """Send a signal to all processes of a run, as a terminal does."""
+    try:
+        os.killpg(process.pid, how)
+    except ProcessLookupError:
+        assert process.poll() is not None
+
+
+def wait_for(process: subprocess.Popen[str], is_there: Callable[[], object]) -> None:
+    while process.poll() is None and not is_there():
+        time.sleep(0.002)
+
+
+def n_shards(folder: Path) -> int:
+    return len(list((folder / PARTIAL).glob("*-*.parquet")))
+
+
+def answers(result: Result, folder: Path) -> pa.Table:
+    """The answers of a run that went well, and left nothing else behind."""
+    assert result.returncode == 0, result.stderr
+    assert not (folder / PARTIAL).exists()
+    return pq.read_table(folder / OUTPUT)
+
+
+@pytest.fixture
+def many(batch: Callable[..., Result], tmp_path: Path) -> tuple[Path, bytes]:
+    """A source of many pieces, and what an undisturbed run writes."""
+    source = write_pair(tmp_path / "in", N_MANY)
+    assert len(answers(batch(source), tmp_path)) == N_MANY
+    undisturbed = (tmp_path / OUTPUT).read_bytes()
+    (tmp_path / OUTPUT).unlink()
+    return source, undisturbed
+
+
+# --- the answers ------------------------------------------------------------------------------
+
+
+def test_all_formats_give_the_votes_of_the_detectors(batch, tmp_path, tiny_models):
+    X, y = digits(200)
+    write_pair(tmp_path / "idx", 200)
+    (tmp_path / "png").mkdir()
+    for number, image in enumerate(X):
+        (tmp_path / "png" / f"{number:03}.png").write_bytes(small_png(image))
+    (tmp_path / "hub").mkdir()
+    rows = [
+        {"image": {"bytes": small_png(image), "path": None}, "label": label}
+        for image, label in zip(X, y.tolist(), strict=True)
+    ]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "hub" / "train-0.parquet")
+
+    votes = count_votes(load_models(tiny_models).decision_function(X))
+    assert {vote.verdict for vote in votes} == set(VERDICTS)
+    for source in ("idx", "png", "hub"):
+        found = answers(batch(source), tmp_path)
+        in_rows = source != "png"
+        assert found.column_names == [c for c in COLUMNS if in_rows or c != "label"]
+        for number, (line, vote) in enumerate(zip(found.to_pylist(), votes, strict=True)):
+            assert line["digit"] == vote.digit
+            assert line["verdict"] == vote.verdict
+            assert line["fired"] == list(vote.fired)
+            assert line["votes"] == pytest.approx(vote.votes, abs=1e-6)
+            assert line["confidence"] == line["votes"][vote.digit]
+            assert line["error"] is None
+            assert line["row"] == (number if in_rows else None)
+            assert line["file"] == {
+                "idx": "some-images-idx3-ubyte",
+                "png": f"{number:03}.png",
+                "hub": "train-0.parquet",
+            }.get(source)
+            assert not in_rows or line["label"] == y[number]
+
+
+def test_types_of_the_columns(batch, tmp_path):
+    schema = answers(batch(write_pair(tmp_path / "in", 5)), tmp_path).schema
+    types = {field.name: str(field.type) for field in schema}
+    assert types.pop("verdict").startswith("dictionary<values=string")
+    assert list(types.values()) == [
+        *("string", "int64", "int8", "int8", "float"),
+        *("list<element: int8>", "fixed_size_list<element: float>[10]", "string"),
+    ]
+
+
+def test_pictures_get_the_answers_of_predict(run, batch, tmp_path, tiny_models):  # noqa: F811
+    pictures = sorted(EXAMPLES.glob("*.png"))
+    (tmp_path / "in" / "more").mkdir(parents=True)
+    for number, picture in enumerate(pictures):
+        shutil.copy(picture, tmp_path / "in" / ("more" if number % 2 else "") / picture.name)
+    found = answers(batch("in", "--jobs", 2), tmp_path).to_pylist()
+    assert len(found) == len(pictures)
+    paths = [Path("in", line["file"]) for line in found]
+    told = run("predict", *paths, "--models", tiny_models, "--json").stdout.splitlines()
+    for line, answer in zip(found, map(json.loads, told), strict=True):
+        for key in ("digit", "verdict", "fired"):
+            assert line[key] == answer[key]
+        for key in ("confidence", "votes"):
+            assert line[key] == pytest.approx(answer[key], abs=1e-6)
+        assert line["row"] is None
+
+
+def test_accuracy_is_that_of_evaluate(run, batch, tmp_path, mnist_dir, tiny_models):  # noqa: F811
+    split = load_split("mnist", "test", mnist_dir)
+    write_idx(tmp_path / "t10k-images-idx3-ubyte", split.X.reshape(-1, 28, 28))
+    write_idx(tmp_path / "t10k-labels-idx1-ubyte", split.y)
+    result = batch("t10k-images-idx3-ubyte", "--jobs", 2, "--json")
+    assert len(answers(result, tmp_path)) == len(split)
+    (told,) = map(json.loads, result.stdout.splitlines())
+    options = ("--data-dir", mnist_dir, "--models", tiny_models, "--jobs", 2)
+    evaluated = json.loads(run("evaluate", *options, "--json").stdout)
+    assert told["accuracy"] == evaluated["accuracy"]
+    assert told["digits"] == evaluated["samples"]
+    assert told["errors"] == told["earlier"] == 0
+    assert told["output"] == OUTPUT
+    assert told["per_second"] == pytest.approx(len(split) / told["seconds"], rel=0.01)
+
+
+def test_what_travels_is_small(tmp_path, tiny_models_bytes):
+    models = ModelsFile("", np.frombuffer(tiny_models_bytes, np.uint8))
+    piece = open_source(write_pair(tmp_path, 1024), labelled=False).pieces[0]
+    assert len(pickle.dumps(piece)) < 2 * 1024
+    assert len(pickle.dumps(answer_piece(models, piece))) < 80 * 1024
+
+
+def test_text_is_narrow_and_tells_how_it_went(batch, tmp_path, tiny_models):
+    write_pair(tmp_path / "in", 100)
+    result = batch("in")
+    text = result.stdout.splitlines()
+    assert text[0] == "100 digits of in"
+    assert re.fullmatch(r"\d\d\.\d\d% of 100 with a label are right", text[1])
+    assert re.fullmatch(r"\d+\.\d s, [\d,]+ digits a second", text[2])
+    assert text[3:] == [f"written to {OUTPUT}"]
+    shown = on_a_terminal(tmp_path, *command("in", tiny_models))
+    plain = re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", shown)
+    assert max(map(len, re.split(r"[\r\n]+", plain))) <= 80
+    assert text[0] in plain
+
+
+# --- what cannot be read ----------------------------------------------------------------------
+
+
+def test_bad_pictures_are_listed_and_the_others_answered(batch, tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    good = sorted(EXAMPLES.glob("*.png"))[:3]
+    for picture in good:
+        shutil.copy(picture, folder)
+    for number in range(22):
+        (folder / f"bad-{number:02}.png").write_bytes(good[0].read_bytes()[: 100 * number])
+    result = batch("in")
+    assert result.returncode == 1
+    assert not (tmp_path / PARTIAL).exists()
+    listed = [line for line in result.stderr.splitlines() if line.startswith("ovr-digits: ")]
+    assert len(listed) == 21
+    assert listed[0] == "ovr-digits: bad-00.png: empty"
+    assert "and 2 more" in listed[-1]
+    assert "22 could not be read" in result.stdout
+    lines = {line["file"]: line for line in pq.read_table(tmp_path / OUTPUT).to_pylist()}
+    assert len(lines) == 25
+    for name, line in lines.items():
+        is_bad = name.startswith("bad")
+        assert (line["error"] is not None) == is_bad
+        for key in ("digit", "confidence", "verdict", "fired", "votes"):
+            assert (line[key] is None) == is_bad
+
+
+def test_sources_that_are_none(batch, tmp_path):
+    assert_one_line(batch("absent"), "absent: no such file or folder")
+    (tmp_path / "empty").mkdir()
+    assert_one_line(batch("empty"), "empty")
+    assert {path.name for path in tmp_path.iterdir()} == {"empty"}
+
+
+def test_models_that_are_none(batch, tmp_path):
+    source = write_pair(tmp_path / "in", 5)
+    (tmp_path / "models.pkl").write_bytes(b"what is this?")
+    assert_one_line(batch(source, "--models", "models.pkl"), "models.pkl: not a models.pkl")
+    assert not (tmp_path / PARTIAL).exists()
+
+
+# --- runs that are ended ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_killed_at_any_moment_it_goes_on_to_the_same(begin, batch, many, tmp_path, jobs):
+    source, undisturbed = many
+    moments: list[Callable[[], object]] = [
+        (tmp_path / PARTIAL).exists,
+        lambda: n_shards(tmp_path) >= 3,
+        lambda: n_shards(tmp_path) >= 11,
+        lambda: list(tmp_path.glob(f".{OUTPUT}.*.part")),
+    ]
+    for moment in moments:
+        process = begin(source, "--jobs", jobs)
+        wait_for(process, moment)
+        end(process, signal.SIGKILL)
+        process.wait()
+    result = batch(source, "--jobs", jobs, "--json")
+    assert 11_000 < json.loads(result.stdout)["earlier"] <= N_MANY
+    assert "going on after" in result.stderr
+    rows = answers(result, tmp_path)["row"].to_pylist()
+    assert rows == list(range(N_MANY))
+    assert (tmp_path / OUTPUT).read_bytes() == undisturbed
+    assert {path.name for path in tmp_path.iterdir()} == {"in", OUTPUT}
+
+
+def test_killed_while_it_tidies_up(begin, batch, many, tmp_path):
+    """The file is there already, and some of the shards are not there any more."""
+    source, undisturbed = many
+    process = begin(source)
+    wait_for(process, lambda: n_shards(tmp_path) >= 8)
+    end(process, signal.SIGKILL)
+    process.wait()
+    for path in sorted((tmp_path / PARTIAL).glob("*-*.parquet"))[:6:2]:
+        path.unlink()
+    (tmp_path / OUTPUT).write_bytes(undisturbed)
+    answers(batch(source), tmp_path)
+    assert (tmp_path / OUTPUT).read_bytes() == undisturbed
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_interrupted_it_goes_on_to_the_same(begin, batch, many, tmp_path, jobs):
+    source, undisturbed = many
+    (tmp_path / OUTPUT).write_bytes(b"what was there")
+    process = begin(source, "--jobs", jobs)
+    wait_for(process, lambda: n_shards(tmp_path) >= 4)
+    end(process, signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    assert_one_line(Result([], process.returncode, out, err), "interrupted")
+    assert out == ""
+    assert (tmp_path / OUTPUT).read_bytes() == b"what was there"
+    assert n_shards(tmp_path) >= 4
+    answers(batch(source), tmp_path)
+    assert (tmp_path / OUTPUT).read_bytes() == undisturbed
+
+
+def test_two_runs_at_once(begin, batch, many, tmp_path):
+    source, undisturbed = many
+    process = begin(source)
+    wait_for(process, lambda: n_shards(tmp_path) >= 2)
+    end(process, signal.SIGSTOP)
+    assert_one_line(batch(source), PARTIAL, "another run is at work")
+    end(process, signal.SIGCONT)
+    assert process.wait() == 0
+    assert (tmp_path / OUTPUT).read_bytes() == undisturbed
+
+
+def test_a_worker_of_a_cluster_is_killed(begin, many, tmp_path):
+    cluster = pytest.importorskip("cluster", reason="needs dask: pip install 'ovr-digits[dask]'")
+    source, undisturbed = many
+    with cluster.Cluster(2, env=environment(tmp_path, PYTHONPATH=str(ROOT))) as workers:
+        process = begin(source, "--scheduler", workers.address)
+        wait_for(process, lambda: n_shards(tmp_path) >= 4)
+        assert process.poll() is None
+        workers.kill_worker()
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert (tmp_path / OUTPUT).read_bytes() == undisturbed
+
+
+# --- folders that are not to be gone on with --------------------------------------------------
+
+
+@pytest.fixture
+def unfinished(begin, many, tmp_path) -> Path:
+    """The source of a run that was killed."""
+    process = begin(many[0])
+    wait_for(process, lambda: n_shards(tmp_path) >= 3)
+    end(process, signal.SIGKILL)
+    process.wait()
+    return many[0]
+
+
+def test_unfinished_work_of_another_request_is_kept(run, batch, unfinished, tmp_path):  # noqa: F811
+    there = sorted((tmp_path / PARTIAL).iterdir())
+    other = write_pair(tmp_path / "other", 3000)
+    assert_one_line(batch(other), PARTIAL, "another source", "remove the folder")
+    shipped = run("predict", "--batch", unfinished, "--output", OUTPUT, "--jobs", 1)
+    assert_one_line(shipped, PARTIAL, "another models.pkl")
+    os.utime(unfinished)
+    assert_one_line(batch(unfinished), "another source")
+    assert sorted((tmp_path / PARTIAL).iterdir()) == there
+
+
+def test_damage_is_told(batch, unfinished, tmp_path):
+    shard = min((tmp_path / PARTIAL).glob("*-*.parquet"))
+    sound = shard.read_bytes()
+    middle = len(sound) // 2
+    for content in (b"", sound[:middle], sound[:middle] + bytes(9) + sound[middle + 9 :]):
+        shard.write_bytes(content)
+        assert_one_line(batch(unfinished), shard.name, "damaged; remove this file")
+    shard.unlink()
+    request = tmp_path / PARTIAL / "run.json"
+    for content in (b"", b"[]", b"\xff", b"{}", b"[" * 100_000):
+        request.write_bytes(content)
+        assert_one_line(batch(unfinished), "run.json: damaged")
+
+
+@pytest.mark.parametrize("name", ["thesis.txt", "0.parquet", "000000000-000000001.parquet"])
+def test_a_folder_of_other_things_is_left_alone(batch, tmp_path, name):
+    source = write_pair(tmp_path / "in", 5)
+    (tmp_path / PARTIAL).mkdir()
+    (tmp_path / PARTIAL / name).touch()
+    assert_one_line(batch(source), PARTIAL, "other things")
+    assert [path.name for path in (tmp_path / PARTIAL).iterdir()] == [name]
+
+
+# --- places that cannot be written ------------------------------------------------------------
+
+
+def test_output_that_has_no_place(batch, tmp_path):
+    source = write_pair(tmp_path / "in", 5)
+    (tmp_path / "folder").mkdir()
+    for output, words in (
+        ("absent/a.parquet", "does not exist"),
+        ("folder", "this is a folder"),
+        ("/dev/full", "not a regular file"),
+        ("in/a.parquet", "lies in what is to be read"),
+    ):
+        result = batch("in", "--output", output)
+        assert_one_line(result, output, words)
+    assert_one_line(batch(source, "--output", source), "lies in what is to be read")
+    assert {path.name for path in tmp_path.iterdir()} == {"in", "folder"}
+    assert len(list((tmp_path / "in").iterdir())) == 2
+
+
+def test_permissions(tmp_path, tiny_models):
+    source = write_pair(tmp_path / "in", 5)
+    (tmp_path / "locked").mkdir(mode=0o555)
+    options = command(source, tiny_models, "--output", "locked/a.parquet")
+    assert_one_line(without_privileges(tmp_path, *options), "locked/a.parquet: cannot be written")
+
+
+@pytest.mark.parametrize(("kilobytes", "where"), [(20, f"{PARTIAL}/"), (200, OUTPUT)])
+def test_full_disk(batch, many, tmp_path, tiny_models, kilobytes, where):
+    """There is no room for a shard, or none for the file that they are put together into."""
+    source, undisturbed = many
+    old = tmp_path / OUTPUT
+    old.write_bytes(b"what was there")
+    (tmp_path / "begin.py").write_text(BEGIN)
+    arguments = " ".join(command(source, tiny_models))
+    full = shell(f'ulimit -f {kilobytes}; exec "$PYTHON" begin.py {arguments}', tmp_path)
+    assert_one_line(full, f"{where}", "cannot be written (File too large)", "goes on from there")
+    assert old.read_bytes() == b"what was there"
+    answers(batch(source), tmp_path)
+    assert old.read_bytes() == undisturbed
+
+
+def test_without_pyarrow(batch, tmp_path):
+    source = write_pair(tmp_path / "in", 5)
+    (tmp_path / "lacking").mkdir()
+    (tmp_path / "lacking" / "pyarrow.py").write_text("raise ImportError('no pyarrow')")
+    path = os.pathsep.join([str(tmp_path / "lacking"), str(ROOT)])
+    assert_one_line(batch(source, PYTHONPATH=path), "pip install 'ovr-digits[parquet]'")
