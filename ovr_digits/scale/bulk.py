@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import itertools
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -177,12 +178,14 @@ def _answer_missing(
     with open_engine(n_jobs, scheduler) as engine:
         models = engine.share(models)
         numbers, again = itertools.tee(itertools.chain(*missing))
-        answers = engine.run(answer_piece, ((models, source.pieces[number]) for number in again))
-        for first, tables in _in_shards(zip(numbers, _tables(answers, progress), strict=True)):
-            shards.write(first, tables)
+        tasks = ((models, source.pieces[number]) for number in again)
+        # Closed here, or else an interrupt could end us before the workers.
+        with contextlib.closing(_tables(engine.run(answer_piece, tasks), progress)) as tables:
+            for first, run in _in_shards(zip(numbers, tables, strict=True)):
+                shards.write(first, run)
 
 
-def _tables(answers: Iterable[PieceAnswers], progress: Progress) -> Iterator[pa.Table]:
+def _tables(answers: Iterator[PieceAnswers], progress: Progress) -> Generator[pa.Table, None, None]:
     for answer in answers:
         yield answer.table()
         progress.advance(len(answer.digits))
