@@ -23,6 +23,7 @@ from ovr_digits.errors import DigitsError
 from ovr_digits.modelfile import load_bytes, parse_models
 from ovr_digits.progress import Progress
 from ovr_digits.scale.engine import open_engine
+from ovr_digits.scale.parquet_pieces import import_pyarrow
 from ovr_digits.scale.shards import Shards
 from ovr_digits.scale.sources import NO_DIGIT, Piece, Source, open_source
 
@@ -125,10 +126,11 @@ def predict_batch(
     Raises
     ------
     DigitsError
-        Where source or models cannot be read or the output cannot be written,
+        Where pyarrow is missing, source or models cannot be read or the output cannot be written,
         where the folder holds other work, and where the workers fail.
     """
     progress = progress or Progress()
+    import_pyarrow()
     source = open_source(path, labelled=False)
     if output.resolve().is_relative_to(path.resolve()):
         raise DigitsError(f"{output}: lies in what is to be read; name an --output outside of it")
