@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import tempfile
+import threading
+import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import joblib
 from joblib import Parallel, delayed, parallel_config
@@ -155,6 +158,8 @@ def other_version(address: str, there: str | None, here: str) -> str:
 class JoblibEngine(Engine):
     """What engines have in common that hand tasks out through joblib."""
 
+    _call: ClassVar[type[Call]] = Call
+
     def __init__(self) -> None:
         # With the values themselves, so that no other object gets their identity.
         self._shared: dict[int, tuple[Handle, Any]] = {}
@@ -167,7 +172,7 @@ class JoblibEngine(Engine):
 
     def run(self, function: Callable[..., R], tasks: Iterable[Task]) -> Iterator[R]:
         """Call ``function(*task)`` for each task, on the workers."""
-        calls = (delayed(Call(function, self._with_handles(task)))() for task in tasks)
+        calls = (delayed(self._call(function, self._with_handles(task)))() for task in tasks)
         queue = _Queue(calls, self._has_grown)
         while not queue.is_empty:
             queue.limit = _AHEAD * max(1, self.n_workers)
@@ -233,8 +238,38 @@ def _quietly_closing(results: Any) -> Iterator[Iterator[Any]]:
             results.close()
 
 
+class _LocalCall(Call):
+    """A task for a process on this machine, which ends with this one, however that ends.
+
+    A worker with a large result would wait for ever for somebody to take it.
+    """
+
+    __slots__ = ("_parent",)
+
+    def __init__(self, function: Callable[..., Any], arguments: Task) -> None:
+        super().__init__(function, arguments)
+        self._parent = os.getpid()
+
+    def __call__(self) -> Any:
+        """The result, worked out on the worker."""
+        _end_with(self._parent)
+        return super().__call__()
+
+
+@cache
+def _end_with(parent: int) -> None:
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
 class _Processes(JoblibEngine):
     """Processes on this machine, which find what is shared in files that they map into memory."""
+
+    _call = _LocalCall
 
     def __init__(self, n_workers: int, folder: Path) -> None:
         super().__init__()
