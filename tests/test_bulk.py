@@ -24,6 +24,7 @@ from test_cli import (
     Run,
     assert_one_line,
     environment,
+    execute,
     on_a_terminal,
     png,
     run,  # noqa: F401
@@ -145,14 +146,20 @@ def answers(result: Result, folder: Path) -> pa.Table:
     return pq.read_table(folder / OUTPUT)
 
 
+@pytest.fixture(scope="session")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory, tiny_models: Path) -> bytes:
+    """What a run writes to which nothing happens."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    arguments = command(write_pair(folder / "in", N_MANY), tiny_models)
+    result = execute("-m", "ovr_digits", *arguments, folder=folder)
+    assert answers(result, folder)["row"].to_pylist() == list(range(N_MANY))
+    return (folder / OUTPUT).read_bytes()
+
+
 @pytest.fixture
-def many(batch: Callable[..., Result], tmp_path: Path) -> tuple[Path, bytes]:
-    """A source of many pieces, and what an undisturbed run writes."""
-    source = write_pair(tmp_path / "in", N_MANY)
-    assert len(answers(batch(source), tmp_path)) == N_MANY
-    undisturbed = (tmp_path / OUTPUT).read_bytes()
-    (tmp_path / OUTPUT).unlink()
-    return source, undisturbed
+def many(tmp_path: Path) -> Path:
+    """A source of many pieces."""
+    return write_pair(tmp_path / "in", N_MANY)
 
 
 # --- the answers ------------------------------------------------------------------------------
@@ -281,8 +288,10 @@ def test_bad_pictures_are_listed_and_the_others_answered(batch, tmp_path):
     for name, line in lines.items():
         is_bad = name.startswith("bad")
         assert (line["error"] is not None) == is_bad
-        for key in ("digit", "confidence", "verdict", "fired", "votes"):
+        for key in ("digit", "confidence", "verdict", "fired"):
             assert (line[key] is None) == is_bad
+        assert len(line["votes"]) == 10
+        assert (line["votes"] == [None] * 10) == is_bad
 
 
 def test_sources_that_are_none(batch, tmp_path):
@@ -303,8 +312,9 @@ def test_models_that_are_none(batch, tmp_path):
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
-def test_killed_at_any_moment_it_goes_on_to_the_same(begin, batch, many, tmp_path, jobs):
-    source, undisturbed = many
+def test_killed_at_any_moment_it_goes_on_to_the_same(
+    begin, batch, many, undisturbed, tmp_path, jobs
+):
     moments: list[Callable[[], object]] = [
         (tmp_path / PARTIAL).exists,
         lambda: n_shards(tmp_path) >= 3,
@@ -312,38 +322,32 @@ def test_killed_at_any_moment_it_goes_on_to_the_same(begin, batch, many, tmp_pat
         lambda: list(tmp_path.glob(f".{OUTPUT}.*.part")),
     ]
     for moment in moments:
-        process = begin(source, "--jobs", jobs)
+        process = begin(many, "--jobs", jobs)
         wait_for(process, moment)
         process.kill()
         process.communicate(timeout=30)  # its workers have the same streams, and end too
-    result = batch(source, "--jobs", jobs, "--json")
-    assert 11_000 < json.loads(result.stdout)["earlier"] <= N_MANY
-    assert "going on after" in result.stderr
-    rows = answers(result, tmp_path)["row"].to_pylist()
-    assert rows == list(range(N_MANY))
+    answers(batch(many, "--jobs", jobs), tmp_path)
     assert (tmp_path / OUTPUT).read_bytes() == undisturbed
     assert {path.name for path in tmp_path.iterdir()} == {"in", OUTPUT}
 
 
-def test_killed_while_it_tidies_up(begin, batch, many, tmp_path):
+def test_killed_while_it_tidies_up(begin, batch, many, undisturbed, tmp_path):
     """The file is there already, and some of the shards are not there any more."""
-    source, undisturbed = many
-    process = begin(source)
+    process = begin(many)
     wait_for(process, lambda: n_shards(tmp_path) >= 8)
     end(process, signal.SIGKILL)
     process.wait()
     for path in sorted((tmp_path / PARTIAL).glob("*-*.parquet"))[:6:2]:
         path.unlink()
     (tmp_path / OUTPUT).write_bytes(undisturbed)
-    answers(batch(source), tmp_path)
+    answers(batch(many), tmp_path)
     assert (tmp_path / OUTPUT).read_bytes() == undisturbed
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
-def test_interrupted_it_goes_on_to_the_same(begin, batch, many, tmp_path, jobs):
-    source, undisturbed = many
+def test_interrupted_it_goes_on_to_the_same(begin, batch, many, undisturbed, tmp_path, jobs):
     (tmp_path / OUTPUT).write_bytes(b"what was there")
-    process = begin(source, "--jobs", jobs)
+    process = begin(many, "--jobs", jobs)
     wait_for(process, lambda: n_shards(tmp_path) >= 4)
     end(process, signal.SIGINT)
     out, err = process.communicate(timeout=30)
@@ -351,29 +355,41 @@ def test_interrupted_it_goes_on_to_the_same(begin, batch, many, tmp_path, jobs):
     assert out == ""
     assert (tmp_path / OUTPUT).read_bytes() == b"what was there"
     assert n_shards(tmp_path) >= 4
-    answers(batch(source), tmp_path)
+    result = batch(many, "--json")
+    answers(result, tmp_path)
+    assert 4 * 1024 <= json.loads(result.stdout)["earlier"] < N_MANY
+    assert "going on after" in result.stderr
     assert (tmp_path / OUTPUT).read_bytes() == undisturbed
 
 
-def test_two_runs_at_once(begin, batch, many, tmp_path):
-    source, undisturbed = many
-    process = begin(source)
+def test_two_runs_at_once(begin, batch, many, undisturbed, tmp_path):
+    process = begin(many)
     wait_for(process, lambda: n_shards(tmp_path) >= 2)
     end(process, signal.SIGSTOP)
-    assert_one_line(batch(source), PARTIAL, "another run is at work")
+    assert_one_line(batch(many), PARTIAL, "another run is at work")
     end(process, signal.SIGCONT)
     assert process.wait() == 0
     assert (tmp_path / OUTPUT).read_bytes() == undisturbed
 
 
-def test_a_worker_of_a_cluster_is_killed(begin, many, tmp_path):
-    cluster = pytest.importorskip("cluster", reason="needs dask: pip install 'ovr-digits[dask]'")
-    source, undisturbed = many
-    with cluster.Cluster(2, env=environment(tmp_path, PYTHONPATH=str(ROOT))) as workers:
-        process = begin(source, "--scheduler", workers.address)
+@pytest.mark.parametrize("victim", ["worker", "scheduler"])
+def test_parts_of_a_cluster_are_killed(begin, many, undisturbed, tmp_path, victim):
+    pytest.importorskip("distributed", reason="needs dask: pip install 'ovr-digits[dask]'")
+    from cluster import Cluster
+
+    with Cluster(2, env=environment(tmp_path, PYTHONPATH=str(ROOT))) as cluster:
+        process = begin(many, "--scheduler", cluster.address)
         wait_for(process, lambda: n_shards(tmp_path) >= 4)
         assert process.poll() is None
-        workers.kill_worker()
+        if victim == "worker":
+            cluster.kill_worker()
+        else:
+            cluster.kill_scheduler()
+            out, err = process.communicate(timeout=60)
+            assert_one_line(Result([], process.returncode, out, err), "the Dask scheduler", "gone")
+            cluster.start_scheduler()
+            cluster.add_worker()
+            process = begin(many, "--scheduler", cluster.address)
         _, err = process.communicate(timeout=60)
     assert process.returncode == 0, err
     assert (tmp_path / OUTPUT).read_bytes() == undisturbed
@@ -385,11 +401,11 @@ def test_a_worker_of_a_cluster_is_killed(begin, many, tmp_path):
 @pytest.fixture
 def unfinished(begin, many, tmp_path) -> Path:
     """The source of a run that was killed."""
-    process = begin(many[0])
+    process = begin(many)
     wait_for(process, lambda: n_shards(tmp_path) >= 3)
     end(process, signal.SIGKILL)
     process.wait()
-    return many[0]
+    return many
 
 
 def test_unfinished_work_of_another_request_is_kept(run, batch, unfinished, tmp_path):  # noqa: F811
@@ -453,17 +469,16 @@ def test_permissions(tmp_path, tiny_models):
 
 
 @pytest.mark.parametrize(("kilobytes", "where"), [(20, f"{PARTIAL}/"), (200, OUTPUT)])
-def test_full_disk(batch, many, tmp_path, tiny_models, kilobytes, where):
+def test_full_disk(batch, many, undisturbed, tmp_path, tiny_models, kilobytes, where):
     """There is no room for a shard, or none for the file that they are put together into."""
-    source, undisturbed = many
     old = tmp_path / OUTPUT
     old.write_bytes(b"what was there")
     (tmp_path / "begin.py").write_text(BEGIN)
-    arguments = " ".join(command(source, tiny_models))
+    arguments = " ".join(command(many, tiny_models))
     full = shell(f'ulimit -f {kilobytes}; exec "$PYTHON" begin.py {arguments}', tmp_path)
     assert_one_line(full, f"{where}", "cannot be written (File too large)", "goes on from there")
     assert old.read_bytes() == b"what was there"
-    answers(batch(source), tmp_path)
+    answers(batch(many), tmp_path)
     assert old.read_bytes() == undisturbed
 
 

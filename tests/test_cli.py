@@ -429,8 +429,8 @@ def test_installed_console_script(tmp_path):
         (["evaluate", "--jobs", "-2"], "--jobs"),
         (["compare", "a.pkl"], "'B'"),
         (["predict", "--batch", "in"], "--output FILE"),
-        (["predict", "a.png", "--output", "a.parquet"], "--output: of a --batch"),
-        (["predict", "a.png", "--jobs", "2"], "--jobs: of a --batch"),
+        (["predict", "a.png", "--output", "a.parquet"], "--output: only with"),
+        (["predict", "a.png", "--jobs", "2"], "--jobs: only with"),
         (["predict", "a.png", "--batch", "in", "--output", "a.parquet"], "pictures: "),
         *(
             (["predict", "--batch", "in", "--output", "a.parquet", *options], options[0])

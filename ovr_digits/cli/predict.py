@@ -95,12 +95,12 @@ def predict(
       ovr-digits predict --batch t10k-images-idx3-ubyte --output answers.parquet
     """
     if source is not None:
-        refuse_given(_OF_PICTURES, "of single pictures; leave out with --batch.")
+        refuse_given(_OF_PICTURES, "not with --batch.")
         if output is None:
             raise click.UsageError("--batch needs --output FILE, for the answers.")
         _predict_batch(source, output, models, jobs, scheduler, as_json)
         return
-    refuse_given(_OF_BATCH, "of a --batch, and there is none.")
+    refuse_given(_OF_BATCH, "only with --batch.")
     if not images:
         raise click.UsageError("Missing argument 'IMAGE...', or --batch SOURCE.")
     if save is not None and save == explain:
@@ -161,7 +161,7 @@ def _predict_batch(
 ) -> None:
     """What --batch asks for."""
     if scheduler is not None:
-        refuse_given(["jobs"], "of this machine's cores; leave out with --scheduler.")
+        refuse_given(["jobs"], "not with --scheduler, whose workers do the work.")
 
     from ovr_digits.progress import TerminalProgress
     from ovr_digits.scale.bulk import predict_batch
@@ -188,8 +188,6 @@ def _batch_lines(result: BulkResult) -> list[str]:
         lines.append(f"{result.errors:,} could not be read")
     if result.accuracy is not None:
         lines.append(f"{result.accuracy:.2%} of {result.labelled:,} with a label are right")
-    return [
-        *lines,
-        f"{result.seconds:,.1f} s, {result.per_second:,.0f} digits a second",
-        f"written to {printable(str(result.output))}",
-    ]
+    if result.digits > result.earlier:
+        lines.append(f"{result.seconds:,.1f} s, {result.per_second:,.0f} digits a second")
+    return [*lines, f"written to {printable(str(result.output))}"]

@@ -138,7 +138,7 @@ def predict_batch(
     content = load_bytes(models)
     digest = hashlib.sha256(content).hexdigest()
     shards = Shards(output, _schema(source.has_labels))
-    request = {"source": source.digest, "models.pkl": digest, "version": __version__}
+    request = {"source": source.digest, "models.pkl": digest, "version of ovr-digits": __version__}
     started = time.monotonic()
     with shards.opened(request):
         lengths = [piece.n for piece in source.pieces]
@@ -272,15 +272,16 @@ class PieceAnswers:
             "digit": pa.array(self.digits, mask=failed),
             "confidence": pa.array(self.votes[np.arange(n), self.digits], mask=failed),
             "verdict": pa.DictionaryArray.from_arrays(
-                pa.array(verdict_places(n_fired), mask=failed), list(VERDICTS)
+                pa.array(verdict_places(n_fired).astype(np.int32), mask=failed), list(VERDICTS)
             ),
             "fired": pa.ListArray.from_arrays(
                 pa.array(ends),
                 pa.array(fired_digits),
                 mask=pa.array(failed),
             ),
+            # Few readers of Parquet know of lists of fixed length that are not there.
             "votes": pa.FixedSizeListArray.from_arrays(
-                pa.array(self.votes.ravel()), 10, mask=pa.array(failed)
+                pa.array(self.votes.ravel(), mask=failed.repeat(10)), 10
             ),
             "error": pa.array([self.errors.get(place) for place in range(n)], pa.string()),
         }
@@ -301,9 +302,10 @@ def _schema(has_labels: bool) -> pa.Schema:
             *([("label", pa.int8())] if has_labels else []),
             ("digit", pa.int8()),
             ("confidence", pa.float32()),
-            ("verdict", pa.dictionary(pa.int8(), pa.string())),
-            ("fired", pa.list_(pa.int8())),
-            ("votes", pa.list_(pa.float32(), 10)),
+            # As every pyarrow reads them again.
+            ("verdict", pa.dictionary(pa.int32(), pa.string())),
+            ("fired", pa.list_(pa.field("element", pa.int8()))),
+            ("votes", pa.list_(pa.field("element", pa.float32()), 10)),
             ("error", pa.string()),
         ]
     )
