@@ -112,10 +112,28 @@ def open_engine(n_jobs: int = -1, scheduler: str | None = None) -> Iterator[Engi
     elif resolve_jobs(n_jobs) == 1:
         yield Engine()
     else:
-        with tempfile.TemporaryDirectory(prefix="ovr-digits-") as folder, warnings.catch_warnings():
+        with (
+            tempfile.TemporaryDirectory(prefix="ovr-digits-") as folder,
+            _quiet_tracker(),
+            warnings.catch_warnings(),
+        ):
             # loky replaces a worker whose memory has grown, and says so.
             warnings.filterwarnings("ignore", message="A worker stopped while some jobs")
             yield _Processes(resolve_jobs(n_jobs), Path(folder))
+
+
+@contextmanager
+def _quiet_tracker() -> Iterator[None]:
+    """Let loky's resource tracker tidy up without a remark when this process is ended.
+
+    It is a process of its own, which hears of this only when it starts.
+    """
+    earlier = os.environ.get("PYTHONWARNINGS", "")
+    os.environ["PYTHONWARNINGS"] = f"{earlier},ignore:resource_tracker:UserWarning".lstrip(",")
+    try:
+        yield
+    finally:
+        os.environ["PYTHONWARNINGS"] = earlier
 
 
 class Handle:
