@@ -447,7 +447,7 @@ def test_a_killed_scheduler_is_one_line_and_a_new_one_goes_on() -> None:
         assert (status, errors) == (
             1,
             f"error: the Dask scheduler at {cluster.address} is gone; "
-            "start it again, and go on with --resume\n",
+            "start it again, and go on (train: with --resume)\n",
         )
         assert seconds < 30
         cluster.start_scheduler()

@@ -207,20 +207,20 @@ class Cluster(JoblibEngine):
 
     def _gone(self) -> DigitsError:
         return DigitsError(
-            f"the Dask scheduler at {self._address} is gone; start it again, and go on with "
-            "--resume"
+            f"the Dask scheduler at {self._address} is gone; start it again, and go on "
+            "(train: with --resume)"
         )
 
     def _silent(self) -> DigitsError:
         return DigitsError(
             f"the Dask cluster at {self._address} has not answered for {PATIENCE:.0f} seconds; "
-            "look at its scheduler and workers, and go on with --resume"
+            "look at its scheduler and workers, and go on (train: with --resume)"
         )
 
     def _no_worker(self) -> DigitsError:
         return DigitsError(
             f"the Dask scheduler at {self._address} has no worker; start some with "
-            f"'dask worker {self._address} --nthreads 1', and go on with --resume"
+            f"'dask worker {self._address} --nthreads 1', and go on (train: with --resume)"
         )
 
 
