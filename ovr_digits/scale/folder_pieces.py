@@ -25,6 +25,11 @@ from ovr_digits.scale.pieces import (
     add_to_fingerprint,
 )
 
+#: Pictures in a piece, of which only the answers are wanted.
+_PICTURES = 128
+#: Pieces that a folder has at least, if it has as many pictures.
+_MIN_PIECES = 48
+
 _CLASSES = {b"%d" % digit: digit for digit in range(10)}
 
 
@@ -84,7 +89,9 @@ def open_folder(name: str, folder: Path, index: PictureIndex, labelled: bool) ->
         order=_mixed(y) if labelled else None,
     )
     n = len(files.names)
-    pieces = LazyPieces(-(-n // PIECE), partial(_make_piece, files))
+    # Pictures take long to read: enough pieces for all workers, of few scans or many digits.
+    size = max(1, min(PIECE if labelled else _PICTURES, n // _MIN_PIECES))
+    pieces = LazyPieces(-(-n // size), partial(_make_piece, files, size))
     return Source(name, pieces, n, files.labels is not None, index.digest)
 
 
@@ -121,8 +128,8 @@ class _Files:
     order: NDArray[np.uint32] | None
 
 
-def _make_piece(files: _Files, number: int) -> Piece:
-    places = np.arange(number * PIECE, min((number + 1) * PIECE, len(files.names)))
+def _make_piece(files: _Files, size: int, number: int) -> Piece:
+    places = np.arange(number * size, min((number + 1) * size, len(files.names)))
     chosen = places if files.order is None else files.order[places]
     labels = None if files.labels is None else files.labels[chosen].tobytes()
     names = b"\0".join(files.names[int(k)] for k in chosen)
