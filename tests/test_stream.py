@@ -16,9 +16,13 @@ import pytest
 from test_cli import assert_one_line, environment, execute, objects, run  # noqa: F401
 
 from ovr_digits import load_models
+from ovr_digits.checkpoint import Checkpoint
 from ovr_digits.core.arrays import Array
 from ovr_digits.data import load_split
 from ovr_digits.idx import write_idx
+from ovr_digits.progress import Progress
+from ovr_digits.scale.learning import Learnt
+from ovr_digits.scale.training import Course
 
 #: Thirteen rounds of two parts.
 N = 3200
@@ -117,6 +121,15 @@ def test_digits_in_a_file_are_learnt_without_their_data_set(run, tmp_path):  # n
 
 def lines(result: object) -> list[str]:
     return str(result.stderr).splitlines()  # type: ignore[attr-defined]
+
+
+def test_a_round_of_nothing_but_damage_changes_nothing():
+    weights = [np.ones((10, 3), np.float32)]
+    course = Course(Checkpoint(), Progress())
+    course.end_round([Learnt(weights, 100, ()), Learnt(weights, 50, ())])
+    course.end_round([Learnt(weights, 0, ("row 1: damaged",)), Learnt(weights, 0, ())])
+    assert course.n_digits == 150
+    np.testing.assert_array_equal(course.mean[0], weights[0])
 
 
 def test_a_source_without_one_of_the_digits_is_refused(run, tmp_path):  # noqa: F811

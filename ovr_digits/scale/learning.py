@@ -123,6 +123,8 @@ def learn_part(
         for piece, reading in zip(pieces, readings, strict=True)
     ]
     X, y, errors = _readable(readings)
+    if not len(X):
+        return Learnt(weights or _zeros(lesson), 0, errors)
     held = np.concatenate(is_held)[_rows_read(readings)]
     rng = np.random.RandomState([lesson.seed, number])
     negatives = _negatives(lesson, round(lesson.share * len(X)), rng)
@@ -154,15 +156,19 @@ def _learners(
     options = lesson.options
     sgd = SGDOptions(options.loss, options.alpha, options.step)
     learners: list[AveragedSGD] = []
+    starts = iter(weights or _zeros(lesson))
     for n_seen in (n_first, len(targets)):
         for group, rate in zip(lesson.groups, lesson.learning_rates, strict=True):
-            start = np.zeros((10, len(group.indices) + 1), np.float32)
-            if weights is not None:
-                start = weights[len(learners)]
+            start = next(starts)
             learner = AveragedSGD(group, targets[:n_seen], sgd, rng)
             learner.begin_with(start[:, :-1], start[:, -1], rate)
             learners.append(learner)
     return learners
+
+
+def _zeros(lesson: Lesson) -> Weights:
+    """What the first parts begin with."""
+    return [np.zeros((10, len(group.indices) + 1), np.float32) for group in lesson.groups] * 2
 
 
 def score_piece(lesson: Lesson, piece: Piece, coef: Float64, intercept: Float64) -> Scored:

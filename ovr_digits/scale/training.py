@@ -136,8 +136,8 @@ def train_stream(options: StreamOptions, progress: Progress | None = None) -> Tr
     with open_engine(options.n_jobs, options.scheduler) as engine:
         held_out = _held_out(base, options.seed)
         lesson = engine.share(_prepare(options, base, held_out, engine, checkpoint, progress))
-        course = _Course(lesson, checkpoint, progress)
-        course.run(stream, options.parts, engine)
+        course = Course(checkpoint, progress)
+        course.run(lesson, stream, options.parts, engine)
         validation = _score(lesson, held_out, combined(lesson, course.mean, 0), engine, progress)
     targets = validation.y[:, None] == np.arange(10)
     slope, offset = calibrate(validation.scores, targets)
@@ -272,7 +272,7 @@ def _sample(base: Source, held: frozenset[int], engine: Engine, progress: Progre
     return np.concatenate(parts)
 
 
-class _Course:
+class Course:
     """Passes once over a stream, in rounds.
 
     Attributes
@@ -281,15 +281,15 @@ class _Course:
         Learnt from so far.
     """
 
-    def __init__(self, lesson: Lesson, checkpoint: Checkpoint, progress: Progress) -> None:
-        self._lesson, self._checkpoint, self._progress = lesson, checkpoint, progress
-        n_learners = 2 * len(lesson.groups)
+    def __init__(self, checkpoint: Checkpoint, progress: Progress) -> None:
+        self._checkpoint, self._progress = checkpoint, progress
         self._weights: Weights | None = None
         self._sums: list[Float64] = []
         self._n_rounds = self._n_unread = self.n_digits = 0
         stored = checkpoint.load("rounds")
         if stored is not None:
             self._n_rounds, self.n_digits, self._n_unread = stored["counts"].tolist()
+            n_learners = sum(name.startswith("sums-") for name in stored)
             self._weights = [stored[f"weights-{k}"] for k in range(n_learners)]
             self._sums = [stored[f"sums-{k}"] for k in range(n_learners)]
 
@@ -299,16 +299,16 @@ class _Course:
         total = sum(number**_POWER for number in range(1, self._n_rounds + 1))
         return [weights / total for weights in self._sums]
 
-    def run(self, stream: Source, n_parts: int, engine: Engine) -> None:
+    def run(self, lesson: Lesson, stream: Source, n_parts: int, engine: Engine) -> None:
         """Go on to the end of the stream, ``n_parts`` side by side."""
-        order = _order(stream, self._lesson.seed)
+        order = _order(stream, lesson.seed)
         numbers = [order[i : i + PIECES_A_PART] for i in range(0, len(order), PIECES_A_PART)]
         self._progress.stage("detectors", stream.n, "digits")
         self._progress.advance(self.n_digits + self._n_unread)
         for first in range(self._n_rounds * n_parts, len(numbers), n_parts):
             tasks = (
                 (
-                    self._lesson,
+                    lesson,
                     part,
                     [stream.pieces[int(index)] for index in numbers[part]],
                     self._weights,
@@ -319,25 +319,27 @@ class _Course:
             for result in engine.run(learn_part, tasks):
                 learnt.append(result)
                 self._progress.advance(result.n_digits + len(result.errors))
-            self._end_round(learnt)
+            self.end_round(learnt)
         if self._n_unread > _MAX_NAMED:
             self._progress.note(f"and {self._n_unread - _MAX_NAMED:,} more that cannot be read")
         if not self.n_digits:
             raise DigitsError(f"{stream.name}: none of its digits can be read")
 
-    def _end_round(self, learnt: Sequence[Learnt]) -> None:
+    def end_round(self, learnt: Sequence[Learnt]) -> None:
         """Let the next round begin with the mean of what the parts came to."""
         for line in [line for part in learnt for line in part.errors]:
             if self._n_unread < _MAX_NAMED:
                 self._progress.note(f"left out: {line}")
             self._n_unread += 1
-        shares = np.array([part.n_digits for part in learnt]) / sum(p.n_digits for p in learnt)
+        counts = np.array([part.n_digits for part in learnt])
+        shares = counts if counts.any() else np.ones(len(counts))
+        shares = shares / shares.sum()
         means = [
             np.tensordot(shares, np.stack(of_parts), axes=1)
             for of_parts in zip(*(part.weights for part in learnt), strict=True)
         ]
         self._n_rounds += 1
-        self.n_digits += sum(part.n_digits for part in learnt)
+        self.n_digits += int(counts.sum())
         sums = self._sums or [np.zeros_like(mean) for mean in means]
         self._sums = [
             total + self._n_rounds**_POWER * mean for total, mean in zip(sums, means, strict=True)

@@ -1,0 +1,142 @@
+"""What a hundred million digits would take: python -m benchmarks.scale.hundred_million."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+from benchmarks import machine
+from benchmarks.measure import ROOT
+from benchmarks.report import conditions_text, markdown_table
+from benchmarks.store import Record, write_json, write_text
+
+_DIGITS = 100_000_000
+_MACHINES = (1, 10, 100)
+_CORES = 4
+#: Digits of a part.
+_PART = 4096
+#: Parts of a round, and rounds, when there is no work in them.
+_PARTS, _ROUNDS = 64, 6
+#: Bytes a second of a network of 1 Gbit/s.
+_NETWORK = 125e6
+_NOTES = """\
+The rate of a worker and the bytes of a digit are those of [scale-workers](scale-workers.md), at 4
+workers on Dask. What the process that hands out the parts, and takes the mean of what comes
+back, can do was measured with {workers} workers that have no work in their parts: {rate:.0f} parts
+a second in rounds of {parts}. The time is that of the slowest of three: the workers, that process,
+and its network of 1 Gbit/s. Machines have 4 cores, and `--parts` is the number of workers.
+"""
+
+
+def answer_at_once(part: int, weights: Sequence[Any]) -> Any:
+    """A part without work: what travels is what travels else."""
+    from ovr_digits.scale.learning import Learnt
+
+    return Learnt([array + np.float32(part) for array in weights], _PART, ())
+
+
+def parts_a_second(n_workers: int) -> float:
+    """Parts that can be handed out, and their results put together, where they are no work."""
+    from ovr_digits.checkpoint import Checkpoint
+    from ovr_digits.progress import Progress
+    from ovr_digits.scale.engine import open_engine
+    from ovr_digits.scale.training import Course
+    from tests.cluster import Cluster
+
+    # As those of two committees with the preset default: 1,000 coordinates, and 4,160 products.
+    weights = [np.ones((10, 5161), np.float32)] * 2
+    course = Course(Checkpoint(), Progress())
+    with Cluster(n_workers) as cluster, open_engine(scheduler=cluster.address) as engine:
+        for k in range(_ROUNDS + 1):
+            if k == 1:  # the first one warms up
+                began = time.perf_counter()
+            tasks = ((part, weights) for part in range(_PARTS))
+            course.end_round(list(engine.run(answer_at_once, tasks)))
+        return _PARTS * _ROUNDS / (time.perf_counter() - began)
+
+
+def work_out(kind: str, rate: float, moved: float, at_most: float) -> list[Record]:
+    """Hours for a hundred million digits, and what holds them up.
+
+    Parameters
+    ----------
+    kind : str
+    rate : float
+        Digits a second of a worker.
+    moved : float
+        Bytes a digit.
+    at_most : float
+        Digits a second that can be handed out.
+    """
+    found = []
+    for machines in _MACHINES:
+        limits = {
+            "the workers": rate * _CORES * machines,
+            "the process that hands out": at_most,
+            "its network": _NETWORK / moved,
+        }
+        limit = min(limits, key=limits.__getitem__)
+        hours = _DIGITS / limits[limit] / 3600
+        found.append({"kind": kind, "machines": machines, "hours": hours, "limit": limit, **limits})
+    return found
+
+
+@click.command()
+@click.option(
+    "--output",
+    type=click.Path(file_okay=False, resolve_path=True, path_type=Path),
+    default=ROOT / "benchmarks" / "results",
+    help="Folder of scale-workers.json, and for the results. [default: benchmarks/results]",
+)
+def main(output: Path) -> None:
+    """Work out from measured figures how far more machines carry."""
+    measured = json.loads((output / "scale-workers.json").read_text())["runs"]
+    n_workers = max(run["workers"] for run in measured)
+    rounds = parts_a_second(n_workers)
+    found: list[Record] = []
+    for kind in ("training", "prediction"):
+        run = next(
+            run
+            for run in measured
+            if (run["kind"], run["engine"], run["workers"]) == (kind, "dask", n_workers)
+        )
+        # Prediction hands out a quarter as many digits at a time, and takes no mean.
+        at_most = rounds * (_PART if kind == "training" else 1024)
+        found += work_out(kind, run["rate"] / n_workers, run["bytes_a_digit"], at_most)
+    about: dict[str, Any] = {
+        **machine.describe_machine(),
+        "versions": machine.installed_versions(("dask", "distributed")),
+        "date": machine.utc_now(),
+        "quick": False,
+        "parts_a_second": rounds,
+    }
+    rows = [
+        [
+            f"{row['kind']}, {row['machines']} machine{'s' * (row['machines'] > 1)}",
+            _hours(row["hours"]),
+            f"{_DIGITS / row['hours'] / 3600:,.0f}",
+            row["limit"],
+        ]
+        for row in found
+    ]
+    table = markdown_table(["", "time", "digits a second", "held up by"], rows)
+    notes = _NOTES.format(workers=n_workers, rate=rounds, parts=_PARTS)
+    stem = output / "scale-hundred-million"
+    write_json(stem.with_suffix(".json"), {"conditions": about, "found": found})
+    title = "# A hundred million digits on 1, 10 and 100 machines, worked out\n"
+    write_text(stem.with_suffix(".md"), "\n".join([title, conditions_text(about), notes, table]))
+    click.echo(table, nl=False)
+
+
+def _hours(hours: float) -> str:
+    return f"{hours:.1f} h" if hours >= 1 else f"{60 * hours:.0f} min"
+
+
+if __name__ == "__main__":
+    main()
