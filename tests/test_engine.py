@@ -360,7 +360,8 @@ def test_a_mute_scheduler_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> 
 # A program of its own, of which all output is seen
 
 PROGRAM = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whatever a shell has told it
 from ovr_digits.errors import INTERRUPTED, DigitsError
 from ovr_digits.scale.engine import open_engine
 from test_engine import double
