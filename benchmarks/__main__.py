@@ -15,11 +15,11 @@ from benchmarks import machine
 from benchmarks.contest import Settings, run_contest
 from benchmarks.data import Data
 from benchmarks.measure import CommandError
+from benchmarks.options import results_option
 from benchmarks.peers import PEERS
 from benchmarks.runs import run_accuracy, run_scaling
 from benchmarks.speed import run_speed
 
-_RESULTS = Path(__file__).resolve().with_name("results")
 _SHARED = (
     click.option("--quick", is_flag=True, help="Few images and epochs, to see that all works."),
     click.option("--dataset", type=click.Choice(["mnist", "digits"]), default="mnist"),
@@ -28,12 +28,7 @@ _SHARED = (
         type=click.Path(exists=True, file_okay=False, resolve_path=True),
         help="Folder of the four MNIST files. [default: as ovr-digits]",
     ),
-    click.option(
-        "--output",
-        type=click.Path(file_okay=False, resolve_path=True, path_type=Path),
-        default=_RESULTS,
-        help="Folder for the results. [default: benchmarks/results]",
-    ),
+    results_option,
     click.option("--cores", type=click.IntRange(min=1), help="Use only so many. [default: all]"),
     click.option("--fresh", is_flag=True, help="Measure again what has been measured before."),
 )

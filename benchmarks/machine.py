@@ -28,6 +28,15 @@ def describe_machine() -> dict[str, Any]:
     }
 
 
+def conditions(packages: Sequence[str] = ()) -> dict[str, Any]:
+    """What ``report.conditions_text`` tells of a run: the machine, versions and the time of now."""
+    return {
+        **describe_machine(),
+        "versions": installed_versions(packages),
+        "date": utc_now(),
+    }
+
+
 def count_cores() -> int:
     """Cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):

@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from benchmarks import machine
-from benchmarks.measure import ROOT
+from benchmarks.options import results_option
 from benchmarks.report import conditions_text, markdown_table
 from benchmarks.store import write_json, write_text
 
@@ -97,12 +97,7 @@ def draw_digits(count: int, seed: int, options: list[str]) -> Iterator[Drawn]:
 @click.option("--cores", type=click.IntRange(min=1), default=2, show_default=True)
 @click.option("--models", type=click.Path(exists=True, dir_okay=False, resolve_path=True))
 @click.option("--quick", is_flag=True, help="Few digits, to see that all works.")
-@click.option(
-    "--output",
-    type=click.Path(file_okay=False, resolve_path=True, path_type=Path),
-    default=ROOT / "benchmarks" / "results",
-    help="Folder for the results. [default: benchmarks/results]",
-)
+@results_option
 def main(count: int, seed: int, cores: int, models: str | None, quick: bool, output: Path) -> None:
     """Draw digits on the page, and measure how soon the bars move after the last stroke."""
     try:
@@ -115,9 +110,7 @@ def main(count: int, seed: int, cores: int, models: str | None, quick: bool, out
     table = markdown_table(["from pointerup to", "median, ms", "p90, ms", "longest, ms"], rows)
     right = sum(one.answer == one.digit for one in drawn)
     about: dict[str, Any] = {
-        **machine.describe_machine(),
-        "versions": machine.installed_versions(("fastapi", "uvicorn", "playwright")),
-        "date": machine.utc_now(),
+        **machine.conditions(("fastapi", "uvicorn", "playwright")),
         "seed": seed,
         "quick": quick,
     }

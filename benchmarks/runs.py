@@ -146,9 +146,7 @@ def _write(
 ) -> None:
     """The table and the JSON after every run, so that an interrupted series leaves both."""
     about = {
-        **machine.describe_machine(),
-        "versions": machine.installed_versions(),
-        "date": machine.utc_now(),
+        **machine.conditions(),
         "dataset": settings.data.dataset,
         "quick": settings.data.quick,
         "preset": preset,

@@ -21,11 +21,11 @@ from PIL import Image, ImageDraw
 
 from benchmarks import machine
 from benchmarks.measure import ROOT
+from benchmarks.options import results_option
 from benchmarks.processes import cpu_of, memory_of, processes_of
 from benchmarks.report import conditions_text, markdown_table
 from benchmarks.store import write_json, write_text
 
-_RESULTS = Path(__file__).resolve().with_name("results")
 _SIDE = 280
 _N_DRAWINGS = 40
 #: Seconds at the start that do not count: the workers come up, memory is first taken.
@@ -238,12 +238,7 @@ def _row(found: dict[str, Any]) -> list[str]:
     "--models", "models", type=click.Path(exists=True, dir_okay=False, path_type=Path), default=None
 )
 @click.option("--quick", is_flag=True, help="A few seconds, to see that all works.")
-@click.option(
-    "--output",
-    type=click.Path(file_okay=False, resolve_path=True, path_type=Path),
-    default=_RESULTS,
-    help="Folder for the results. [default: benchmarks/results]",
-)
+@results_option
 def main(
     rate: float,
     seconds: float,
@@ -267,9 +262,7 @@ def main(
             found.append(asyncio.run(measure(client, process.pid, seconds, each)))
             click.echo("  ".join(_row(found[-1])))
     about = {
-        **machine.describe_machine(),
-        "versions": machine.installed_versions(("fastapi", "uvicorn", "pebble")),
-        "date": machine.utc_now(),
+        **machine.conditions(("fastapi", "uvicorn", "pebble")),
         "quick": quick,
         "workers": workers,
         "connections": connections,

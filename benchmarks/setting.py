@@ -12,13 +12,12 @@ import click
 
 from benchmarks import machine
 from benchmarks.data import Data
+from benchmarks.options import results_option
 from benchmarks.report import conditions_text
 from benchmarks.store import Record, write_json, write_text
 
 if TYPE_CHECKING:
     from ovr_digits.core.detectors import DetectorArrays
-
-_RESULTS = Path(__file__).resolve().with_name("results")
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,9 +56,7 @@ class Setting:
         Notes are paragraphs over the table; packages are named with their versions.
         """
         about = {
-            **machine.describe_machine(),
-            "versions": machine.installed_versions(tuple(packages)),
-            "date": machine.utc_now(),
+            **machine.conditions(tuple(packages)),
             "dataset": self.data.dataset,
             "split": self.split,
             "seed": self.seed,
@@ -96,12 +93,7 @@ def common_options(count: int, text: str) -> Callable[[Callable[..., None]], Cal
             "--models", "models_path", type=click.Path(exists=True, dir_okay=False, path_type=Path)
         ),
         click.option("--quick", is_flag=True, help="Few digits, to see that all works."),
-        click.option(
-            "--output",
-            type=click.Path(file_okay=False, resolve_path=True, path_type=Path),
-            default=_RESULTS,
-            help="Folder for the results. [default: benchmarks/results]",
-        ),
+        results_option,
     ]
 
     def with_options(command: Callable[..., None]) -> Callable[..., None]:

@@ -85,9 +85,7 @@ def run_speed(settings: Settings, models_path: Path | None) -> None:
         [f"all {len(X):,} test images, all cores, s", f"{everything:.2f}"],
     ]
     about = {
-        **machine.describe_machine(),
-        "versions": machine.installed_versions(),
-        "date": machine.utc_now(),
+        **machine.conditions(),
         "dataset": data.dataset,
         "quick": data.quick,
     }

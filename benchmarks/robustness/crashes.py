@@ -21,7 +21,7 @@ from pathlib import Path
 import click
 
 from benchmarks import machine
-from benchmarks.measure import ROOT
+from benchmarks.options import results_option
 from benchmarks.report import conditions_text, markdown_table
 from benchmarks.robustness.crash_jobs import Job, download_jobs, keeping_job, training_jobs
 from benchmarks.robustness.crash_kills import Tally, kill_at_random, kill_at_steps
@@ -71,12 +71,7 @@ def _server(folder: Path) -> Iterator[str]:
 @click.option("--only", multiple=True, help="Only jobs whose name holds this.")
 @click.option("--at-once", type=click.IntRange(1), default=2, help="Jobs tried side by side.")
 @click.option("--seed", type=int, default=0)
-@click.option(
-    "--output",
-    type=click.Path(file_okay=False, resolve_path=True, path_type=Path),
-    default=ROOT / "benchmarks" / "results",
-    help="Folder for the results. [default: benchmarks/results]",
-)
+@results_option
 def main(
     count: int,
     steps: int,
@@ -109,9 +104,7 @@ def main(
     kills = sum(tally.tried for tally in tallies if tally.trial in ("random", "steps"))
     click.echo(f"{tried} trials, {kills} of them kills, {failed} failed")
     about = {
-        **machine.describe_machine(),
-        "versions": machine.installed_versions(),
-        "date": machine.utc_now(),
+        **machine.conditions(),
         "seed": seed,
         "quick": count < 200 or not steps or not places or bool(only),
     }

@@ -15,7 +15,7 @@ from pathlib import Path
 import click
 
 from benchmarks import machine
-from benchmarks.measure import ROOT
+from benchmarks.options import results_option
 from benchmarks.report import conditions_text, markdown_table
 from benchmarks.store import Record, write_json, write_text
 
@@ -96,12 +96,7 @@ def fuzzing_options(command: Callable[..., None]) -> Callable[..., None]:
             type=click.Path(file_okay=False, resolve_path=True, path_type=Path),
             help="Where corpus, log and findings stay. [default: a temporary folder]",
         ),
-        click.option(
-            "--output",
-            type=click.Path(file_okay=False, resolve_path=True, path_type=Path),
-            default=ROOT / "benchmarks" / "results",
-            help="Folder for the results. [default: benchmarks/results]",
-        ),
+        results_option,
     ]
     for option in reversed(options):
         command = option(command)
@@ -131,9 +126,7 @@ def report(name: str, title: str, notes: str, result: Record, seed: int, output:
     ]
     table = markdown_table(["", ""], rows)
     about: Record = {
-        **machine.describe_machine(),
-        "versions": machine.installed_versions(("atheris", "pillow")),
-        "date": machine.utc_now(),
+        **machine.conditions(("atheris", "pillow")),
         "seed": seed,
         "quick": False,
     }

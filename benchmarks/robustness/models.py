@@ -15,6 +15,7 @@ from PIL import Image
 
 from benchmarks import machine
 from benchmarks.measure import ROOT
+from benchmarks.options import results_option
 from benchmarks.report import conditions_text, markdown_table
 from benchmarks.robustness.model_cases import CANARY, hostile_models, live_models
 from benchmarks.robustness.model_check import check_reading
@@ -108,12 +109,7 @@ def unseen_live_cases(trace: bool) -> list[str]:
 @click.option("--count", type=click.IntRange(min=0), default=20_000, help="Changed files to read.")
 @click.option("--commands", type=click.IntRange(min=1), default=60, help="Cases for the command.")
 @click.option("--seed", type=int, default=0, show_default=True)
-@click.option(
-    "--output",
-    type=click.Path(file_okay=False, resolve_path=True, path_type=Path),
-    default=ROOT / "benchmarks" / "results",
-    help="Folder for the results. [default: benchmarks/results]",
-)
+@results_option
 def main(count: int, commands: int, seed: int, output: Path) -> None:
     """Try hostile models.pkl files, and real ones with random changes."""
     began = time.monotonic()
@@ -146,9 +142,7 @@ def main(count: int, commands: int, seed: int, output: Path) -> None:
         f"under plain pickle{' and by strace' if trace else ''}. Failures: {len(failed)}.\n"
     )
     about: Record = {
-        **machine.describe_machine(),
-        "versions": machine.installed_versions(),
-        "date": machine.utc_now(),
+        **machine.conditions(),
         "seed": seed,
         "quick": False,
     }

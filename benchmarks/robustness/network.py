@@ -23,12 +23,12 @@ import click
 
 from benchmarks import machine
 from benchmarks.measure import ROOT
+from benchmarks.options import results_option
 from benchmarks.report import conditions_text, markdown_table
 from benchmarks.robustness.mirrors import FILES, Fault, Mirror, faults_at, refusing, whole
 from benchmarks.store import write_json, write_text
 from ovr_digits.idx import read_content
 
-_RESULTS = ROOT / "benchmarks" / "results"
 _POSITIONS = ["first mirror", "all mirrors", *FILES]
 #: Megabytes that a download may take up; what is unpacked is held to 100 MB, and held twice.
 _MAX_MB = 600
@@ -222,12 +222,7 @@ def _table(outcomes: Sequence[Outcome]) -> str:
 @click.option("--only", multiple=True, help="Faults whose name holds this.")
 @click.option("--timeout", type=float, default=1.0, show_default=True, help="Seconds of silence.")
 @click.option("--time-limit", type=float, default=5.0, show_default=True, help="Seconds a file.")
-@click.option(
-    "--output",
-    type=click.Path(file_okay=False, resolve_path=True, path_type=Path),
-    default=_RESULTS,
-    help="Folder for the results. [default: benchmarks/results]",
-)
+@results_option
 def main(only: tuple[str, ...], timeout: float, time_limit: float, output: Path) -> None:
     """Meet every fault in every position; exit status 1 where a promise was not kept."""
     outcomes = []
@@ -245,9 +240,7 @@ def main(only: tuple[str, ...], timeout: float, time_limit: float, output: Path)
     failed = sum(bool(outcome.wrong) for outcome in outcomes)
     click.echo(f"{len(outcomes)} runs, {failed} not as promised")
     about: dict[str, Any] = {
-        **machine.describe_machine(),
-        "versions": machine.installed_versions(("pooch", "requests", "urllib3")),
-        "date": machine.utc_now(),
+        **machine.conditions(("pooch", "requests", "urllib3")),
         "quick": bool(only),
     }
     result = {"runs": len(outcomes), "failed": failed, "timeout": timeout, "time_limit": time_limit}

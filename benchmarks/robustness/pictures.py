@@ -16,6 +16,7 @@ import click
 
 from benchmarks import machine
 from benchmarks.measure import ROOT
+from benchmarks.options import results_option
 from benchmarks.report import conditions_text, markdown_table
 from benchmarks.robustness.mutations import mutated
 from benchmarks.robustness.picture_cases import CASES
@@ -23,7 +24,6 @@ from benchmarks.robustness.trial import MAX_BYTES, MAX_SECONDS, Attempt, Outcome
 from benchmarks.store import write_json, write_text
 from ovr_digits.errors import BlankPictureError
 
-_RESULTS = Path(__file__).resolve().parents[1] / "results"
 #: Of so many mutations, one is also read as a number.
 _NUMBERS = 10
 #: Ends the name of a case of which the number is read.
@@ -136,12 +136,7 @@ def _keep(outcomes: Iterable[Outcome], folder: Path) -> None:
     default=Path("failures"),
     help="Folder for the pictures on which it failed.",
 )
-@click.option(
-    "--output",
-    type=click.Path(file_okay=False, resolve_path=True, path_type=Path),
-    default=_RESULTS,
-    help="Folder for the results. [default: benchmarks/results]",
-)
+@results_option
 def main(
     count: int, seed: int, jobs: int, records: Path | None, failures: Path, output: Path
 ) -> None:
@@ -157,9 +152,7 @@ def main(
     slowest = max((outcome for _, outcome in found), key=lambda outcome: outcome.seconds)
     table = markdown_table(_COLUMNS, _table(found))
     about: dict[str, Any] = {
-        **machine.describe_machine(),
-        "versions": machine.installed_versions(("pillow",)),
-        "date": machine.utc_now(),
+        **machine.conditions(("pillow",)),
         "quick": count < _FEW,
         "seed": seed,
         "command": f"python -m benchmarks.robustness.pictures --count {count} --seed {seed}",

@@ -88,9 +88,7 @@ def main(preset: str, dataset: str, at: tuple[float, ...], output: Path) -> None
     same = all(np.array_equal(scores[0], other) for other in scores)
     click.echo(f"same scores: {same}")
     about = {
-        **machine.describe_machine(),
-        "versions": machine.installed_versions(),
-        "date": machine.utc_now(),
+        **machine.conditions(),
         "quick": dataset == "digits",
     }
     result = {"preset": preset, "dataset": dataset, "same": same, "undisturbed": undisturbed}

@@ -13,13 +13,13 @@ from typing import Any
 import click
 
 from benchmarks import machine
+from benchmarks.options import results_option
 from benchmarks.report import conditions_text, markdown_table
 from benchmarks.robustness.web_clients import BEHAVIOURS
 from benchmarks.robustness.web_load import N_GOOD, N_HOSTILE, Trial
 from benchmarks.robustness.web_watch import Sample, median_mb, watched
 from benchmarks.store import write_json, write_text
 
-_RESULTS = Path(__file__).resolve().parents[1] / "results"
 #: A shorter run is a quick one, and tells nothing of memory.
 _LONG = 600.0
 #: Memory may grow so much between the second minute and the last, and besides some MB.
@@ -81,12 +81,7 @@ def _memory(samples: Sequence[Sample], seconds: float) -> tuple[dict[str, list[f
 @click.option(
     "--models", type=click.Path(exists=True, dir_okay=False, path_type=Path, resolve_path=True)
 )
-@click.option(
-    "--output",
-    type=click.Path(file_okay=False, resolve_path=True, path_type=Path),
-    default=_RESULTS,
-    help="Folder for the results. [default: benchmarks/results]",
-)
+@results_option
 def main(
     seconds: float,
     count: int,
@@ -107,9 +102,7 @@ def main(
         faults += [*trial.faults, *service.stop()]
         faults += [*service.faults_in_log(), *service.faults_in_files()]
     about: dict[str, Any] = {
-        **machine.describe_machine(),
-        "versions": machine.installed_versions(("fastapi", "uvicorn", "h11", "pebble")),
-        "date": machine.utc_now(),
+        **machine.conditions(("fastapi", "uvicorn", "h11", "pebble")),
         "quick": seconds < _LONG,
         "seed": seed,
         "command": f"python -m benchmarks.robustness.web --seconds {seconds:g} --seed {seed}",

@@ -110,9 +110,7 @@ def main(output: Path) -> None:
         at_most = rounds * (_PART if kind == "training" else 1024)
         found += work_out(kind, run["rate"] / n_workers, run["bytes_a_digit"], at_most)
     about: dict[str, Any] = {
-        **machine.describe_machine(),
-        "versions": machine.installed_versions(("dask", "distributed")),
-        "date": machine.utc_now(),
+        **machine.conditions(("dask", "distributed")),
         "quick": False,
         "parts_a_second": rounds,
     }

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from benchmarks import machine
-from benchmarks.measure import ROOT
+from benchmarks.options import results_option
 from benchmarks.report import conditions_text, markdown_table
 from benchmarks.scale.running import run_watched
 from benchmarks.store import Record, write_json, write_text
@@ -108,12 +108,7 @@ def errors_said(runs: list[Record]) -> str:
 @click.option("--jobs", type=int, default=-1, show_default=True)
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--quick", is_flag=True, help="Few digits, to see that all works.")
-@click.option(
-    "--output",
-    type=click.Path(file_okay=False, resolve_path=True, path_type=Path),
-    default=ROOT / "benchmarks" / "results",
-    help="Folder for the results. [default: benchmarks/results]",
-)
+@results_option
 def main(
     sizes: str | None, dataset: str, preset: str, jobs: int, seed: int, quick: bool, output: Path
 ) -> None:
@@ -130,9 +125,7 @@ def main(
             runs.append(run_size(n, options, Path(folder)))
             click.echo("  ".join(_row(runs[-1])))
             about: dict[str, Any] = {
-                **machine.describe_machine(),
-                "versions": machine.installed_versions(),
-                "date": machine.utc_now(),
+                **machine.conditions(),
                 "dataset": dataset,
                 "preset": preset,
                 "jobs": jobs,

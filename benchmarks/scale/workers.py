@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from benchmarks import machine
-from benchmarks.measure import ROOT
+from benchmarks.options import results_option
 from benchmarks.report import conditions_text, markdown_table
 from benchmarks.scale.running import run_watched
 from benchmarks.store import Record, write_json, write_text
@@ -94,12 +94,7 @@ def write_many(n: int, work: Path) -> None:
 @click.option("--digits", type=click.IntRange(min=1000), default=262_144, show_default=True)
 @click.option("--kind", "kinds", type=click.Choice(["training", "prediction"]), multiple=True)
 @click.option("--quick", is_flag=True, help="Few digits, to see that all works.")
-@click.option(
-    "--output",
-    type=click.Path(file_okay=False, resolve_path=True, path_type=Path),
-    default=ROOT / "benchmarks" / "results",
-    help="Folder for the results. [default: benchmarks/results]",
-)
+@results_option
 def main(digits: int, kinds: tuple[str, ...], quick: bool, output: Path) -> None:
     """Train and predict with 1, 2 and 4 workers, here and on a cluster."""
     digits = 20_000 if quick else digits
@@ -120,9 +115,7 @@ def main(digits: int, kinds: tuple[str, ...], quick: bool, output: Path) -> None
                     runs.append(found)
                     click.echo("  ".join(_row(found)))
     about: dict[str, Any] = {
-        **machine.describe_machine(),
-        "versions": machine.installed_versions(("dask", "distributed", "pyarrow")),
-        "date": machine.utc_now(),
+        **machine.conditions(("dask", "distributed", "pyarrow")),
         "digits": digits,
         "quick": quick,
     }
