@@ -96,9 +96,11 @@ def draw(runs: list[Record], path: Path) -> None:
 
 def errors_said(runs: list[Record]) -> str:
     """What the curve shows, in words."""
-    first, last = runs[0]["test_error"], runs[-1]["test_error"]
-    verb = "falls" if last < first else "does not fall"
-    return f"test error {verb} from {first:.2%} to {last:.2%}"
+    first, best = runs[0], min(runs, key=lambda run: run["test_error"])
+    if best is first:
+        return f"test error does not fall from {first['test_error']:.2%}"
+    said = f"test error falls from {first['test_error']:.2%} to {best['test_error']:.2%}"
+    return said if best is runs[-1] else f"{said} at {best['digits'] / 1e6:g} million, no further"
 
 
 @click.command()
