@@ -23,9 +23,10 @@ _NOTES = """\
 Training is `ovr-digits train --augment`, and counts the stage in which detectors learn from the
 stream; prediction is `ovr-digits predict --batch` on IDX files, and counts all of it.
 *Processes* are those of `--jobs`; *Dask* is a scheduler and workers of one thread each in
-processes of their own, on the loopback, over which *bytes a digit* went, both ways, what every
-worker gets once included. *efficiency* is the rate against that of one worker of the same kind,
-times their number.
+processes of their own, on the loopback, over which *bytes a digit* went, both ways and by the
+scheduler counted twice, what every worker gets once included. *efficiency* is the rate against
+that of one worker of the same kind, times their number. *peak memory* is that of the processes of
+the command, without a cluster's.
 """
 
 
