@@ -167,7 +167,10 @@ def _words(name: str) -> str:
 def _text(name: str, value: Any) -> str:
     """A value of the provenance in words."""
     if isinstance(value, dict):
-        return ", ".join(f"{_words(key)} {_text(key, item)}" for key, item in value.items())
+        given = {key: item for key, item in value.items() if item is not None}
+        return ", ".join(f"{_words(key)} {_text(key, item)}" for key, item in given.items())
+    if value is None:
+        return "none"
     if name.endswith("accuracy") and isinstance(value, float):
         return f"{value:.2%}"
     if isinstance(value, int) and not isinstance(value, bool) and name != "seed":
