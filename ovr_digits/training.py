@@ -190,9 +190,10 @@ def train(
             "negatives": options.negatives,
         },
     )
-    provenance = _provenance(result, train_split)
+    split = f"the last {VALIDATION_FRACTION:.0%} of {result.samples} images held out first"
+    from_where = provenance(result, train_split.digest, split)
     for detector in model.detectors_:
-        detector.provenance_ = provenance
+        detector.provenance_ = from_where
     save_models(model.detectors_, options.output)
     checkpoint.clear()
     return result
@@ -215,11 +216,21 @@ def _asked(options: TrainingOptions, epochs: int, has_curves: bool, split: Split
     }
 
 
-def _provenance(result: TrainingResult, split: Split) -> dict[str, Any]:
+def provenance(result: TrainingResult, digest: str, split: str) -> dict[str, Any]:
+    """What a models.pkl says of where it comes from.
+
+    Parameters
+    ----------
+    result : TrainingResult
+    digest : str
+        Of the training images.
+    split : str
+        Which of them were held out.
+    """
     return {
-        "dataset": split.dataset,
-        "digest": split.digest,
-        "split": f"the last {VALIDATION_FRACTION:.0%} of {result.samples} images held out first",
+        "dataset": result.dataset,
+        "digest": digest,
+        "split": split,
         "samples": result.samples,
         "options": result.options,
         "validation_accuracy": result.validation_accuracy,

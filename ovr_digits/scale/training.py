@@ -43,7 +43,7 @@ from ovr_digits.scale.learning import (
 from ovr_digits.scale.sources import Piece, Source, dataset_source, distorted, finely, open_source
 from ovr_digits.sgd import BLOCK, learning_rate
 from ovr_digits.stamp import stamp
-from ovr_digits.training import MIN_SAMPLES, TrainingResult
+from ovr_digits.training import MIN_SAMPLES, TrainingResult, provenance
 
 #: Pieces that there are at least, so that some can be held out, and parts differ little in size.
 _MIN_PIECES = 48
@@ -158,18 +158,8 @@ def train_stream(options: StreamOptions, progress: Progress | None = None) -> Tr
         kept_epoch=lesson.options.epochs,
         options=asked,
     )
-    provenance = {
-        "dataset": result.dataset,
-        "digest": base.digest,
-        "split": f"{len(validation.y):,} images held out first",
-        "samples": result.samples,
-        "options": asked,
-        "validation_accuracy": result.validation_accuracy,
-        "test_accuracy": test_accuracy,
-        "seconds": round(result.seconds, 1),
-        **stamp("numpy", "scikit-learn"),
-    }
-    models = replace(models, provenance=provenance)
+    split = f"{len(validation.y):,} images held out first"
+    models = replace(models, provenance=provenance(result, base.digest, split))
     n_updates = course.n_digits * lesson.options.epochs
     save_models(detectors_of(models, options.loss, n_updates), options.output)
     checkpoint.clear()
