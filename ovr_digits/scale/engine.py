@@ -8,6 +8,7 @@ import tempfile
 import threading
 import time
 import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager, contextmanager
@@ -136,12 +137,12 @@ def _quiet_tracker() -> Iterator[None]:
         os.environ["PYTHONWARNINGS"] = earlier
 
 
-class Handle:
+class Handle(ABC):
     """Stands for a shared value on its way to a worker."""
 
+    @abstractmethod
     def get(self) -> Any:
         """The value, asked for on the worker."""
-        raise NotImplementedError
 
 
 class Call:
@@ -173,7 +174,7 @@ def other_version(address: str, there: str | None, here: str) -> str:
     return f"Dask at {address} has {has}; install version {here} there, as here"
 
 
-class JoblibEngine(Engine):
+class JoblibEngine(Engine, ABC):
     """What engines have in common that hand tasks out through joblib."""
 
     _call: ClassVar[type[Call]] = Call
@@ -205,21 +206,21 @@ class JoblibEngine(Engine):
     def _with_handles(self, task: Task) -> Task:
         return tuple(self._shared[id(a)][0] if id(a) in self._shared else a for a in task)
 
+    @abstractmethod
     def _send(self, value: Any) -> Handle:
         """Make a value available to all workers, those to come among them."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _configured(self) -> AbstractContextManager[Any]:
         """The context that gives joblib its backend."""
-        raise NotImplementedError
 
     def _has_grown(self) -> bool:
         """Whether there are more workers than at the beginning of the run."""
         return False
 
+    @abstractmethod
     def _errors_explained(self) -> AbstractContextManager[Any]:
         """A context that makes one line of what goes wrong with workers."""
-        raise NotImplementedError
 
 
 class _Queue:
