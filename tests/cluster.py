@@ -123,6 +123,10 @@ class Cluster:
         if not children:
             process.wait(_PATIENCE)
 
+    def wait_for_end(self, number: int) -> None:
+        """Wait until a worker has left by itself."""
+        self._workers[number].wait(_PATIENCE)
+
     def wait_for_workers(self, n: int) -> None:
         """Wait until there are exactly ``n`` of them, as the scheduler sees it."""
         deadline = time.monotonic() + _PATIENCE

@@ -330,11 +330,13 @@ def test_a_cluster_needs_the_same_version(tmp_path: Path, version: str | None) -
 def test_a_later_worker_without_the_package_harms_nobody(tmp_path: Path) -> None:
     with Cluster(1) as cluster, open_engine(scheduler=cluster.address) as engine:
         results = []
-        for result in engine.run(double, ((i, 0.1) for i in range(30))):
+        for result in engine.run(double, ((i, 0.1) for i in range(60))):
             if len(results) == 3:
-                cluster.add_worker(env=_other_package(tmp_path, "0.0.1"))
+                # It leaves again as soon as it is there, perhaps before it is seen.
+                later = cluster.add_worker(wait=False, env=_other_package(tmp_path, "0.0.1"))
             results.append(result)
-        assert results == [2 * i for i in range(30)]
+        assert results == [2 * i for i in range(60)]
+        cluster.wait_for_end(later)
 
 
 def _other_package(folder: Path, version: str | None) -> dict[str, str]:
