@@ -314,11 +314,9 @@ def _schema(has_labels: bool) -> pa.Schema:
 def answer_piece(models: ModelsFile, piece: Piece) -> PieceAnswers:
     """Read a piece, and let the ten detectors vote on what could be read of it."""
     reading = piece.read()
-    n = len(reading.X)
-    read = np.ones(n, bool)
-    read[list(reading.errors)] = False
-    scores = np.zeros((n, 10))
-    scores[read] = _load(models).decision_function(reading.X[read])
+    is_read = reading.is_read
+    scores = np.zeros((len(is_read), 10))
+    scores[is_read] = _load(models).decision_function(reading.X[is_read])
     groups = itertools.groupby(name for name, _ in reading.places)
     return PieceAnswers(
         files=[(name, len(list(group))) for name, group in groups],

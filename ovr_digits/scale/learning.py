@@ -13,10 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 from ovr_digits.coordinates import CoordinateSpace, Inputs
-from ovr_digits.core.arrays import Array, Bools, Float32, Float64, Floats
+from ovr_digits.core.arrays import Bools, Float32, Float64, Floats
 from ovr_digits.core.distortion import apply_distortions, draw_distortions
 from ovr_digits.core.features import Branch, as_images, branch_features
 from ovr_digits.fitting import DetectorOptions
@@ -118,14 +117,11 @@ def learn_part(
     weights : Weights, optional
     """
     readings = [piece.read() for piece in pieces]
-    is_held = [
-        np.full(len(reading.X), piece.origin in lesson.held_out)
-        for piece, reading in zip(pieces, readings, strict=True)
-    ]
     X, y, errors = _readable(readings)
     if not len(X):
         return Learnt(weights or _zeros(lesson), 0, errors)
-    held = np.concatenate(is_held)[_rows_read(readings)]
+    is_held = [piece.origin in lesson.held_out for piece in pieces]
+    held = np.repeat(is_held, [int(reading.is_read.sum()) for reading in readings])
     rng = np.random.RandomState([lesson.seed, number])
     negatives = _negatives(lesson, round(lesson.share * len(X)), rng)
     # The first committee sees but the first of them.
@@ -134,14 +130,13 @@ def learn_part(
     )
     targets = np.concatenate([y[~held], np.full(len(negatives), 255), y[held]])[:, None]
     targets = targets == np.arange(10)
-    with threadpool_limits(1, user_api="blas"):
-        Z = lesson.coordinates(images)
-        learners = _learners(lesson, targets, len(Z) - int(held.sum()), weights, rng)
-        for _ in range(lesson.options.epochs):
-            order = rng.permutation(len(Z))
-            for learner in learners:
-                for some in learner.begin_pass(Z):
-                    learner.learn(Z, order, some)
+    Z = lesson.coordinates(images)
+    learners = _learners(lesson, targets, len(Z) - int(held.sum()), weights, rng)
+    for _ in range(lesson.options.epochs):
+        order = rng.permutation(len(Z))
+        for learner in learners:
+            for some in learner.begin_pass(Z):
+                learner.learn(Z, order, some)
     return Learnt([_stacked(*learner.last) for learner in learners], len(X), errors)
 
 
@@ -174,9 +169,8 @@ def _zeros(lesson: Lesson) -> Weights:
 def score_piece(lesson: Lesson, piece: Piece, coef: Float64, intercept: Float64) -> Scored:
     """Scores of the digits of a piece by weights (10, n_inputs) on what detectors see."""
     X, y, _ = _readable([piece.read()])
-    with threadpool_limits(1, user_api="blas"):
-        Z = lesson.coordinates(as_images(X, IMAGE_SHAPE))
-        return Scored(lesson.space.score(Z, coef, intercept), y)
+    Z = lesson.coordinates(as_images(X, IMAGE_SHAPE))
+    return Scored(lesson.space.score(Z, coef, intercept), y)
 
 
 def read_piece(piece: Piece) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
@@ -200,23 +194,12 @@ def _negatives(lesson: Lesson, n: int, rng: np.random.RandomState) -> Floats:
     return apply_distortions(images, draw_distortions(n, lesson.options.distortion, rng))
 
 
-def _rows_read(readings: Sequence[Reading]) -> Array:
-    """Which rows of all readings together could be read."""
-    parts = []
-    for reading in readings:
-        is_read = np.ones(len(reading.X), bool)
-        is_read[list(reading.errors)] = False
-        parts.append(is_read)
-    return np.flatnonzero(np.concatenate(parts))
-
-
 def _readable(
     readings: Sequence[Reading],
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8], list[str]]:
     """Images and digits of what could be read, and a line for each that could not."""
-    rows = _rows_read(readings)
-    X = np.concatenate([reading.X for reading in readings])[rows]
-    y = np.concatenate([_labels(reading) for reading in readings])[rows]
+    X = np.concatenate([reading.X[reading.is_read] for reading in readings])
+    y = np.concatenate([_labels(reading)[reading.is_read] for reading in readings])
     return X, y, [line for reading in readings for line in error_lines(reading)]
 
 

@@ -44,6 +44,13 @@ class Reading:
     places: Sequence[tuple[str, int | None]]
     errors: Mapping[int, str]
 
+    @property
+    def is_read(self) -> NDArray[np.bool_]:
+        """Which of the digits could be read: (n,)."""
+        is_read = np.ones(len(self.X), bool)
+        is_read[list(self.errors)] = False
+        return is_read
+
 
 class Piece(Protocol):
     """About ``PIECE`` digits of a source: paths and numbers, so that it costs little to send."""
