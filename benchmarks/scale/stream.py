@@ -86,11 +86,12 @@ def draw(runs: list[Record], path: Path) -> None:
     axes.set_xscale("log")
     axes.set_xticks(sizes, [f"{size / 1e6:g}" for size in sizes])
     axes.minorticks_off()
-    axes.set(xlabel="million digits seen", ylabel="error, %", ylim=(0, None))
+    axes.set(xlabel="million digits seen, copies distorted anew", ylabel="error, %", ylim=(0, None))
     axes.margins(x=0.08, y=0.15)
     axes.legend(frameon=False)
     open_frame(axes)
-    set_title(figure, f"On a stream of distorted digits, {errors_said(runs)}")
+    said = errors_said(runs)
+    set_title(figure, said[0].upper() + said[1:])
     save_figure(figure, path)
 
 
