@@ -26,12 +26,7 @@ from ovr_digits.core.arrays import Array
 from ovr_digits.core.detectors import DetectorArrays
 from ovr_digits.core.features import Branch, KernelLayer, LeadingAxes, n_positions
 from ovr_digits.core.views import VIEWS
-from ovr_digits.errors import DigitsError
-from ovr_digits.reading import read_bytes
-
-FILE_NAME = "models.pkl"
-#: The most bytes that a models.pkl may have; a trained one has under 5 MB.
-MAX_BYTES = 64_000_000
+from ovr_digits.modelplace import MAX_BYTES, ModelFileError, find_models, read_models
 
 _IMAGE_SHAPE = (28, 28)
 _N_DIGITS = 10
@@ -70,10 +65,6 @@ _OPCODES: Mapping[bytes, Any] = {
 }
 
 
-class ModelFileError(DigitsError):
-    """A models.pkl that cannot be read, or that is refused."""
-
-
 @dataclass(frozen=True)
 class StoredSizes:
     """Bytes of a models.pkl and of the arrays in it, as they are stored.
@@ -98,33 +89,6 @@ class StoredSizes:
     def rest(self) -> int:
         """Of what is no such array: names, settings, provenance."""
         return self.file - sum(map(sum, self.layers)) - sum(self.leading) - self.weights
-
-
-def find_models(path: str | os.PathLike[str] | None = None) -> Path:
-    """Where models.pkl is: the given path, the working folder's, or the one that ships.
-
-    Raises
-    ------
-    ModelFileError
-        Where none of these exists.
-    """
-    if path is not None:
-        return Path(path)
-    for candidate in (Path(FILE_NAME), *_shipped()):
-        if candidate.is_file():
-            return candidate
-    raise ModelFileError("no models.pkl here or in the package; make one with: ovr-digits train")
-
-
-def _shipped() -> tuple[Path, ...]:
-    """Where the file that ships may lie: inside the package, or beside it in a source checkout."""
-    package = Path(__file__).parent
-    return package / FILE_NAME, package.parent / FILE_NAME
-
-
-def is_shipped(path: Path) -> bool:
-    """Whether a path is that of the models.pkl that ships."""
-    return path.resolve() in [shipped.resolve() for shipped in _shipped()]
 
 
 def load_models(path: str | os.PathLike[str] | None = None) -> DetectorArrays:
@@ -166,11 +130,7 @@ def _read(
 ) -> tuple[bytes, DetectorArrays, list[_Detector]]:
     """A models.pkl as it is stored, and what is in it."""
     path = find_models(path)
-    try:
-        data = read_bytes(path, MAX_BYTES)
-    except DigitsError as error:
-        advice = "; make one with: ovr-digits train" if str(error) == "no such file" else ""
-        raise ModelFileError(f"{path}: {error}{advice}") from None
+    data = read_models(path)
     try:
         return data, *_parse(data)
     except ModelFileError as error:

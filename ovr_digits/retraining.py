@@ -15,7 +15,8 @@ from ovr_digits.atomic import check_writable
 from ovr_digits.corrections import load_corrections
 from ovr_digits.data import Dataset, load_split
 from ovr_digits.detectors import detector_arrays
-from ovr_digits.modelfile import find_models, load_models, save_models
+from ovr_digits.modelfile import load_models, save_models
+from ovr_digits.modelplace import find_models
 from ovr_digits.parallel import collect
 from ovr_digits.progress import Progress
 from ovr_digits.stamp import stamp
@@ -33,7 +34,7 @@ class RetrainingOptions:
     extra : Path
         Folder of kept corrections.
     models : Path, optional
-        The models.pkl to begin from; default: see ``modelfile.find_models``.
+        The models.pkl to begin from; default: see ``modelplace.find_models``.
     output : Path
         The models.pkl to write.
     dataset : "mnist" or "digits", optional

@@ -30,15 +30,8 @@ from sklearn.linear_model import SGDClassifier
 from ovr_digits import modelfile
 from ovr_digits.core.features import Branch, KernelLayer, LeadingAxes, n_positions
 from ovr_digits.core.vote import count_votes
-from ovr_digits.modelfile import (
-    FILE_NAME,
-    MAX_BYTES,
-    ModelFileError,
-    find_models,
-    load_models,
-    parse_models,
-    save_models,
-)
+from ovr_digits.modelfile import load_models, parse_models, save_models
+from ovr_digits.modelplace import FILE_NAME, MAX_BYTES, ModelFileError, find_models
 
 COMMITTED = Path(__file__).parent.parent / FILE_NAME
 
@@ -481,7 +474,8 @@ def test_no_codec_is_imported_for_the_text_of_an_opcode_that_is_refused():
     codec = "encodings.raw_unicode_escape"
     output = python(
         "import sys\n"
-        "from ovr_digits.modelfile import ModelFileError, parse_models\n"
+        "from ovr_digits.modelfile import parse_models\n"
+        "from ovr_digits.modelplace import ModelFileError\n"
         "sys.modules.pop(sys.argv[1], None)\n"
         "try: parse_models(b'\\x80\\x02Vtext\\n.')\n"
         "except ModelFileError as error: print(error, sys.argv[1] in sys.modules)\n",
@@ -958,7 +952,8 @@ def test_small_files_cannot_claim_memory_or_time(tiny_models_bytes, tmp_path):
         (tmp_path / f"{index}.pkl").write_bytes(data)
     output = python(
         "import json, resource, sys, time\n"
-        "from ovr_digits.modelfile import ModelFileError, load_models\n"
+        "from ovr_digits.modelfile import load_models\n"
+        "from ovr_digits.modelplace import ModelFileError\n"
         "resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30))\n"
         "for index in range(int(sys.argv[2])):\n"
         "    start, why = time.process_time(), None\n"
@@ -1027,7 +1022,8 @@ def test_a_file_without_permission_is_told(tiny_models_bytes, tmp_path):
     path.chmod(0)
     output = python(
         "import os, sys\n"
-        "from ovr_digits.modelfile import ModelFileError, load_models\n"
+        "from ovr_digits.modelfile import load_models\n"
+        "from ovr_digits.modelplace import ModelFileError\n"
         "if os.geteuid() == 0: os.setuid(65534)\n"  # root may read everything
         "try: load_models(sys.argv[1])\n"
         "except ModelFileError as error: print(error)\n",
@@ -1106,7 +1102,8 @@ def test_a_full_disk_leaves_the_old_file(tiny_models, tmp_path):
     (tmp_path / "models.pkl").write_bytes(b"old")
     output = python(
         "import pickle, resource, sys\n"
-        "from ovr_digits.modelfile import ModelFileError, save_models\n"
+        "from ovr_digits.modelfile import save_models\n"
+        "from ovr_digits.modelplace import ModelFileError\n"
         "with open(sys.argv[1], 'rb') as file: detectors = pickle.load(file)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"
         "try: save_models(detectors, sys.argv[2])\n"

@@ -36,6 +36,7 @@ from ovr_digits.web.guard import Guard
 from ovr_digits.web.hosts import is_same_origin, served_hosts
 from ovr_digits.web.limits import Limits
 
+ROOT = Path(__file__).parent.parent
 COMMAND = [sys.executable, "-m", "ovr_digits"]
 SERVED_HEADERS = {
     "content-security-policy",
@@ -671,6 +672,29 @@ def test_a_worker_that_is_killed_takes_only_its_own_picture_along(
     assert len(service.workers()) == 1
 
 
+def test_the_models_of_the_start_serve_to_the_end(
+    start: Callable[..., Service], tiny_models_bytes: bytes, tmp_path: Path
+) -> None:
+    path, other = tmp_path / "models.pkl", tmp_path / "other.pkl"
+    path.write_bytes(tiny_models_bytes)
+    service = start("--workers", "2", "--models", str(path))
+    answer = service.post("/api/predict", SEVEN).json
+    told = service.ask("GET", "/api/models").json
+    other.write_bytes((ROOT / "models.pkl").read_bytes())
+    for change in (lambda: other.replace(path), path.unlink):
+        change()
+        before = service.workers()
+        for worker in before:
+            with contextlib.suppress(ProcessLookupError):  # replaced with the first
+                os.kill(worker, signal.SIGKILL)
+        wait_until(lambda before=before: not any(map(command_of, before)))  # type: ignore[misc]
+        for _ in range(4):  # whoever of them does it
+            assert service.post("/api/predict", SEVEN).json == answer
+        assert not set(before) & set(service.workers())
+        assert service.ask("GET", "/api/models").json == told
+    assert service.stop() == 0
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_stop_ends_what_was_begun(start: Callable[..., Service], number: signal.Signals) -> None:
     service = start("--workers", "2")
@@ -1004,6 +1028,15 @@ def test_models_that_are_not_there(tmp_path: Path) -> None:
         assert str(missing) in failure_of(command, "--port", "0", "--models", str(missing))
 
 
+def test_models_that_cannot_be_used(tmp_path: Path) -> None:
+    path = tmp_path / "models.pkl"
+    for content, why in ((b"", "empty"), (b"no models", "not a models.pkl")):
+        path.write_bytes(content)
+        line = failure_of("serve", "--port", "0", "--models", str(path))
+        assert line.startswith(f"ovr-digits: {path}: ")
+        assert why in line
+
+
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     folder = tmp_path / "missing" / "kept"
     assert str(folder) in failure_of("draw", "--port", "0", "--keep", str(folder))
@@ -1033,7 +1066,7 @@ def test_workers_that_are_ended_while_they_start_say_nothing(tmp_path: Path) -> 
         "from ovr_digits.web.workers import Workers\n"
         "if __name__ == '__main__':\n"
         "    for pause in range(0, 120, 5):\n"
-        "        workers = Workers(3, Limits(), None)\n"
+        "        workers = Workers(3, Limits(), b'')\n"
         "        workers.start()\n"
         "        time.sleep(pause / 1000)\n"
         "        workers.stop()\n"

@@ -310,7 +310,7 @@ def _learn_hand(
     refuse_given(_NOT_WITH_EXTRA, "of a training from the beginning; leave out with --extra.")
     context, given = click.get_current_context(), given_parameters()
 
-    from ovr_digits.modelfile import is_shipped
+    from ovr_digits.modelplace import is_shipped
 
     if "output" not in given and is_shipped(output):
         raise click.UsageError(

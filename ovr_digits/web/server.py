@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ovr_digits.errors import DigitsError
+from ovr_digits.modelplace import ModelFileError, find_models, read_models
 from ovr_digits.web.hosts import served_hosts
 from ovr_digits.web.interrupts import interrupts_held
 from ovr_digits.web.limits import Limits
@@ -99,7 +100,10 @@ def _run(
     with listener:
         from ovr_digits.web.workers import Workers
 
-        workers = Workers(settings.workers, settings.limits, settings.models)
+        models = find_models(settings.models)
+        content = read_models(models)
+        with _starting():
+            workers = Workers(settings.workers, settings.limits, content)
         try:
             with _starting():
                 provenance = workers.start()
@@ -110,7 +114,7 @@ def _run(
             from ovr_digits.web.connection import Connections
             from ovr_digits.web.guard import HEADERS, Guard
 
-            app = create_app(workers, settings.limits, _result(provenance), settings.keep)
+            app = create_app(workers, settings.limits, _result(provenance, models), settings.keep)
             address, port = listener.getsockname()[:2]
             connections = Connections(settings.limits, log)
             hosts = served_hosts(address, (settings.host, *settings.allowed))
@@ -178,9 +182,12 @@ def _starting() -> Iterator[None]:
         raise DigitsError(f"the worker processes do not start ({why})") from None
 
 
-def _result(provenance: Future[dict[str, Any]]) -> dict[str, Any]:
-    with _starting():
-        return provenance.result()
+def _result(provenance: Future[dict[str, Any]], models: Path) -> dict[str, Any]:
+    try:
+        with _starting():
+            return provenance.result()
+    except ModelFileError as error:
+        raise ModelFileError(f"{models}: {error}") from None
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -6,7 +6,6 @@ so the process that only hands out work does not load it at all.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
 import multiprocessing
@@ -36,27 +35,39 @@ _THREADS = (
 _LARGE = 30_000_000
 
 _models: DetectorArrays | None = None
+_unusable = DigitsError("no models were loaded")
 _max_pixels = 0
 
 
-def start(path: Path | None, max_pixels: int) -> None:
-    """Make this process a worker, with the models of a file and one thread of BLAS."""
-    global _models, _max_pixels
+def start(content: Any, max_pixels: int) -> None:
+    """Make this process a worker, with one thread of BLAS.
+
+    Parameters
+    ----------
+    content : buffer
+        The bytes of a models file; another process may hold them too.
+    max_pixels : int
+        Of a picture, beyond which it is refused.
+    """
+    global _models, _unusable, _max_pixels
     # A service that is stopped tells its workers itself, once they have finished.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     logging.disable()
     os.environ.update(dict.fromkeys(_THREADS, "1"))
-    from ovr_digits.modelfile import load_models
+    from ovr_digits.modelfile import parse_models
 
     # The C library gives back large pieces of memory, and gets them anew for each picture, until
     # it has seen a larger one.
     bytearray(_LARGE)
     _max_pixels = max_pixels
-    with contextlib.suppress(DigitsError):  # told by ``provenance``
-        _models = load_models(path)
-        import ovr_digits.number
-        import ovr_digits.prediction  # noqa: F401
+    try:
+        _models = parse_models(bytes(content))
+    except DigitsError as error:  # told by ``provenance``
+        _unusable = error
+        return
+    import ovr_digits.number
+    import ovr_digits.prediction  # noqa: F401
 
 
 def _end_with_parent() -> None:
@@ -66,21 +77,20 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-def provenance(path: Path | None) -> dict[str, Any]:
-    """What a models file tells of itself.
+def provenance() -> dict[str, Any]:
+    """What the models file tells of itself.
 
     Raises
     ------
     DigitsError
-        Where it cannot be loaded.
+        Where it is unusable.
     """
-    from ovr_digits.modelfile import load_models
-
-    return dict(load_models(path).provenance)
+    return dict(_loaded().provenance)
 
 
 def _loaded() -> DetectorArrays:
-    assert _models is not None
+    if _models is None:
+        raise _unusable
     return _models
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import active_children
 from multiprocessing.context import SpawnContext, SpawnProcess
-from pathlib import Path
 from typing import Any
 
 from pebble import ProcessExpired, ProcessPool
@@ -40,6 +40,9 @@ class _Context(SpawnContext):
     Process = _Process
 
 
+_CONTEXT = _Context()
+
+
 class Workers:
     """A number of processes.
 
@@ -49,14 +52,14 @@ class Workers:
     ----------
     count : int
     limits : Limits
-    models : path or None
-        The models file, which each of them loads.
+    models : bytes
+        The content of the models file, which each of them takes, and those that replace them.
     """
 
-    def __init__(self, count: int, limits: Limits, models: Path | None) -> None:
+    def __init__(self, count: int, limits: Limits, models: bytes) -> None:
         self._count = count
         self._limits = limits
-        self._models = models
+        self._models = _shared(models)
         self._asked = 0
         self._places = asyncio.Semaphore(count + _AHEAD)
         self._pool = self._new_pool()
@@ -67,10 +70,10 @@ class Workers:
         Returns
         -------
         Future
-            What the models file tells of itself; fails with a DigitsError where it is unusable.
+            What the models tell of themselves; fails with a DigitsError where they are unusable.
         """
         _start(self._pool)
-        future: Future[dict[str, Any]] = self._pool.schedule(work.provenance, (self._models,))
+        future: Future[dict[str, Any]] = self._pool.schedule(work.provenance)
         return future
 
     async def run(self, function: Callable[..., bytes], *arguments: Any) -> bytes:
@@ -137,7 +140,7 @@ class Workers:
             self._count,
             initializer=work.start,
             initargs=(self._models, self._limits.pixels),
-            context=_Context(),
+            context=_CONTEXT,
         )
 
     def _replace(self, pool: ProcessPool) -> None:
@@ -145,6 +148,16 @@ class Workers:
             self._pool = self._new_pool()
             _start(self._pool)
             threading.Thread(target=_end, args=(pool,), daemon=True).start()
+
+
+def _shared(content: bytes) -> Any:
+    """The same bytes where all processes see them: once in memory, and in no file that has a name.
+
+    Given to each process through a pipe, they would have to be taken before the next may start.
+    """
+    shared = _CONTEXT.RawArray(ctypes.c_char, len(content))
+    shared.raw = content
+    return shared
 
 
 def _start(pool: ProcessPool) -> None:
