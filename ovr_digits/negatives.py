@@ -14,6 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 from ovr_digits.checkpoint import Checkpoint
 from ovr_digits.core.arrays import Array, Float64
 from ovr_digits.form import IMAGE_SHAPE, to_mnist_form
+from ovr_digits.matplot import import_matplotlib
 
 Grey = NDArray[np.uint8]
 Random = np.random.Generator
@@ -108,9 +109,7 @@ def _drawn(draw: _Draw, rng: Random, digits: Grey) -> Grey:
 @lru_cache(maxsize=2)
 def _fonts(names: Sequence[str]) -> list[ImageFont.FreeTypeFont]:
     """Those of matplotlib's fonts that are there: older versions lack some."""
-    import matplotlib
-
-    folder = Path(matplotlib.get_data_path(), "fonts", "ttf")
+    folder = Path(import_matplotlib().get_data_path(), "fonts", "ttf")
     paths = [folder / f"{name}.ttf" for name in names]
     return [ImageFont.truetype(path, 48) for path in paths if path.exists()]
 

@@ -691,11 +691,22 @@ def test_a_place_that_cannot_be_written(run, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("backend", [None, "tkagg"])
+@pytest.mark.parametrize("backend", [None, "tkagg", "no-such-backend"])
 def test_show_without_a_screen(run, trained, backend):
     settings = {"MPLBACKEND": backend} if backend else {}
     result = run("test", "--dataset", "digits", "--models", trained[0], "--show", **settings)
     assert_one_line(result, "there is no screen")
+
+
+def test_pictures_are_drawn_whatever_is_said_of_windows_and_styles(run, tmp_path):
+    picture = EXAMPLES / "two.png"
+    assert run("predict", picture, "--save", "plain.png").returncode == 0
+    (tmp_path / "matplotlibrc").write_text("text.usetex: True\nfont.size: 40\n")
+    for number, backend in enumerate(("no-such-backend", "module://no_such.module")):
+        result = run("predict", picture, "--save", f"{number}.png", MPLBACKEND=backend)
+        assert (result.returncode, result.stderr) == (0, "")
+        drawn = (tmp_path / f"{number}.png").read_bytes()
+        assert drawn == (tmp_path / "plain.png").read_bytes()
 
 
 @pytest.mark.parametrize("form", ["", "--json"])

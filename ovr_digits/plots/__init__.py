@@ -1,5 +1,10 @@
 """Pictures made with matplotlib, in one style: legible, labelled, safe for the colour-blind."""
 
+# ruff: noqa: E402
+from ovr_digits.matplot import import_matplotlib
+
+import_matplotlib()  # before the modules below ask for parts of it
+
 from ovr_digits.plots.answers import plot_explanations, plot_numbers, plot_votes
 from ovr_digits.plots.data import plot_pixels, plot_sheet, plot_summary
 from ovr_digits.plots.evaluation import (

@@ -25,6 +25,7 @@ from ovr_digits.plots.style import (
     WRONG,
     draw_digit,
     frame,
+    in_own_style,
     open_frame,
 )
 
@@ -32,6 +33,7 @@ _OUTLINE = "#CC79A7"  # as no pen and no paper is likely to be
 _TITLE_LENGTH = 48  # characters that fit over a digit and its bars
 
 
+@in_own_style
 def plot_votes(
     images: Sequence[NDArray[np.uint8]],
     votes: Sequence[Vote],
@@ -127,6 +129,7 @@ def _draw_bars(axes: Any, vote: Vote, winner: str, size: int = 9) -> None:
     open_frame(axes)
 
 
+@in_own_style
 def plot_numbers(numbers: Sequence[NumberAnswer], titles: Sequence[str]) -> Figure:
     """Draw pictures with a box and the answer at every digit that was found.
 
@@ -167,6 +170,7 @@ def plot_numbers(numbers: Sequence[NumberAnswer], titles: Sequence[str]) -> Figu
     return figure
 
 
+@in_own_style
 def plot_explanations(explanations: Sequence[Explanation], titles: Sequence[str]) -> Figure:
     """Draw the way from each picture to its answer, in a row of four steps.
 

@@ -14,11 +14,13 @@ from ovr_digits.plots.style import (
     QUIET,
     WINNER,
     draw_digit,
+    in_own_style,
     set_title,
 )
 from ovr_digits.summary import Summary
 
 
+@in_own_style
 def plot_sheet(
     images: Sequence[NDArray[np.uint8]],
     labels: Sequence[int],
@@ -53,6 +55,7 @@ def plot_sheet(
     return figure
 
 
+@in_own_style
 def plot_pixels(image: NDArray[np.uint8], title: str) -> Figure:
     """Draw a digit (28, 28) uint8 large, with the grey level of every pixel written in it."""
     layout = ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1)
@@ -69,6 +72,7 @@ def plot_pixels(image: NDArray[np.uint8], title: str) -> Figure:
     return figure
 
 
+@in_own_style
 def plot_summary(summary: Summary, title: str) -> Figure:
     """Draw how many there are of each digit as bars, and under each the digit's mean image."""
     layout = ConstrainedLayoutEngine(w_pad=0.05, h_pad=0.05)

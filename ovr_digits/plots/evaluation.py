@@ -19,6 +19,7 @@ from ovr_digits.plots.style import (
     WINNER,
     WRONG,
     draw_digit,
+    in_own_style,
     open_frame,
     set_title,
 )
@@ -31,6 +32,7 @@ _ROLES = {"truth": WINNER, "wrong": WRONG, "fired": FIRED, "quiet": QUIET}
 _PER_ROW, _MOST_ROWS = 9, 3
 
 
+@in_own_style
 def plot_reliability(reliability: Reliability, title: str) -> Figure:
     """Draw how often votes of each height were right, and below it how many there were.
 
@@ -57,6 +59,7 @@ def plot_reliability(reliability: Reliability, title: str) -> Figure:
     return figure
 
 
+@in_own_style
 def plot_confusion(confusion: NDArray[np.int64], title: str) -> Figure:
     """Draw how often each digit (row) got each answer (column); mistakes are tinted by number.
 
@@ -86,6 +89,7 @@ def plot_confusion(confusion: NDArray[np.int64], title: str) -> Figure:
     return figure
 
 
+@in_own_style
 def plot_digit_scores(per_digit: Sequence[DigitScores], title: str) -> Figure:
     """Draw each digit's precision, recall and F1, with the numbers of images behind them.
 
@@ -133,6 +137,7 @@ def _zoom(lowest: float) -> tuple[float, float]:
     return 100 - span, 100 + 0.02 * span
 
 
+@in_own_style
 def plot_precision_recall(curves: Sequence[PrecisionRecall], title: str) -> Figure:
     """Draw each detector's precision over its recall, close to where its threshold lies.
 
@@ -184,6 +189,7 @@ def plot_precision_recall(curves: Sequence[PrecisionRecall], title: str) -> Figu
     return figure
 
 
+@in_own_style
 def plot_gallery(answers: Sequence[SampleAnswer], captions: Sequence[str], title: str) -> Figure:
     """Draw labelled samples in rows, each with its ten votes as columns below it.
 
@@ -247,6 +253,7 @@ def plot_gallery(answers: Sequence[SampleAnswer], captions: Sequence[str], title
     return figure
 
 
+@in_own_style
 def plot_differences(
     comparison: Comparison, images: NDArray[np.uint8], name_a: str, name_b: str
 ) -> Figure:

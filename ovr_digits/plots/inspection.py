@@ -19,6 +19,7 @@ from ovr_digits.plots.style import (
     WRONG,
     draw_digit,
     frame,
+    in_own_style,
 )
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 _MARGIN = 3
 
 
+@in_own_style
 def plot_anchors(views: Sequence[ViewAnchors]) -> Figure:
     """Draw the anchors of every view, as patches of pixels.
 
@@ -85,6 +87,7 @@ def _mosaic(tiles: Float32, n_columns: int) -> NDArray[np.float32]:
     return mosaic
 
 
+@in_own_style
 def plot_detectors(
     portraits: Sequence[DetectorPortrait],
     images: NDArray[np.uint8],

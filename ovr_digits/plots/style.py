@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+import os
 import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib import style
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
@@ -18,6 +20,9 @@ from ovr_digits.formats import format_of
 
 # Okabe and Ito's palette, which all kinds of colour vision can tell apart.
 WINNER, FIRED, QUIET, WRONG = "#0072B2", "#56B4E9", "#BBBBBB", "#D55E00"
+
+#: Draws as written here, and not as a matplotlibrc of the person's may have it.
+in_own_style = style.context("default")
 
 #: Ink that speaks against the answer, that does not matter, and that speaks for it.
 SPEAKS = LinearSegmentedColormap.from_list("speaks", [WRONG, QUIET, WINNER])
@@ -70,6 +75,7 @@ def png_bytes(figure: Figure) -> bytes:
     return buffer.getvalue()
 
 
+@in_own_style
 def _render(figure: Figure, file: Path | io.BytesIO, kind: str) -> None:
     with warnings.catch_warnings():
         # A title may hold letters that the font lacks; boxes in their place will do.
@@ -86,8 +92,10 @@ def show_figure(figure: Figure) -> bool:
 
     # Asking for a window makes matplotlib fall back to a backend without any where it must.
     try:
+        if backend := os.environ.get("MPLBACKEND"):
+            plt.switch_backend(backend)
         window = plt.figure()
-    except ImportError:  # MPLBACKEND asks for one that cannot run here
+    except ImportError:  # it asks for one that is not there, or cannot run here
         return False
     if type(window.canvas).required_interactive_framework is None:
         plt.close(window)

@@ -17,10 +17,12 @@ from ovr_digits.plots.style import (
     FIRED,
     WINNER,
     WRONG,
+    in_own_style,
     open_frame,
 )
 
 
+@in_own_style
 def plot_curves(results: Sequence[EpochResult], kept_epoch: int) -> Figure:
     """Draw loss and errors over the epochs of training, of the vote and of each detector.
 
