@@ -205,14 +205,14 @@ def _best_pieces(branch: Branch, images: Float32) -> tuple[Float32, Float32]:
         n, row, column = np.unravel_index(found[better], patches.shape[:3])
         places[better] = np.stack([n + start, row, column], axis=1)
     height, width = images.shape[1:]
-    half = round(_reach(branch.layers))
-    margins = ((0, 0), (half, half), (half, half))
-    padded = np.pad(seen, margins)
+    side = max(height, width)
+    half = min(round(_reach(branch.layers)), side - 1)  # beyond, there is no more of the image
+    margin = side + half  # the middle of a window may lie outside the image, though never so far
     pieces = np.empty((len(places), 2 * half + 1, 2 * half + 1), np.float32)
     for piece, (n, row, column) in zip(pieces, places, strict=True):
-        top = round(_pixel(row, branch.layers, height))
-        left = round(_pixel(column, branch.layers, width))
-        piece[:] = padded[n, top : top + len(piece), left : left + len(piece)]
+        top = round(_pixel(row, branch.layers, height)) + side
+        left = round(_pixel(column, branch.layers, width)) + side
+        piece[:] = np.pad(seen[n], margin)[top : top + len(piece), left : left + len(piece)]
     return pieces, best
 
 
@@ -229,16 +229,21 @@ def _reach(layers: Sequence[KernelLayer]) -> float:
 
 def _pixel(place: int, layers: Sequence[KernelLayer], size: int) -> float:
     """The pixel in the middle of what a patch of the last layer sees along an axis of ``size``."""
-    sizes = []  # of each layer's responses, before they are pooled
+    sizes = [size]  # of what each layer's patches are cut from
     for layer in layers[:-1]:
-        sizes.append(n_positions(size, layer.patch_size))
-        size = math.ceil(sizes[-1] / layer.stride)
-    middle = place + (layers[-1].patch_size - 1) / 2
-    for layer, n_responses in zip(reversed(layers[:-1]), reversed(sizes), strict=True):
+        sizes.append(math.ceil(n_positions(sizes[-1], layer.patch_size) / layer.stride))
+    middle = _middle(place, layers[-1], sizes[-1])
+    for layer, size in zip(layers[-2::-1], sizes[-2::-1], strict=True):
+        n_responses = n_positions(size, layer.patch_size)
         n_windows = math.ceil(n_responses / layer.stride)
         middle = (n_responses - 1) / 2 + layer.stride * (middle - (n_windows - 1) / 2)
-        middle += (layer.patch_size - 1) / 2
+        middle = _middle(middle, layer, size)
     return middle
+
+
+def _middle(place: float, layer: KernelLayer, size: int) -> float:
+    """The middle of the patch at a place, on an axis that is widened where the patch is longer."""
+    return place + (layer.patch_size - 1) / 2 - max(layer.patch_size - size, 0) // 2
 
 
 # --- detectors ---------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from ovr_digits import load_models
+from ovr_digits.core.features import Branch, KernelLayer
 from ovr_digits.core.occlusion import ink_effects
 from ovr_digits.core.views import VIEWS
 from ovr_digits.data import Split, load_split
@@ -26,7 +27,8 @@ from ovr_digits.inspection import (
     portray_detectors,
     show_anchors,
 )
-from ovr_digits.plots import plot_anchors, plot_detectors
+from ovr_digits.modelfile import parse_models
+from ovr_digits.plots import plot_anchors, plot_detectors, png_bytes
 from ovr_digits.presets import PRESETS
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -231,6 +233,38 @@ def test_models_of_one_layer_have_no_pieces(tiny_models):
     (view, *_) = shown = show_anchors(single, np.zeros((1, 784), np.uint8))
     assert view.last is view.cosines is None
     assert plot_anchors(shown).get_suptitle() == "Learnt without labels: 16 small patches"
+
+
+def drawn_branch(rng: np.random.Generator) -> Branch:
+    """A branch of any geometry that the reader accepts: few anchors, patches larger than maps."""
+    n_channels, layers = 1, []
+    for _ in range(rng.integers(1, 5)):
+        size, n = int(rng.choice([1, 3, 5, 9, 15])), int(rng.integers(1, 5))
+        anchors = rng.normal(size=(n, size**2 * n_channels)).astype(np.float32)
+        anchors /= np.linalg.norm(anchors, axis=1, keepdims=True)
+        whitener = rng.normal(size=(n, n)).astype(np.float32) if rng.random() < 0.5 else None
+        stride = float(rng.choice([1, 1.5, 2, 3, 7, 28]))
+        layers.append(KernelLayer(anchors, size, 2.0, stride, bool(rng.random() < 0.5), whitener))
+        n_channels = n
+    return Branch(str(rng.choice(list(VIEWS))), tuple(layers))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_pictures_of_any_geometry_that_is_read(tiny_models_bytes, digit_images, seed):
+    rng = np.random.default_rng(seed)
+    detectors = pickle.loads(tiny_models_bytes)
+    branches = tuple(drawn_branch(rng) for _ in range(3))
+    detectors[0].features_.branches_ = branches
+    n_features = sum(branch.n_features((28, 28)) for branch in branches)
+    for detector in detectors:
+        detector.sgd_.coef_ = np.zeros((1, n_features))
+    shown = show_anchors(parse_models(pickle.dumps(detectors)), digit_images[:5])
+    for view, branch in zip(shown, branches, strict=True):
+        if len(branch.layers) > 1:
+            assert view.last.shape[0] == len(branch.layers[-1].anchors)
+            assert view.last.shape[1] == view.last.shape[2] <= 55  # all of an image, from any place
+    if seed < 2:
+        assert png_bytes(plot_anchors(shown)).startswith(b"\x89PNG")
 
 
 # --- what a detector looks for -----------------------------------------------------------------
