@@ -8,6 +8,7 @@ import fcntl
 import glob
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,7 +22,7 @@ def replacing(path: Path) -> Iterator[Path]:
     The bytes are on the disk before the name changes, and the new name is on
     the disk before this returns. Where the block fails, the temporary file is
     removed and ``path`` is as it was. Where the process is killed, the next one
-    that replaces ``path`` removes it.
+    that replaces ``path`` removes it. The new file has the mode of the old one.
 
     Raises
     ------
@@ -33,11 +34,16 @@ def replacing(path: Path) -> Iterator[Path]:
     if path.exists() and not path.is_file():
         raise OSError(errno.EINVAL, "not a regular file")
     remove_abandoned(path.parent, path.name)
+    mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else None
     with _locked_temporary(path) as temporary:
         try:
+            if mode is not None:  # from the start: nobody else may read the half of it either
+                temporary.chmod(mode | stat.S_IRUSR | stat.S_IWUSR)
             yield temporary
             with temporary.open("rb") as file:
                 os.fsync(file.fileno())
+            if mode is not None:
+                temporary.chmod(mode)
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
