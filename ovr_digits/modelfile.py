@@ -660,8 +660,10 @@ def _plain(value: object) -> Any:
     def plain(value: object, depth: int) -> Any:
         nonlocal left, characters
         left -= 1
-        if depth > 8 or left < 0:
+        if depth > 8:
             raise ModelFileError("its provenance is nested too deep")
+        if left < 0:
+            raise ModelFileError("its provenance is too long")
         if isinstance(value, dict):
             return {_shown(key): plain(item, depth + 1) for key, item in value.items()}
         if isinstance(value, list | tuple):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ from ovr_digits.stamp import stamp
 
 #: Of a result, where files lay: nobody's business who is given the models.
 _PLACES = ("output", "models")
+#: Adaptations that models tell of one by one; what they tell of themselves may not grow for ever.
+_TOLD = 50
 
 
 @dataclass(frozen=True)
@@ -155,16 +158,30 @@ def retrain(options: RetrainingOptions, progress: Progress | None = None) -> Ret
     provenance = dict(models.provenance)
     if dataset == provenance.get("dataset"):
         provenance["test_accuracy"] = accuracy
-    provenance["adaptations"] = [
-        *provenance.get("adaptations", []),
-        {
-            "models_digest": digest,
-            "rehearsal_digest": train.digest,
-            **{name: value for name, value in result.as_json().items() if name not in _PLACES},
-            **stamp("numpy", "scikit-learn"),
-        },
-    ]
+    entry = {
+        "models_digest": digest,
+        "rehearsal_digest": train.digest,
+        **{name: value for name, value in result.as_json().items() if name not in _PLACES},
+        **stamp("numpy", "scikit-learn"),
+    }
+    provenance = with_adaptation(provenance, entry)
     for detector in adapted.detectors:
         detector.provenance_ = provenance
     save_models(adapted.detectors, options.output)
     return result
+
+
+def with_adaptation(provenance: Mapping[str, Any], entry: Mapping[str, Any]) -> dict[str, Any]:
+    """What adapted models tell of themselves: of the latest adaptations each, of others a count.
+
+    Parameters
+    ----------
+    provenance : mapping
+        Of the models that were adapted.
+    entry : mapping
+        What is told of this adaptation.
+    """
+    adaptations = [*provenance.get("adaptations", []), dict(entry)]
+    earlier = provenance.get("earlier_adaptations", 0) + len(adaptations[:-_TOLD])
+    told = {**provenance, "adaptations": adaptations[-_TOLD:]}
+    return told | ({"earlier_adaptations": earlier} if earlier else {})

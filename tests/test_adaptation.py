@@ -22,6 +22,8 @@ from ovr_digits.data import load_split
 from ovr_digits.detectors import detector_arrays, detectors_of
 from ovr_digits.evaluation import measure_reliability
 from ovr_digits.modelfile import save_models
+from ovr_digits.retraining import with_adaptation
+from ovr_digits.stamp import stamp
 
 #: Rows of the digits inside scikit-learn that the tiny models have not seen.
 UNSEEN = slice(600, 1500)
@@ -232,6 +234,22 @@ def test_lines_that_cannot_be_used_are_named_and_the_rest_is_learnt(tmp_path, ti
     notes = [line for line in done.stderr.splitlines() if "passed over" in line]
     assert len(notes) == 2
     assert "line 13 passed over: 'gone.png'" in notes[0]
+
+
+def test_four_hundred_adaptations_can_be_read(tiny_models_bytes, tmp_path):
+    detectors = pickle.loads(tiny_models_bytes)
+    entry = {"kept": [1] * 10, "rehearsed": 5, **stamp("numpy", "scikit-learn")}
+    provenance = {"dataset": "digits", "adaptations": [entry] * 300}  # as once all were told
+    for number in range(400):
+        provenance = with_adaptation(provenance, {**entry, "rehearsed": number})
+    for detector in detectors:
+        detector.provenance_ = provenance
+    save_models(detectors, tmp_path / "models.pkl")
+    read = load_models(tmp_path / "models.pkl").provenance
+    told = read["adaptations"]
+    assert read["earlier_adaptations"] + len(told) == 700
+    assert [entry["rehearsed"] for entry in told] == list(range(400 - len(told), 400))
+    assert read["dataset"] == "digits"
 
 
 @pytest.mark.parametrize(
