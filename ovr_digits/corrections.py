@@ -29,6 +29,8 @@ MAX_KEPT = 10_000
 
 _MAX_BYTES = 100_000_000
 _DIGITS = range(10)
+#: Characters of a file name that no file can have.
+_SHOWN = 60
 
 
 def keep_correction(
@@ -132,7 +134,7 @@ def load_corrections(
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Read the kept pictures and their digits.
 
-    Of a picture that was kept more than once the last label counts.
+    Of a picture that was kept more than once the last label counts, and its place.
 
     Parameters
     ----------
@@ -175,6 +177,7 @@ def load_corrections(
             except DigitsError as error:
                 passed_over(f"{path}, line {number} passed over: {error}")
             else:
+                labels.pop(image, None)  # so that the latest correction is the last
                 labels[image] = label
         progress.advance(1)
     if not labels:
@@ -197,9 +200,15 @@ def _read_line(folder: Path, line: bytes) -> tuple[bytes, int]:
     if not isinstance(name, str) or not name or Path(name).name != name:
         raise DigitsError("its file is no plain file name")
     picture = folder / name
-    if not picture.is_file():
+    try:
+        is_there, place = picture.is_file(), picture.resolve().parent
+    # RuntimeError: a link to itself, before Python 3.13.
+    except (OSError, ValueError, RuntimeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise DigitsError(f"{name[:_SHOWN]!r}: cannot be looked for ({reason})") from None
+    if not is_there:
         raise DigitsError(f"{name!r}: no such file in the folder")
-    if picture.resolve().parent != folder.resolve():
+    if place != folder.resolve():
         raise DigitsError(f"{name!r}: a link to a file outside the folder")
     try:
         image = find_digit(picture).image

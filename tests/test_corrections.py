@@ -241,3 +241,42 @@ def test_nothing_to_learn_from_is_said(tmp_path):
     (tmp_path / FILE_NAME).write_text("\n{}\n")
     with pytest.raises(DigitsError, match="none of the corrections in it can be used"):
         load_corrections(tmp_path)
+
+
+def test_a_name_that_no_file_can_have_spoils_its_own_line_only(tmp_path, digit_images):
+    kept = keep_correction(tmp_path, drawing(digit_images[0]), 3, VOTE)
+    entries = [{"file": name, "label": 1} for name in ("x" * 300, "\0", "\udcff")]
+    with (tmp_path / FILE_NAME).open("a") as file:
+        file.writelines(json.dumps(entry) + "\n" for entry in entries)
+        file.write(json.dumps({"file": kept, "label": 5}) + "\n")
+    told: list[str] = []
+    _, y = load_corrections(tmp_path, told.append)
+    assert y.tolist() == [5]
+    assert all(f"line {number} passed over" in line for number, line in enumerate(told, 2))
+    assert len(told) == 3
+    assert max(map(len, told)) < 300 + len(str(tmp_path))
+
+
+def test_a_file_keeps_its_mode_when_it_is_replaced(tmp_path):
+    path = tmp_path / "models.pkl"
+    atomic.write_bytes(path, b"first")
+    (tmp_path / "plain").touch()
+    assert path.stat().st_mode == (tmp_path / "plain").stat().st_mode  # as the umask has it
+    for mode in (0o600, 0o640, 0o444):
+        path.chmod(mode)
+        with atomic.replacing(path) as temporary:
+            assert temporary.stat().st_mode & 0o777 == mode | 0o600
+            temporary.write_bytes(b"next")
+        assert path.stat().st_mode & 0o777 == mode
+
+
+def test_a_picture_that_is_corrected_again_is_among_the_latest(tmp_path, digit_images):
+    names = [
+        keep_correction(tmp_path, drawing(image), label, VOTE)
+        for label, image in enumerate(digit_images[:3])
+    ]
+    with (tmp_path / FILE_NAME).open("a") as file:
+        file.write(json.dumps({"file": names[0], "label": 9}) + "\n")
+    X, y = load_corrections(tmp_path)
+    assert y.tolist() == [1, 2, 9]
+    assert len(np.unique(X, axis=0)) == 3
