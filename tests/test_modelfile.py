@@ -827,8 +827,8 @@ def tower() -> tuple[Any, ...]:
     ("provenance", "message"),
     [
         (self_reference(), "nested too deep"),
-        (many_laughs(), "nested too deep"),
-        (wide_laughs(), "nested too deep"),
+        (many_laughs(), "too long"),
+        (wide_laughs(), "too long"),
         ({"tower": tower()}, "nested too deep"),
         ({"key": {1: 2}}, "keys are no names"),
         ({"array": np.zeros(3)}, "more than plain values"),
