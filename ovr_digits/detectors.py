@@ -4,23 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Self
+from numbers import Integral, Real
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import ClassifierMixin, clone
 from sklearn.linear_model import SGDClassifier
-from sklearn.utils import assert_all_finite, check_random_state
+from sklearn.utils import assert_all_finite, check_array, check_random_state
+from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
 from ovr_digits.checkpoint import Checkpoint
 from ovr_digits.core.arrays import Array, Bools, Float64
-from ovr_digits.core.detectors import DetectorArrays, detector_scores
+from ovr_digits.core.detectors import DetectorArrays
 from ovr_digits.core.vote import probabilities
 from ovr_digits.curves import OnEpoch
-from ovr_digits.features import ImageInput, PatchKernelFeatures
+from ovr_digits.features import Constraints, ImageInput, PatchKernelFeatures
 from ovr_digits.fitting import DetectorOptions, FittedDetectors, fit_detectors
+from ovr_digits.form import IMAGE_SHAPE
+from ovr_digits.modelfile import MAX_LEADING, ModelFileError, check_size
 from ovr_digits.parallel import collect
+from ovr_digits.presets import DETECTOR_LOSSES
 from ovr_digits.progress import Progress
 
 
@@ -28,6 +33,24 @@ class _SGDOnFeatures(ClassifierMixin, ImageInput):
     """The options that one detector and ten share, and the fit that both use."""
 
     patience: int | None = None  # of detectors in a models.pkl from before there was patience
+
+    _parameter_constraints: ClassVar[Constraints] = {
+        "features": [PatchKernelFeatures, None],
+        "loss": [StrOptions(set(DETECTOR_LOSSES))],
+        "epochs": [Interval(Integral, 1, None, closed="left")],
+        "n_copies": [Interval(Integral, 0, None, closed="left")],
+        "alpha": [Interval(Real, 0, None, closed="left")],
+        "step": [Interval(Real, 0, None, closed="neither")],
+        "n_components": [Interval(Integral, 1, None, closed="left")],
+        "whitening_ridge": [Interval(Real, 0, None, closed="neither")],
+        "n_leading": [Interval(Integral, 0, MAX_LEADING, closed="both")],
+        "groups": ["array-like", None],
+        "validation_fraction": [Interval(Real, 0, 1, closed="left")],
+        "patience": [Interval(Integral, 1, None, closed="left"), None],
+        "n_jobs": [Integral, None],
+        "random_state": ["random_state"],
+    }
+    _item_constraints: ClassVar[Constraints] = {"groups": ["array-like"]}
 
     def __init__(
         self,
@@ -61,7 +84,9 @@ class _SGDOnFeatures(ClassifierMixin, ImageInput):
         self.n_jobs = n_jobs
         self.random_state = random_state
 
-    def _check_images_and_targets(self, X: Any, y: Any) -> tuple[Array, Array]:
+    def _check_samples(self, X: Any, y: Any, sample_weight: Any) -> tuple[Array, Array, Float64]:
+        """Images, their targets and weights, without those that weigh nothing."""
+        self.check_parameters()
         if y is None:
             raise ValueError(
                 f"This {type(self).__name__} estimator requires y to be passed, "
@@ -75,13 +100,25 @@ class _SGDOnFeatures(ClassifierMixin, ImageInput):
         if y.dtype.kind == "f":
             assert_all_finite(y, input_name="y")
         check_classification_targets(y)
-        return X, y
+        if sample_weight is None:
+            return X, y, np.ones(len(y))
+        weights = check_array(
+            sample_weight, dtype=np.float64, ensure_2d=False, input_name="sample_weight"
+        )
+        if weights.shape != y.shape or (weights < 0).any() or not weights.any():
+            raise ValueError(
+                f"sample_weight needs a number for each of {len(y)} samples, "
+                "none negative and not all zero"
+            )
+        counts = weights > 0
+        return (X, y, weights) if counts.all() else (X[counts], y[counts], weights[counts])
 
     def _fit_targets(
         self,
         X: Array,
         targets: Bools,
-        n_labelled: int,
+        weights: Float64,
+        n_validation: int,
         progress: Progress | None = None,
         on_epoch: OnEpoch | None = None,
         checkpoint: Checkpoint | None = None,
@@ -89,6 +126,8 @@ class _SGDOnFeatures(ClassifierMixin, ImageInput):
         rng = check_random_state(self.random_state)
         features = PatchKernelFeatures() if self.features is None else clone(self.features)
         features.set_params(**_plain_values(features.get_params()))
+        features.check_parameters()
+        self._check_size(features)
         if features.random_state is None:
             features.random_state = int(rng.randint(2**31))
         options = DetectorOptions(
@@ -101,12 +140,34 @@ class _SGDOnFeatures(ClassifierMixin, ImageInput):
             whitening_ridge=self.whitening_ridge,
             n_leading=self.n_leading,
             groups=self.groups,
-            n_validation=round(self.validation_fraction * n_labelled),
+            n_validation=n_validation,
             patience=self.patience,
         )
         return fit_detectors(
-            X, targets, features, options, rng, self.n_jobs, progress, on_epoch, checkpoint
+            X, targets, features, options, rng, self.n_jobs, progress, on_epoch, checkpoint, weights
         )
+
+    def _n_held_out(self, y: Array) -> int:
+        n = round(self.validation_fraction * len(y))
+        if n >= len(y):
+            raise ValueError(
+                f"validation_fraction={self.validation_fraction} leaves none of {len(y)} samples "
+                "to learn from"
+            )
+        return n
+
+    def _check_size(self, features: PatchKernelFeatures) -> None:
+        """Refuse what would be learnt for the size of MNIST's images, and could not be saved."""
+        if self.image_shape_ != IMAGE_SHAPE:
+            return
+        n_leading = min(self.n_leading, self.n_components)
+        try:
+            check_size(features.planned_branches(self.image_shape_, n_leading))
+        except ModelFileError as error:
+            raise ValueError(
+                f"no models.pkl may hold what these parameters ask for: {error}; give fewer "
+                "n_anchors, views or n_leading, or larger strides"
+            ) from None
 
 
 class DigitDetector(_SGDOnFeatures):
@@ -179,15 +240,25 @@ class DigitDetector(_SGDOnFeatures):
     True
     """
 
-    def fit(self, X: Any, y: Any) -> Self:
-        """Fit on images (n, h * w) or (n, h, w), grey levels 0-255, and two classes (n,).
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Fit on images and two classes.
+
+        Parameters
+        ----------
+        X : (n, h * w) or (n, h, w)
+            Grey levels 0-255.
+        y : (n,)
+        sample_weight : (n,), optional
+            What each sample counts for in the steps of SGD and in the calibration;
+            one of 0 is left out. Features are learnt from all others alike.
 
         Raises
         ------
         ValueError
-            Where there are not two classes, or patience without a validation part.
+            Where there are not two classes, or patience without a validation part,
+            or where a parameter is out of its range.
         """
-        X, y = self._check_images_and_targets(X, y)
+        X, y, weights = self._check_samples(X, y, sample_weight)
         kind = type_of_target(y, input_name="y", raise_unknown=True)
         if kind != "binary":
             raise ValueError(
@@ -196,7 +267,7 @@ class DigitDetector(_SGDOnFeatures):
         classes = np.unique(y)
         if len(classes) < 2:
             raise ValueError("a detector needs samples of 2 classes, but y has only one class")
-        fitted = self._fit_targets(X, (y == classes[1])[:, None], len(y))
+        fitted = self._fit_targets(X, (y == classes[1])[:, None], weights, self._n_held_out(y))
         return self._take(fitted, 0, classes, {})
 
     def _take(
@@ -225,18 +296,7 @@ class DigitDetector(_SGDOnFeatures):
         """Log-odds of the second class, positive where ``predict`` gives it: (n,)."""
         check_is_fitted(self)
         X = self.check_images(X, reset=False)
-        scores = collect(
-            lambda rows: detector_scores(
-                rows,
-                self.features_.branches_,
-                self.image_shape_,
-                self.sgd_.coef_,
-                self.sgd_.intercept_,
-            ),
-            X,
-            self.n_jobs,
-        )
-        return scores[:, 0]
+        return collect(detector_arrays([self]).scores, X, self.n_jobs)[:, 0]
 
     def predict(self, X: Any) -> Array:
         """The class of each image: (n,), of the dtype of ``classes_``."""
@@ -293,6 +353,7 @@ class OneVsRestDigits(_SGDOnFeatures):
         self,
         X: Any,
         y: Any,
+        sample_weight: Any = None,
         progress: Progress | None = None,
         negatives: Array | None = None,
         on_epoch: OnEpoch | None = None,
@@ -305,6 +366,8 @@ class OneVsRestDigits(_SGDOnFeatures):
         X : (n, h * w) or (n, h, w)
             Grey levels 0-255.
         y : (n,)
+        sample_weight : (n,), optional
+            As for ``DigitDetector``; the validation score counts with it too.
         progress : Progress, optional
         negatives : (n_negatives, h * w), optional
             Images of no class, which every detector learns to say no to.
@@ -318,9 +381,10 @@ class OneVsRestDigits(_SGDOnFeatures):
         Raises
         ------
         ValueError
-            Where there is only one class, or patience without a validation part.
+            Where there is only one class, or patience without a validation part,
+            or where a parameter is out of its range.
         """
-        X, y = self._check_images_and_targets(X, y)
+        X, y, weights = self._check_samples(X, y, sample_weight)
         self.classes_ = np.unique(y)
         if len(self.classes_) < 2:
             raise ValueError("one-vs-rest needs samples of 2 classes, but y has only one class")
@@ -328,13 +392,16 @@ class OneVsRestDigits(_SGDOnFeatures):
         if negatives is not None:  # in front: the last samples are those held out
             X = np.concatenate([negatives, X])
             targets = np.pad(targets, ((len(negatives), 0), (0, 0)))
-        fitted = self._fit_targets(X, targets, len(y), progress, on_epoch, checkpoint)
+            weights = np.pad(weights, (len(negatives), 0), constant_values=1)
+        fitted = self._fit_targets(
+            X, targets, weights, self._n_held_out(y), progress, on_epoch, checkpoint
+        )
         self.kept_epoch_ = fitted.kept_epoch
         self.validation_score_ = None
         if fitted.validation_scores is not None:
             winners = self.classes_[fitted.validation_scores.argmax(axis=1)]
-            held_out = y[len(y) - len(winners) :]
-            self.validation_score_ = float((winners == held_out).mean())
+            right = winners == y[-len(winners) :]
+            self.validation_score_ = float(np.average(right, weights=weights[-len(winners) :]))
         options = _plain_values(self.get_params(deep=False)) | {"features": None, "n_jobs": None}
         answers = np.array([False, True])
         provenance: dict[str, Any] = {}
@@ -353,7 +420,7 @@ class OneVsRestDigits(_SGDOnFeatures):
         """Every detector's log-odds: (n, n_classes), or (n,) for the second of two classes."""
         check_is_fitted(self)
         X = self.check_images(X, reset=False)
-        scores = collect(self.arrays().decision_function, X, self.n_jobs)
+        scores = collect(self.arrays().scores, X, self.n_jobs)
         return (scores[:, 1] - scores[:, 0]) / 2 if len(self.classes_) == 2 else scores
 
     def predict(self, X: Any) -> Array:
@@ -361,6 +428,20 @@ class OneVsRestDigits(_SGDOnFeatures):
         scores = self.decision_function(X)
         winners = (scores > 0).astype(int) if scores.ndim == 1 else scores.argmax(axis=1)
         return self.classes_[winners]
+
+    def predict_proba(self, X: Any) -> Float64:
+        """Probability of each class: (n, n_classes), every row of sum 1.
+
+        As in scikit-learn's ``OneVsRestClassifier``, each detector's own probability,
+        divided by the sum of all.
+        """
+        scores = self.decision_function(X)
+        if scores.ndim == 1:
+            return probabilities(np.stack([-scores, scores], axis=1))
+        # In logarithms, since where every detector says no by far the sum would be 0.
+        logs = -np.logaddexp(0.0, -scores)
+        shares = np.exp(logs - logs.max(axis=1, keepdims=True))
+        return shares / shares.sum(axis=1, keepdims=True)
 
 
 def _plain_values(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,14 +6,21 @@ import math
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Self
+from numbers import Integral, Real
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from joblib import Parallel, delayed
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import (
+    Interval,
+    Options,
+    StrOptions,
+    validate_parameter_constraints,
+)
 from sklearn.utils.validation import check_is_fitted, validate_data
 from threadpoolctl import threadpool_limits
 
@@ -21,19 +28,56 @@ from ovr_digits.core.arrays import Array, Float32, Floats
 from ovr_digits.core.features import (
     Branch,
     KernelLayer,
+    LeadingAxes,
     apply_layer,
     as_images,
+    check_grey_levels,
     extract_patches,
     inverse_root_kernel,
     patch_directions,
     patch_kernel_features,
 )
 from ovr_digits.core.views import VIEWS
+from ovr_digits.form import IMAGE_SHAPE
+from ovr_digits.modelfile import (
+    MAX_ALPHA,
+    MAX_ANCHORS,
+    MAX_LAYERS,
+    MAX_STRIDE,
+    MAX_VIEWS,
+    PATCH_SIZES,
+)
 from ovr_digits.parallel import collect, resolve_jobs
+
+#: For parameters: what a value has to be one of, in scikit-learn's terms.
+Constraints = dict[str, list[Any]]
+
+#: Parameters that have a number for each layer.
+_PER_LAYER = ("n_anchors", "patch_sizes", "strides", "alphas")
 
 
 class ImageInput(BaseEstimator):
-    """Input that is images: rows of pixels in 2-D, or a stack of pictures in 3-D."""
+    """Input that is images: rows of pixels in 2-D, or a stack of pictures in 3-D.
+
+    What is of the size of MNIST's images has to have their scale too.
+    """
+
+    _parameter_constraints: ClassVar[Constraints] = {}
+    _item_constraints: ClassVar[Constraints] = {}  # of each item of a parameter that is a sequence
+
+    def check_parameters(self) -> None:
+        """Refuse values of parameters that cannot be learnt with, or not be saved.
+
+        Raises
+        ------
+        ValueError
+        """
+        self._validate_params()
+        constraints, items = {}, {}
+        for name, of_items in self._item_constraints.items():
+            for k, item in enumerate(getattr(self, name) or ()):
+                constraints[f"{name}[{k}]"], items[f"{name}[{k}]"] = of_items, item
+        validate_parameter_constraints(constraints, items, type(self).__name__)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -41,7 +85,14 @@ class ImageInput(BaseEstimator):
         return tags
 
     def check_images(self, X: Any, *, reset: bool) -> Array:
-        """Validate images and flatten a stack (n, h, w) to rows (n, h * w)."""
+        """Validate images and flatten a stack (n, h, w) to rows (n, h * w).
+
+        Raises
+        ------
+        ValueError
+            Where they are not as they were in ``fit``, or not finite, or, being of 28×28
+            pixels, not grey levels 0-255.
+        """
         shape = getattr(X, "shape", ())
         stack_shape = tuple(shape[1:]) if len(shape) == 3 else None
         if stack_shape is not None:
@@ -49,6 +100,8 @@ class ImageInput(BaseEstimator):
         X = validate_data(self, X, reset=reset, dtype=[np.float64, np.float32, np.uint8])
         if reset:
             self.image_shape_ = stack_shape or _square_or_strip(X.shape[1])
+        if self.image_shape_ == IMAGE_SHAPE:
+            check_grey_levels(X, X.shape[1])
         return np.asarray(X)
 
 
@@ -58,7 +111,7 @@ def _square_or_strip(n_pixels: int) -> tuple[int, int]:
     return (side, side) if side * side == n_pixels else (1, n_pixels)
 
 
-class PatchKernelFeatures(TransformerMixin, ImageInput):
+class PatchKernelFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ImageInput):
     """Features of images: two layers of patches compared with learnt anchors.
 
     A convolutional kernel network learnt without labels [1]_, [2]_: each layer
@@ -78,9 +131,9 @@ class PatchKernelFeatures(TransformerMixin, ImageInput):
     n_channels : int, default=8
         Channels that a layer hands on to the next, at most.
     patch_sizes : sequence of odd int, default=(3, 5)
-        Side of each layer's patches.
+        Side of each layer's patches, 15 at most.
     strides : sequence of float, default=(2.0, 1.9)
-        Distance between the windows of each layer's pooling.
+        Distance between the windows of each layer's pooling, in 1..28.
     alphas : sequence of float, default=(4.0, 4.0)
         Sharpness of each layer's comparison.
     n_images : int, default=3000
@@ -116,6 +169,22 @@ class PatchKernelFeatures(TransformerMixin, ImageInput):
     >>> features.fit_transform(X[:100]).shape
     (100, 32)
     """
+
+    _parameter_constraints: ClassVar[Constraints] = {
+        **{name: ["array-like"] for name in ("views", *_PER_LAYER)},
+        "n_channels": [Interval(Integral, 1, None, closed="left")],
+        "n_images": [Interval(Integral, 1, None, closed="left")],
+        "n_patches": [Interval(Integral, 1, None, closed="left")],
+        "n_jobs": [Integral, None],
+        "random_state": ["random_state"],
+    }
+    _item_constraints: ClassVar[Constraints] = {
+        "views": [StrOptions(set(VIEWS))],
+        "n_anchors": [Interval(Integral, 1, MAX_ANCHORS, closed="both")],
+        "patch_sizes": [Options(Integral, PATCH_SIZES)],
+        "strides": [Interval(Real, 1, MAX_STRIDE, closed="both")],
+        "alphas": [Interval(Real, 0, MAX_ALPHA, closed="neither")],
+    }
 
     def __init__(
         self,
@@ -158,11 +227,14 @@ class PatchKernelFeatures(TransformerMixin, ImageInput):
         Returns
         -------
         self
+
+        Raises
+        ------
+        ValueError
+            Where a parameter or the images are not as they should be.
         """
+        self.check_parameters()
         X = self.check_images(X, reset=True)
-        for view in self.views:
-            if view not in VIEWS:
-                raise ValueError(f"view {view!r} is not one of {', '.join(VIEWS)}")
         rng = check_random_state(self.random_state)
         chosen = rng.permutation(len(X))[: self.n_images]
         images = as_images(X[chosen], self.image_shape_).astype(np.float32)
@@ -175,6 +247,32 @@ class PatchKernelFeatures(TransformerMixin, ImageInput):
                 )
             )
         return self
+
+    def check_parameters(self) -> None:  # noqa: D102
+        super().check_parameters()
+        if len({len(getattr(self, name)) for name in _PER_LAYER}) > 1:
+            raise ValueError(f"{', '.join(_PER_LAYER)} need as many numbers as there are layers")
+        for name, most in (("n_anchors", MAX_LAYERS), ("views", MAX_VIEWS)):
+            if not 1 <= len(getattr(self, name)) <= most:
+                raise ValueError(f"{name} needs 1 to {most} items")
+
+    def planned_branches(self, image_shape: tuple[int, int], n_leading: int) -> tuple[Branch, ...]:
+        """Branches of the shapes that those learnt will have at most, of zeros without memory."""
+
+        def zeros(*shape: int) -> Float32:
+            return np.broadcast_to(np.float32(0), shape)
+
+        layers, n_inputs = [], 1
+        for depth, n in enumerate(self.n_anchors):
+            anchors = zeros(n, self.patch_sizes[depth] ** 2 * n_inputs)
+            n_inputs = min(self.n_channels, n)
+            is_last = depth == len(self.n_anchors) - 1
+            layers.append(self._layer(depth, anchors, None if is_last else zeros(n, n_inputs)))
+        branches = [Branch(view, tuple(layers)) for view in self.views]
+        n_pooled = branches[0].n_pooled(image_shape)
+        n_axes = min(n_leading, n_pooled)
+        leading = LeadingAxes(zeros(n_pooled, n_axes), zeros(n_axes)) if n_axes else None
+        return tuple(replace(branch, leading=leading) for branch in branches)
 
     def learnt(self) -> dict[str, Array]:
         """What ``fit`` learnt, as ``restore`` takes it."""
@@ -260,6 +358,10 @@ class PatchKernelFeatures(TransformerMixin, ImageInput):
             centres = kmeans.fit(directions).cluster_centers_
         lengths = np.linalg.norm(centres, axis=1, keepdims=True)
         return (centres / np.maximum(lengths, 1e-6)).astype(np.float32)
+
+    @property
+    def _n_features_out(self) -> int:
+        return sum(branch.n_features(self.image_shape_) for branch in self.branches_)
 
     def transform(self, X: Any) -> Array:
         """Features of images.

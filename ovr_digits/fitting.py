@@ -116,6 +116,7 @@ def fit_detectors(
     progress: Progress | None = None,
     on_epoch: OnEpoch | None = None,
     checkpoint: Checkpoint | None = None,
+    sample_weight: Float64 | None = None,
 ) -> FittedDetectors:
     """Learn features without labels, then one SGD detector for each target, folded.
 
@@ -136,6 +137,8 @@ def fit_detectors(
     checkpoint : Checkpoint, optional
         Asked for what an earlier call with the same arguments, and the same state of
         ``rng``, has come to.
+    sample_weight : (n,) float64, optional
+        What each sample counts for in the steps of SGD and in the calibration.
 
     Returns
     -------
@@ -151,6 +154,7 @@ def fit_detectors(
     checkpoint = checkpoint or Checkpoint()
     n_jobs = resolve_jobs(n_jobs)
     n_fit = len(X) - options.n_validation
+    weights = np.ones(len(X)) if sample_weight is None else sample_weight
     groups = options.groups or [tuple(features.views)]
     if {view for group in groups for view in group} != set(features.views):
         raise ValueError("the groups of views must name every view of the features, and no other")
@@ -165,7 +169,9 @@ def fit_detectors(
         originals = images.coordinates(space, "features of all images")
         inputs = [space.inputs(group) for group in groups]
         sizes = [n_fit, len(X)] if options.n_validation else [len(X)]
-        committees = [_Committee(inputs, targets[:size], options, rng) for size in sizes]
+        committees = [
+            _Committee(inputs, targets[:size], weights[:size], options, rng) for size in sizes
+        ]
         watch = _Watch(committees, space, originals, targets, options, n_jobs, on_epoch)
         _learn(
             committees,
@@ -184,7 +190,7 @@ def fit_detectors(
         validation_scores = None
         if options.n_validation:
             validation_scores = space.score(originals[n_fit:], *kept.weights[0])
-            slope, offset = calibrate(validation_scores, targets[n_fit:])
+            slope, offset = calibrate(validation_scores, targets[n_fit:], weights[n_fit:])
             validation_scores = validation_scores * slope + offset
             coef, intercept = coef * slope[:, None], intercept * slope + offset
     coef, intercept = space.fold(coef, intercept)
@@ -233,12 +239,13 @@ class _Committee:
         self,
         inputs: Sequence[Inputs],
         targets: Bools,
+        weights: Float64,
         options: DetectorOptions,
         rng: np.random.RandomState,
     ) -> None:
         sgd = SGDOptions(options.loss, options.alpha, options.step)
         self._inputs = inputs
-        self.learners = [AveragedSGD(i, targets, sgd, rng) for i in inputs]
+        self.learners = [AveragedSGD(i, targets, sgd, rng, weights) for i in inputs]
 
     def weights(self, space: CoordinateSpace) -> tuple[Float64, Float64]:
         """Mean of the groups' scores, as weights (n_targets, n_inputs) and intercepts."""
@@ -464,7 +471,9 @@ def _learn(
         course.end_window(n_held)
 
 
-def calibrate(scores: Float64, targets: Bools) -> tuple[Float64, Float64]:
+def calibrate(
+    scores: Float64, targets: Bools, sample_weight: Float64 | None = None
+) -> tuple[Float64, Float64]:
     """Slope and offset that make each column of scores log-odds (Platt 1999).
 
     Like Platt's, the targets are drawn in from 0 and 1, so that scores which
@@ -472,10 +481,10 @@ def calibrate(scores: Float64, targets: Bools) -> tuple[Float64, Float64]:
     count in place of one, which would pull the middling votes of detectors
     that are nearly always right too far down.
     """
+    weights = np.ones(len(scores)) if sample_weight is None else sample_weight
     slopes, offsets = np.ones(scores.shape[1]), np.zeros(scores.shape[1])
     for k, (column, target) in enumerate(zip(scores.T, targets.T, strict=True)):
-        n_true = int(target.sum())
-        n_false = len(target) - n_true
+        n_true, n_false = weights[target].sum(), weights[~target].sum()
         if not n_true or not n_false:
             continue
         belief = np.where(
@@ -488,7 +497,7 @@ def calibrate(scores: Float64, targets: Bools) -> tuple[Float64, Float64]:
         model.fit(
             np.tile(column / spread, 2)[:, None],
             np.repeat([True, False], len(column)),
-            sample_weight=np.concatenate([belief, 1 - belief]),
+            sample_weight=np.concatenate([belief * weights, (1 - belief) * weights]),
         )
         slope = float(model.coef_[0, 0]) / spread
         if slope > 0:

@@ -40,7 +40,16 @@ _MAX_FEATURES = 80_000
 #: The most numbers in the layers and axes of all branches.
 _MAX_STORED = 4_000_000
 #: The most axes whose coordinates are multiplied with one another.
-_MAX_LEADING = 256
+MAX_LEADING = 256
+MAX_VIEWS = 16
+MAX_LAYERS = 4
+MAX_ANCHORS = 4096
+#: Sides of patches, in positions.
+PATCH_SIZES = frozenset(range(1, 16, 2))
+#: In positions: one window for a whole image.
+MAX_STRIDE = 28
+#: Of the sharpness of a comparison; beyond, it is a comparison no more.
+MAX_ALPHA = 1e3
 _PROTOCOL = 4
 
 # What pickle protocols 2 to 5 need for lists, dicts, plain values, objects and
@@ -536,7 +545,7 @@ def _detector_arrays(content: object) -> DetectorArrays:
 
 
 def _branches(items: object) -> tuple[Branch, ...]:
-    if type(items) is not tuple or not 1 <= len(items) <= 16:
+    if type(items) is not tuple or not 1 <= len(items) <= MAX_VIEWS:
         raise ModelFileError("its features have no layers")
     branches: list[Branch] = []
     n_features = n_stored = 0  # a layer, or its array, may be in the file once and used often
@@ -546,17 +555,14 @@ def _branches(items: object) -> tuple[Branch, ...]:
         view, layers = item.state.get("view"), item.state["layers"]
         if not isinstance(view, str) or view not in VIEWS:
             raise ModelFileError(f"it needs the view {_shown(view)}, unknown to this version")
-        if not 1 <= len(layers) <= 4:
+        if not 1 <= len(layers) <= MAX_LAYERS:
             raise ModelFileError("its features have no layers")
         side, n_channels, checked = _IMAGE_SHAPE[0], 1, []
         for stored in layers:
             layer = _layer(stored, n_channels)
-            n_patches = n_positions(side, layer.patch_size) ** 2
-            if n_patches * sum(layer.anchors.shape) > _MAX_NUMBERS:
-                raise ModelFileError("a layer of its features needs too much memory")
-            side = math.ceil(n_positions(side, layer.patch_size) / layer.stride)
+            side = _side_after(layer, side)
             n_channels = len(layer.anchors) if layer.whitener is None else layer.whitener.shape[1]
-            n_stored += layer.anchors.size + (0 if layer.whitener is None else layer.whitener.size)
+            n_stored += _n_stored(layer)
             checked.append(layer)
             _check_limits(0, n_stored)
         branch = Branch(view, tuple(checked))
@@ -567,6 +573,35 @@ def _branches(items: object) -> tuple[Branch, ...]:
         _check_limits(n_features, n_stored)
         branches.append(branch)
     return tuple(branches)
+
+
+def check_size(branches: Sequence[Branch]) -> None:
+    """Refuse features of 28×28 images that no models.pkl may hold; looks at shapes alone.
+
+    Raises
+    ------
+    ModelFileError
+    """
+    n_stored = 0
+    for branch in branches:
+        side = _IMAGE_SHAPE[0]
+        for layer in branch.layers:
+            side = _side_after(layer, side)
+            n_stored += _n_stored(layer)
+        n_stored += 0 if branch.leading is None else branch.leading.axes.size
+    _check_limits(sum(branch.n_features(_IMAGE_SHAPE) for branch in branches), n_stored)
+
+
+def _side_after(layer: KernelLayer, side: int) -> int:
+    """The side of the maps that a layer makes of maps of ``side``."""
+    n = n_positions(side, layer.patch_size)
+    if n * n * sum(layer.anchors.shape) > _MAX_NUMBERS:
+        raise ModelFileError("a layer of its features needs too much memory")
+    return math.ceil(n / layer.stride)
+
+
+def _n_stored(layer: KernelLayer) -> int:
+    return layer.anchors.size + (0 if layer.whitener is None else layer.whitener.size)
 
 
 def _check_limits(n_features: int, n_stored: int) -> None:
@@ -581,7 +616,7 @@ def _leading(branch: Branch, item: object) -> LeadingAxes | None:
         raise ModelFileError("the leading axes of its features are none")
     n_pooled = branch.n_pooled(_IMAGE_SHAPE)
     axes = _numbers(item.state.get("axes"), "axes", (n_pooled, None), 1e3)
-    if axes.shape[1] > _MAX_LEADING:
+    if axes.shape[1] > MAX_LEADING:
         raise ModelFileError("its features need too much memory")
     offset = _numbers(item.state.get("offset"), "offset", (axes.shape[1],), 1e6)
     return LeadingAxes(axes, offset)
@@ -594,10 +629,10 @@ def _layer(item: object, n_channels: int) -> KernelLayer:
     patch_size, stride, alpha = state.get("patch_size"), state.get("stride"), state.get("alpha")
     if type(patch_size) is not int or type(stride) is not float or type(alpha) is not float:
         raise ModelFileError("a layer of its features has wrong settings")
-    if not (patch_size % 2 and 1 <= patch_size <= 15 and 1 <= stride <= 28 and 0 < alpha < 1e3):
+    if not (patch_size in PATCH_SIZES and 1 <= stride <= MAX_STRIDE and 0 < alpha < MAX_ALPHA):
         raise ModelFileError("a layer of its features has wrong settings")
     anchors = _numbers(state.get("anchors"), "anchors", (None, patch_size**2 * n_channels), 2.0)
-    if len(anchors) > 4096 or np.linalg.norm(anchors, axis=1).max() > 1.001:
+    if len(anchors) > MAX_ANCHORS or np.linalg.norm(anchors, axis=1).max() > 1.001:
         raise ModelFileError("a layer of its features has wrong settings")
     whitener = state.get("whitener")
     if whitener is not None:

@@ -83,6 +83,8 @@ class AveragedSGD:
         What each detector should say of the first n samples; others it does not see.
     options : SGDOptions
     rng : RandomState
+    sample_weight : (n,) float64, optional
+        What the step for each sample is multiplied by.
 
     Attributes
     ----------
@@ -96,8 +98,10 @@ class AveragedSGD:
         targets: Bools,
         options: SGDOptions,
         rng: np.random.RandomState,
+        sample_weight: Float64 | None = None,
     ) -> None:
         self._inputs, self._targets, self._options = inputs, targets, options
+        self._weights = np.ones(len(targets)) if sample_weight is None else sample_weight
         self._seeds = [int(rng.randint(2**31)) for _ in range(targets.shape[1])]
         self._classifiers: list[SGDClassifier] = []
         self._sum = np.zeros((targets.shape[1], 0))
@@ -177,11 +181,14 @@ class AveragedSGD:
             targets = self._targets[rows, chosen]
             near = self._near_margin(Z, rows, targets, classifiers)
             for_any = near.any(axis=1)
-            block, targets, near = self._inputs(Z, rows[for_any]), targets[for_any], near[for_any]
+            rows, targets, near = rows[for_any], targets[for_any], near[for_any]
+            block, weights = self._inputs(Z, rows), self._weights[rows]
             for k, classifier in enumerate(classifiers):
                 needed = np.flatnonzero(near[:, k])
                 if len(needed):
-                    classifier.partial_fit(block[needed], targets[needed, k], classes=classes)
+                    classifier.partial_fit(
+                        block[needed], targets[needed, k], classes, weights[needed]
+                    )
                 sums[k, :-1] += classifier.coef_[0]
                 sums[k, -1] += classifier.intercept_[0]
 

@@ -162,7 +162,7 @@ def train(
         patience=options.patience,
         n_jobs=options.n_jobs,
         random_state=options.seed,
-    ).fit(X, y, progress, negatives, on_epoch, checkpoint)
+    ).fit(X, y, None, progress, negatives, on_epoch, checkpoint)
 
     progress.stage("voting on the test set", len(test_split))
     scores = collect(

@@ -26,6 +26,7 @@ from ovr_digits.core.features import (
     LeadingAxes,
     apply_layer,
     as_images,
+    check_grey_levels,
     extract_patches,
     gaussian_pool,
     inverse_root_kernel,
@@ -190,6 +191,54 @@ def test_grey_levels_become_images_from_0_to_1():
     assert images.dtype == np.float32
     np.testing.assert_allclose(images, [[[0, 0.2], [1, 0.4]]], rtol=1e-6)
     assert as_images(X.astype(np.float64), (2, 2)).dtype == np.float64
+
+
+@pytest.mark.parametrize(
+    ("X", "said"),
+    [
+        (np.full((2, 4), 0.5), "lie in 0..1; multiply by 255"),
+        (np.full((2, 4), 1, np.int64), "lie in 0..1; multiply by 255"),
+        (np.full((2, 4), True), "are bool; multiply by 255"),
+        (np.full((2, 4), 200, np.uint8).astype(np.int8), "go from -56 to -56"),
+        (np.array([[0, 3, 0, 65535]], np.uint16), "go from 0 to 65535"),
+        (np.array([[0, 3, -1.5, 255]]), "go from -1.5 to 255"),
+        (np.array([[0, 3, np.nan, 255]]), "are not all finite"),
+        (np.array([[0, 3, np.inf, 255]]), "are not all finite"),
+        (np.array([["0", "3", "1", "2"]]), "are <U1"),
+        (np.zeros((2, 5), np.uint8), r"have the shape \(2, 5\)"),
+        (np.zeros(4, np.uint8), r"have the shape \(4,\)"),
+    ],
+)
+def test_what_are_no_grey_levels_is_refused_in_one_sentence(X, said):
+    with pytest.raises(ValueError, match=rf"array \(n, 4\) of grey levels 0..255.*these {said}$"):
+        check_grey_levels(X, 4)
+
+
+@pytest.mark.parametrize(
+    "X",
+    [
+        np.zeros((3, 4)),
+        np.zeros((0, 4)),
+        np.array([[0, 0.5, 3, 255]]),
+        np.array([[0, 1, 1, 127]], np.int8),
+        np.array([[0, 1, 1, 255]], np.uint16),
+        np.ones((3, 2, 2), np.uint8),
+    ],
+)
+def test_grey_levels_of_any_type_are_taken(X):
+    check_grey_levels(X, 4)
+
+
+def test_stored_detectors_refuse_what_are_no_grey_levels(tiny_models, digit_images):
+    models = ovr_digits.load_models(tiny_models)
+    for wrong in (digit_images / 255, digit_images > 127, digit_images.astype(np.int8)):
+        with pytest.raises(ValueError, match=r"of grey levels 0..255"):
+            models.decision_function(wrong)
+    np.testing.assert_allclose(
+        models.decision_function(digit_images.astype(float)),
+        models.decision_function(digit_images),
+        atol=1e-3,
+    )
 
 
 def test_branches_lie_side_by_side():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ovr_digits.core.arrays import Array, Float32, Float64
-from ovr_digits.core.features import BATCH, Branch, patch_kernel_features
+from ovr_digits.core.features import BATCH, Branch, check_grey_levels, patch_kernel_features
 
 #: Images whose features are held at once.
 _STEP = 256
@@ -73,5 +74,16 @@ class DetectorArrays:
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
     def decision_function(self, X: Array) -> Float64:
-        """Every detector's log-odds for images X (n, h * w), grey levels 0-255: (n, 10)."""
+        """Every detector's log-odds for images X (n, h * w), grey levels 0-255: (n, 10).
+
+        Raises
+        ------
+        ValueError
+            Where these are no such images, see ``features.check_grey_levels``.
+        """
+        check_grey_levels(X, math.prod(self.image_shape))
+        return self.scores(X)
+
+    def scores(self, X: Array) -> Float64:
+        """``decision_function`` of images that have been checked."""
         return detector_scores(X, self.branches, self.image_shape, self.coef, self.intercept)

@@ -315,6 +315,45 @@ class Branch:
         return self.n_pooled(image_shape) + self.n_products
 
 
+def check_grey_levels(X: Array, n_pixels: int) -> None:
+    """See whether these are images as the detectors know them.
+
+    Of ``uint8`` only the type and the shape are looked at, which takes no time.
+
+    Parameters
+    ----------
+    X : (n, n_pixels) array
+        Or a stack (n, h, w) of as many pixels.
+    n_pixels : int
+
+    Raises
+    ------
+    ValueError
+        Where the shape is another, where they are not numbers from 0 to 255, or all of
+        them in 0..1 without being blank: what has another scale is answered wrongly.
+    """
+    if X.ndim < 2 or math.prod(X.shape[1:]) != n_pixels:
+        found = f"have the shape {X.shape}"
+    elif X.dtype == np.uint8 or not X.size:
+        return
+    elif X.dtype.kind not in "iuf":
+        found = f"are {X.dtype}" + ("; multiply by 255" if X.dtype == bool else "")
+    else:
+        low, high = X.min(), X.max()
+        if low >= 0 and (high == 0 or 1 < high <= 255):
+            return
+        if not np.isfinite([low, high]).all():
+            found = "are not all finite"
+        elif low >= 0 and high <= 1:
+            found = "lie in 0..1; multiply by 255"
+        else:
+            found = f"go from {low:g} to {high:g}"
+    raise ValueError(
+        f"images are an array (n, {n_pixels}) of grey levels 0..255, paper 0 and ink high: "
+        f"these {found}"
+    )
+
+
 def as_images(X: Array, image_shape: tuple[int, int]) -> Floats:
     """Grey levels 0-255, (n, h * w), as images (n, h, w) in 0..1: float64 if X is, else float32."""
     images: Floats = X.astype(np.float64 if X.dtype == np.float64 else np.float32)
