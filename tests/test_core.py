@@ -34,6 +34,7 @@ from ovr_digits.core.features import (
     patch_directions,
     patch_kernel_features,
 )
+from ovr_digits.core.occlusion import ink_contributions
 from ovr_digits.core.views import VIEWS, bilinear_sample, fill_box
 from ovr_digits.core.vote import count_votes, probabilities
 from ovr_digits.data import load_split
@@ -239,6 +240,13 @@ def test_stored_detectors_refuse_what_are_no_grey_levels(tiny_models, digit_imag
         models.decision_function(digit_images),
         atol=1e-3,
     )
+
+
+def test_the_faintest_ink_is_answered_and_explained(tiny_models, digit_images):
+    models = ovr_digits.load_models(tiny_models)
+    faint = np.minimum(digit_images[:1], 1)
+    assert np.isfinite(models.decision_function(faint)).all()
+    assert np.isfinite(ink_contributions(models, faint.reshape(28, 28), 3)).all()
 
 
 def test_branches_lie_side_by_side():

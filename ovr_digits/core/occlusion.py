@@ -43,7 +43,7 @@ def ink_contributions(models: DetectorArrays, image: Array, digit: int) -> Float
     inked = np.argwhere(image > _LEAST_INK * image.max())
     windows = _windows(image.shape, np.unique(inked // _STEP, axis=0))
     without = np.concatenate([image[None], image * (1 - windows)]).astype(np.float32)
-    scores = models.decision_function(without.reshape(len(without), -1))[:, digit]
+    scores = models.scores(without.reshape(len(without), -1))[:, digit]
     falls = np.tensordot(scores[0] - scores[1:], windows, 1)
     return np.divide(falls, windows.sum(axis=0), out=np.zeros(image.shape), where=image > 0)
 
