@@ -13,9 +13,11 @@ import numpy as np
 
 from ovr_digits.adaptation import AdaptationOptions, adapt_detectors
 from ovr_digits.atomic import check_writable
+from ovr_digits.core.arrays import Array
 from ovr_digits.corrections import load_corrections
 from ovr_digits.data import Dataset, load_split
 from ovr_digits.detectors import detector_arrays
+from ovr_digits.errors import DigitsError
 from ovr_digits.modelfile import load_models, save_models
 from ovr_digits.modelplace import find_models
 from ovr_digits.parallel import collect
@@ -26,6 +28,11 @@ from ovr_digits.stamp import stamp
 _PLACES = ("output", "models")
 #: Adaptations that models tell of one by one; what they tell of themselves may not grow for ever.
 _TOLD = 50
+#: Training images that are not rehearsed, so that what adapting costs shows on them: at most
+#: so many, and at most a third of all.
+_HELD_OUT = 5000
+#: The share of these whose answers may be lost before the models are not worth having.
+_MAX_LOSS = 0.003
 
 
 @dataclass(frozen=True)
@@ -47,6 +54,8 @@ class RetrainingOptions:
     seed : int
     n_jobs : int
         Cores; -1 is all.
+    accept_loss : bool
+        Write the models even if much is lost on what was learnt before.
     """
 
     extra: Path
@@ -56,13 +65,15 @@ class RetrainingOptions:
     data_dir: Path | None = None
     seed: int = 0
     n_jobs: int = -1
+    accept_loss: bool = False
 
 
 @dataclass(frozen=True)
 class RetrainingResult:
     """What was learnt from and what came of it; accuracies are shares in 0..1.
 
-    ``left_out_accuracy`` is that on kept digits by detectors that learnt from others of them.
+    ``left_out_accuracy`` is that on kept digits by detectors that learnt from others of them,
+    ``held_out_accuracy`` that on training images that were not rehearsed.
     """
 
     output: Path
@@ -73,6 +84,9 @@ class RetrainingResult:
     rehearsed: int
     kept_accuracy: float
     left_out_accuracy: float
+    held_out_samples: int
+    old_held_out_accuracy: float
+    held_out_accuracy: float
     test_samples: int
     old_test_accuracy: float
     test_accuracy: float
@@ -97,13 +111,14 @@ class RetrainingResult:
 def retrain(options: RetrainingOptions, progress: Progress | None = None) -> RetrainingResult:
     """Let the detectors of a models.pkl learn from kept corrections, and write the result.
 
-    The images that are rehearsed are training images; the test set is only
-    measured on.
+    The images that are rehearsed are training images. Others of these, held
+    out, show whether adapting costs too much; the test set is only measured on.
 
     Raises
     ------
     DigitsError
-        Where there are no corrections, models or data, or the output cannot
+        Where there are no corrections, models or data, where adapting costs more
+        than 0.3 points of accuracy and that is not accepted, or the output cannot
         be written; an output that was there before is untouched then.
     """
     progress = progress or Progress()
@@ -117,29 +132,41 @@ def retrain(options: RetrainingOptions, progress: Progress | None = None) -> Ret
     dataset = options.dataset or trained_on
     train = load_split(dataset, "train", options.data_dir, progress)
     test = load_split(dataset, "test", options.data_dir, progress)
+    order = np.random.RandomState(options.seed).permutation(len(train))
+    held_out, rehearsed = np.split(order, [min(_HELD_OUT, len(train) // 3)])
 
     adapted = adapt_detectors(
         models,
         kept,
         labels,
-        train.X,
-        train.y,
+        train.X[rehearsed],
+        train.y[rehearsed],
         AdaptationOptions(seed=options.seed),
         options.n_jobs,
         progress,
     )
     kept, labels = kept[-adapted.n_kept :], labels[-adapted.n_kept :]
     new = detector_arrays(adapted.detectors)
-    progress.stage("voting on the test set", len(test))
     both = replace(
         models,
         coef=np.concatenate([models.coef, new.coef]),
         intercept=np.concatenate([models.intercept, new.intercept]),
     )
-    scores = collect(both.decision_function, test.X, options.n_jobs, progress.advance)
-    old_accuracy, accuracy = (
-        float((part.argmax(axis=1) == test.y).mean()) for part in np.split(scores, 2, axis=1)
-    )
+
+    def accuracies(X: Array, y: Array, name: str) -> list[float]:
+        """Before and after."""
+        progress.stage(f"voting on {name}", len(X))
+        scores = collect(both.decision_function, X, options.n_jobs, progress.advance)
+        return [float((part.argmax(axis=1) == y).mean()) for part in np.split(scores, 2, axis=1)]
+
+    was, now = accuracies(train.X[held_out], train.y[held_out], "training images held out")
+    if was - now > _MAX_LOSS and not options.accept_loss:
+        raise DigitsError(
+            f"adapting would lower the accuracy on {len(held_out):,} training images that were "
+            f"held out from {was:.2%} to {now:.2%}; {options.output} is left as it was: see "
+            f"whether the corrections in {options.extra} are right, or go on with --accept-loss"
+        )
+    old_accuracy, accuracy = accuracies(test.X, test.y, "the test set")
     before = models.decision_function(kept)
     result = RetrainingResult(
         output=options.output,
@@ -151,6 +178,9 @@ def retrain(options: RetrainingOptions, progress: Progress | None = None) -> Ret
         kept_accuracy=float((before.argmax(axis=1) == labels).mean()),
         left_out_accuracy=float((adapted.left_out_scores.argmax(axis=1) == labels).mean()),
         test_samples=len(test),
+        held_out_samples=len(held_out),
+        old_held_out_accuracy=was,
+        held_out_accuracy=now,
         old_test_accuracy=old_accuracy,
         test_accuracy=accuracy,
         seconds=time.perf_counter() - started,

@@ -5,24 +5,28 @@ from __future__ import annotations
 import io
 import json
 import pickle
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner, Result
 from PIL import Image
 from sklearn.linear_model import SGDClassifier
 
-from ovr_digits import load_models
+from ovr_digits import load_models, retraining
 from ovr_digits.adaptation import AdaptationOptions, adapt_detectors
+from ovr_digits.cli import main
 from ovr_digits.core.vote import count_votes
 from ovr_digits.corrections import FILE_NAME, keep_correction
 from ovr_digits.data import load_split
 from ovr_digits.detectors import detector_arrays, detectors_of
 from ovr_digits.evaluation import measure_reliability
 from ovr_digits.modelfile import save_models
-from ovr_digits.retraining import with_adaptation
+from ovr_digits.parallel import collect
+from ovr_digits.retraining import RetrainingOptions, retrain, with_adaptation
 from ovr_digits.stamp import stamp
 
 #: Rows of the digits inside scikit-learn that the tiny models have not seen.
@@ -178,7 +182,7 @@ def test_the_command_learns(learnt, tiny_models):
     path, said, progress = learnt
     assert said["kept"] == [0, 12] + [0] * 8
     assert said["dataset"] == "digits"
-    assert said["rehearsed"] == 1500
+    assert said["rehearsed"] == 1000  # the third that is not shows what adapting costs
     assert said["kept_accuracy"] < said["left_out_accuracy"]
     assert said["left_out_accuracy"] > 0.9
     assert said["test_accuracy"] > said["old_test_accuracy"] - 0.02
@@ -221,6 +225,63 @@ def test_learning_goes_on_from_what_was_learnt(learnt, kept):
     assert accuracy(models, own_ones(40, 1), 1) > 0.9
 
 
+def test_corrections_that_cost_too_much_are_not_written_unless_that_is_accepted(
+    tmp_path, tiny_models, monkeypatch
+):
+    split = load_split("digits", "train")
+    sevens = split.X[UNSEEN][split.y[UNSEEN] == 7][:40]
+    called_ones = sevens, np.full(40, 1)
+    monkeypatch.setattr(retraining, "load_corrections", lambda *arguments: called_ones)
+    output = tmp_path / "own.pkl"
+    output.write_bytes(tiny_models.read_bytes())
+    command = ["--extra", "kept", "--models", output, "--output", output, "--dataset", "digits"]
+
+    def run(*options: str) -> Result:
+        return CliRunner().invoke(main, ["train", *map(str, command), "--json", *options])
+
+    refused = run()
+    assert refused.exit_code == 1
+    assert refused.stdout == ""
+    (line,) = [line for line in refused.stderr.splitlines() if "adapting would" in line]
+    was, now = (float(share) for share in re.findall(r"([\d.]+)%", line))
+    assert 0.3 < was - now < 100
+    assert f"{output} is left as it was" in line
+    assert "--accept-loss" in line
+    assert output.read_bytes() == tiny_models.read_bytes()
+    assert list(tmp_path.iterdir()) == [output]
+
+    accepted = run("--accept-loss")
+    assert accepted.exit_code == 0, accepted.stderr
+    said = json.loads(accepted.stdout)
+    assert said["test_accuracy"] < said["old_test_accuracy"]
+    assert output.read_bytes() != tiny_models.read_bytes()
+
+
+def test_what_adapting_costs_is_measured_on_images_that_were_not_rehearsed(
+    tmp_path, tiny_models, kept, monkeypatch
+):
+    """All others are rehearsed, and the test images play no part in whether it costs too much."""
+    seen: dict[str, np.ndarray] = {}
+
+    def spy(models, kept, labels, rehearsal, *arguments):
+        seen["rehearsed"] = rehearsal
+        return adapt_detectors(models, kept, labels, rehearsal, *arguments)
+
+    def voting(function, X, *arguments):
+        seen.setdefault("held out", X)
+        return collect(function, X, *arguments)
+
+    monkeypatch.setattr(retraining, "adapt_detectors", spy)
+    monkeypatch.setattr(retraining, "collect", voting)
+    options = RetrainingOptions(kept, tiny_models, tmp_path / "own.pkl", "digits", n_jobs=1)
+    result = retrain(options)
+    assert result.old_held_out_accuracy - result.held_out_accuracy < 0.003
+    together = np.concatenate([seen["rehearsed"], seen["held out"]])
+    assert len(seen["held out"]) == result.held_out_samples == 500
+    train = load_split("digits", "train").X
+    np.testing.assert_array_equal(np.sort(together, axis=0), np.sort(train, axis=0))
+
+
 def test_lines_that_cannot_be_used_are_named_and_the_rest_is_learnt(tmp_path, tiny_models, kept):
     folder = tmp_path / "corrections"
     folder.mkdir()
@@ -257,6 +318,7 @@ def test_four_hundred_adaptations_can_be_read(tiny_models_bytes, tmp_path):
     [
         (("--extra", "none", "--epochs", "3", "--preset", "fast"), "--preset, --epochs: of a"),
         (("--models", "models.pkl"), "--models names what --extra begins from"),
+        (("--accept-loss",), "--accept-loss is about what --extra learns"),
     ],
 )
 def test_options_that_make_no_sense_together_are_refused(tmp_path, options, message):

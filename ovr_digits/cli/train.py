@@ -108,6 +108,12 @@ _NOT_WITH_EXTRA = (
     help="Do not train anew: let the models learn from the corrections that draw --keep DIR "
     "has kept, in seconds.",
 )
+@click.option(
+    "--accept-loss",
+    is_flag=True,
+    help="With --extra: write the models even if they lose more than 0.3 points of accuracy on "
+    "training images that were held out.",
+)
 @models_option
 @click.option(
     "--source",
@@ -162,6 +168,7 @@ def train(
     limit: int | None,
     negatives: float,
     extra: Path | None,
+    accept_loss: bool,
     models: Path | None,
     source: Path | None,
     augment: int | None,
@@ -194,8 +201,12 @@ def train(
       ovr-digits train --source archive/ --scheduler tcp://10.0.0.1:8786
     """
     if extra is not None:
-        _learn_hand(extra, models, output, data_dir, seed, jobs, as_json)
+        _learn_hand(extra, as_json)
         return
+    if accept_loss:
+        raise click.UsageError(
+            "--accept-loss is about what --extra learns; without it there is none."
+        )
     if models is not None:
         raise click.UsageError("--models names what --extra begins from; without it there is none.")
     files = [path for path in (output, log, plot) if path is not None]
@@ -297,22 +308,14 @@ def _result_lines(result: TrainingResult) -> list[str]:
     ]
 
 
-def _learn_hand(
-    extra: Path,
-    models: Path | None,
-    output: Path,
-    data_dir: Path | None,
-    seed: int,
-    jobs: int,
-    as_json: bool,
-) -> None:
+def _learn_hand(extra: Path, as_json: bool) -> None:
     """What --extra asks for."""
     refuse_given(_NOT_WITH_EXTRA, "of a training from the beginning; leave out with --extra.")
-    context, given = click.get_current_context(), given_parameters()
+    asked, given = click.get_current_context().params, given_parameters()
 
     from ovr_digits.modelplace import is_shipped
 
-    if "output" not in given and is_shipped(output):
+    if "output" not in given and is_shipped(asked["output"]):
         raise click.UsageError(
             "here the default output is the models.pkl that ships; name another with --output."
         )
@@ -322,12 +325,9 @@ def _learn_hand(
 
     options = RetrainingOptions(
         extra=extra,
-        models=models,
-        output=output,
-        dataset=context.params["dataset"] if "dataset" in given else None,
-        data_dir=data_dir,
-        seed=seed,
-        n_jobs=jobs,
+        dataset=asked["dataset"] if "dataset" in given else None,
+        n_jobs=asked["jobs"],
+        **{name: asked[name] for name in ("models", "output", "data_dir", "seed", "accept_loss")},
     )
     with TerminalProgress() as progress:
         result = retrain(options, progress)
@@ -339,6 +339,9 @@ def _learn_hand(
         f"learnt {sum(result.kept)} corrected digits ({counts})\n"
         f"they were right      {result.kept_accuracy:8.2%}  before\n"
         f"{'':21}{result.left_out_accuracy:8.2%}  after, each by models that learnt from others\n"
+        f"training accuracy    {result.old_held_out_accuracy:8.2%}  before, on "
+        f"{result.held_out_samples:,} images held out\n"
+        f"{'':21}{result.held_out_accuracy:8.2%}  after\n"
         f"test accuracy        {result.old_test_accuracy:8.2%}  before, on "
         f"{result.test_samples:,} images\n"
         f"{'':21}{result.test_accuracy:8.2%}  after\n"
