@@ -158,10 +158,9 @@ def fit_detectors(
     groups = options.groups or [tuple(features.views)]
     if {view for group in groups for view in group} != set(features.views):
         raise ValueError("the groups of views must name every view of the features, and no other")
-    if options.patience is not None and (options.patience < 1 or not options.n_validation):
+    if options.patience is not None and not options.n_validation:
         raise ValueError(
-            f"patience={options.patience} needs to be 1 or more, and held-out samples to measure "
-            "the loss on: give a validation_fraction"
+            "patience needs held-out samples to measure the loss on: give a validation_fraction"
         )
     with threadpool_limits(1, user_api="blas"):  # the cores are shared out by parallel
         images, space = learn_space(X, features, options, rng, n_jobs, progress, checkpoint)

@@ -139,7 +139,7 @@ def test_without_held_out_images_there_is_no_validation_and_no_patience(digits, 
     save_figure(plot_curves(told, 3), tmp_path / "curves.png")
     with pytest.raises(ValueError, match="validation_fraction"):
         small_ten(patience=2).fit(*digits)
-    with pytest.raises(ValueError, match="1 or more"):
+    with pytest.raises(ValueError, match="'patience'"):
         small_ten(patience=0, validation_fraction=0.2).fit(*digits)
 
 
