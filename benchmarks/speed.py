@@ -41,7 +41,7 @@ def run_speed(settings: Settings, models_path: Path | None) -> None:
     from ovr_digits import load_models
     from ovr_digits.core.features import branch_features
     from ovr_digits.image import find_digit
-    from ovr_digits.modelfile import find_models
+    from ovr_digits.modelplace import find_models
     from ovr_digits.parallel import collect
 
     data = settings.data
