@@ -26,6 +26,10 @@ _MARGIN = 10
 _BLANK_EVERY = 200
 #: Negatives between two saves.
 _PIECE = 2000
+#: Times that one is drawn, where it leaves no ink, before a scribble takes its place.
+_TRIES = 50
+#: Level from which a pixel has ink, and how many of these a negative has at least.
+_INK_LEVEL, _MIN_INK = 60, 20
 #: Letters and signs that nobody takes for a digit. Those left out (l, O, S, Z, B, g and the
 #: like) are a matter of the reader's mind.
 _ALPHABETS = (
@@ -62,7 +66,7 @@ def draw_negatives(
     ----------
     n : int
     digits : (n_digits, 784) uint8
-        Digits in MNIST form, to make the last kinds of.
+        Digits in MNIST form, to make the last kinds of; blank ones are passed over.
     seed : int
         The same seed gives the same pictures.
     advance : callable
@@ -74,8 +78,10 @@ def draw_negatives(
     (n, 784) uint8
         In MNIST form: ink is 255, paper is 0.
     """
-    draws = [draw for draw, share in _KINDS for _ in range(share)]
-    images = digits.reshape(-1, *IMAGE_SHAPE)
+    inked = digits.any(axis=1)
+    images = (digits if inked.all() else digits[inked]).reshape(-1, *IMAGE_SHAPE)
+    kinds = (*_KINDS, *_KINDS_OF_DIGITS) if len(images) else _KINDS
+    draws = [draw for draw, share in kinds for _ in range(share)]
     rng = np.random.default_rng(seed)
     negatives = np.zeros((n, *IMAGE_SHAPE), np.uint8)
     checkpoint = checkpoint or Checkpoint()
@@ -99,11 +105,12 @@ def draw_negatives(
 
 
 def _drawn(draw: _Draw, rng: Random, digits: Grey) -> Grey:
-    """The form of the first try that leaves ink."""
-    while True:
-        grey = draw(rng, digits)
-        if np.count_nonzero(grey > 60) > 20:
+    """The form of the first try that leaves ink; blank where not even a scribble does."""
+    for attempt in (*[draw] * _TRIES, _scribble):
+        grey = attempt(rng, digits)
+        if np.count_nonzero(grey > _INK_LEVEL) > _MIN_INK:
             return to_mnist_form(grey.astype(np.float32) / np.float32(255))
+    return np.zeros(IMAGE_SHAPE, np.uint8)
 
 
 @lru_cache(maxsize=2)
@@ -366,5 +373,7 @@ _KINDS: tuple[tuple[_Draw, int], ...] = (
     *((_dash, 1), (_crossed, 1), (_grid, 1), (_sticks, 1)),
     *((_wave, 1), (_spiral, 1), (_loops, 1)),
     *((_texture, 3), (_specks, 2)),
+)
+_KINDS_OF_DIGITS: tuple[tuple[_Draw, int], ...] = (
     *((_piece, 3), (_overlaid, 3), (_side_by_side, 3)),
 )

@@ -51,6 +51,31 @@ def test_none_at_all(digits):
     assert draw_negatives(0, digits.X, seed=0).shape == (0, 784)
 
 
+@pytest.mark.parametrize(
+    "digits_at_hand",
+    [
+        np.zeros((0, 784), np.uint8),
+        np.zeros((5, 784), np.uint8),
+        np.full((5, 784), 120, np.uint8),
+        np.full((5, 784), 255, np.uint8),
+        np.random.default_rng(0).integers(90, 150, (5, 784), np.uint8),
+        np.eye(5, 784, dtype=np.uint8) * 255,  # a speck each
+    ],
+    ids=["none", "blank", "grey", "white", "noise", "specks"],
+)
+def test_digits_of_any_kind_come_to_an_end(digits_at_hand):
+    drawn = draw_negatives(150, digits_at_hand, seed=0)
+    assert drawn.any(axis=1).sum() >= 148
+
+
+def test_blank_digits_are_passed_over(digits):
+    some = digits.X[:50]
+    with_blank = np.concatenate([some[:20], np.zeros((30, 784), np.uint8), some[20:]])
+    np.testing.assert_array_equal(
+        draw_negatives(100, with_blank, seed=0), draw_negatives(100, some, seed=0)
+    )
+
+
 def test_detectors_learn_to_say_no(digits):
     """And still know the digits."""
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import gzip
 import io
+import math
 import os
 import pickle
+import re
 import shutil
 import struct
 import subprocess
 import sys
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +25,7 @@ from ovr_digits.data import load_split
 from ovr_digits.errors import DigitsError
 from ovr_digits.idx import write_idx
 from ovr_digits.image import read_digit, read_sample
-from ovr_digits.scale.files import FileNames, FoundFile
+from ovr_digits.scale.files import FileNames, FoundFile, shown
 from ovr_digits.scale.folder_pieces import PictureIndex, open_folder
 from ovr_digits.scale.pieces import NO_DIGIT, PIECE, Reading, Source
 from ovr_digits.scale.sources import dataset_source, distorted, open_source
@@ -267,6 +270,43 @@ def test_other_pictures_go_the_way_of_every_picture(digits):
         np.testing.assert_array_equal(read_sample(data), read_digit(data))
 
 
+def on_paper(image: np.ndarray, level: int) -> np.ndarray:
+    """Ink of the other end of the scale on paper of a level, with noise."""
+    noise = np.random.default_rng(0).normal(0, 2, image.shape)
+    ink = image / 255.0 * (255 - level if level < 128 else -level)
+    return np.clip(level + ink + noise, 0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize("level", [40, 120, 200, 255])
+def test_idx_of_other_paper_is_brought_to_form_as_pictures_are(tmp_path, digits, level):
+    X = np.stack([on_paper(image, level) for image in digits[0][:40]])
+    X[::4] = digits[0][:40:4]
+    write_idx_pair(tmp_path / "idx", X, digits[1][:40])
+    write_pictures(tmp_path / "pictures", X, np.arange(40))
+    for folder in ("idx", "pictures"):
+        found = read_all(open_source(tmp_path / folder, labelled=False)).X
+        expected = np.stack([read_sample(png(image)).ravel() for image in X])
+        order = range(40) if folder == "idx" else sorted(range(40), key=str)
+        np.testing.assert_array_equal(found, expected[list(order)])
+        np.testing.assert_array_equal(found[list(order).index(4)], digits[0][4])
+
+
+@pytest.mark.parametrize("kind", ["idx", "parquet", "pictures"])
+def test_blank_images_are_named_where_digits_are_learnt(tmp_path, digits, kind):
+    X, y = digits[0][:60].copy(), np.arange(60) % 10
+    X[7], X[8] = 0, 255
+    if kind == "idx":
+        write_idx_pair(tmp_path, X, y.astype(np.uint8))
+    elif kind == "parquet":
+        pq.write_table(hub_table(map(png, X), y), tmp_path / "a.parquet")
+    else:
+        write_pictures(tmp_path, X, y)
+    reading = read_all(open_source(tmp_path, labelled=True))
+    assert sorted(reading.errors.values()) == ["blank: there is no digit on it"] * 2
+    assert sorted(reading.y[list(reading.errors)]) == [7, 8]
+    assert not read_all(open_source(tmp_path, labelled=False)).errors
+
+
 # --- what is odd -----------------------------------------------------------------------------
 
 
@@ -362,6 +402,7 @@ def test_odd_names_loops_and_pictures_that_vanish(tmp_path, digits):
     folder = tmp_path / "scans"
     (folder / "deep" / "er").mkdir(parents=True)
     names = [b"a.png", b"new\nline.PNG", b"no-utf8-\xff.png", b"deep/er/b.png", b"deep/z.jpg"]
+    names += [rb"no-utf8-\xff.png"]
     for name in names:
         Path(os.fsdecode(os.fsencode(folder) + b"/" + name)).write_bytes(png(digits[0][0]))
     (folder / "damaged.png").write_bytes(png(digits[0][0])[:60])
@@ -374,14 +415,14 @@ def test_odd_names_loops_and_pictures_that_vanish(tmp_path, digits):
     (folder / "a.png").unlink()
     reading = read_all(source)
     assert [file for file, _ in reading.places] == [
-        "a.png", "broken-link.png", "damaged.png", "new\nline.PNG", "no-utf8-\\xff.png",
-        "deep/z.jpg", "deep/er/b.png",
+        "a.png", "broken-link.png", "damaged.png", "new\nline.PNG", r"no-utf8-\\xff.png",
+        r"no-utf8-\xff.png", "deep/z.jpg", "deep/er/b.png",
     ]  # fmt: skip
     assert set(reading.errors) == {0, 1, 2}
     assert reading.errors[0] == "no such file"
     assert "damaged" in reading.errors[2]
     assert not reading.X[:3].any()
-    np.testing.assert_array_equal(reading.X[3:], np.tile(digits[0][0], (4, 1)))
+    np.testing.assert_array_equal(reading.X[3:], np.tile(digits[0][0], (5, 1)))
     "".join(file for file, _ in reading.places).encode()
 
 
@@ -427,13 +468,107 @@ def test_digests_tell_when_files_have_changed(places, tmp_path, name):
         ({"picture": [b"a"], "label": [1]}, "needs a column image of bytes"),
         ({"image": ["a"], "label": [1]}, "has image (string), label (int64)"),
         ({"image": [{"path": "a"}], "label": [1]}, "needs a column image of bytes"),
-        ({"image": [b"a"], "digit": [1]}, "needs a column label of integers"),
-        ({"image": [b"a"], "label": ["1"]}, "has image (binary), label (string)"),
+        ({"image": [b"a"], "id": [1]}, "it has no column label; has image (binary), id (int64)"),
+        ({"image": [b"a"], "label": [True]}, "column label is bool; give numbers or text 0 to 9"),
+        ({"image": [b"a"], "label": [[1]]}, "column label is list"),
+        ({"image": [b"a"], "y": [1], "Class": [1]}, "columns y and Class may all be its labels"),
     ],
 )
 def test_parquet_of_another_layout(tmp_path, columns, message):
     pq.write_table(pa.table(columns), tmp_path / "a.parquet")
     assert message in refused(tmp_path / "a.parquet")
+
+
+@pytest.mark.parametrize("name", ["image", "label"])
+def test_parquet_with_two_columns_of_a_name(tmp_path, digits, name):
+    columns = [("image", pa.array([png(digits[0][0])])), ("label", pa.array([1])), ("id", ["a"])]
+    columns += [(name, dict(columns)[name]), ("id", ["b"])]
+    names, arrays = zip(*columns, strict=True)
+    pq.write_table(pa.Table.from_arrays(list(map(pa.array, arrays)), names), tmp_path / "a.parquet")
+    if name == "image":
+        for labelled in (True, False):
+            assert "more than one column image" in refused(tmp_path / "a.parquet", labelled)
+        return
+    assert "columns label and label may all be its labels" in refused(tmp_path / "a.parquet")
+    source = open_source(tmp_path, labelled=False)
+    assert "columns label and label" in source.unused_labels
+    np.testing.assert_array_equal(read_all(source).X, digits[0][:1])
+
+
+@pytest.mark.parametrize(
+    ("labels", "kind"),
+    [
+        ([7.0, 0.0, math.nan, 2.5, None], pa.float32()),
+        ([7.0, 0.0, None, 10.0, None], pa.float64()),
+        (["7", " 0", "", "seven", None], pa.string()),
+        (["7", "0", None, "42", None], pa.dictionary(pa.int32(), pa.large_string())),
+        ([7, 0, -1, 255, None], pa.int16()),
+        ([Decimal(7), Decimal(0), None, Decimal(33), None], pa.decimal128(5, 1)),
+    ],
+)
+@pytest.mark.parametrize("name", ["label", "Digit", "y", "target", "class"])
+def test_labels_are_numbers_or_text(tmp_path, digits, labels, kind, name):
+    table = hub_table([png(image) for image in digits[0][:5]], [0] * 5)
+    table = table.set_column(1, name, pa.array(labels, kind))
+    pq.write_table(table, tmp_path / "a.parquet")
+    reading = read_all(open_source(tmp_path, labelled=True))
+    assert reading.y.tolist() == [7, 0, NO_DIGIT, NO_DIGIT, NO_DIGIT]
+    assert set(reading.errors) == {2, 3, 4}
+    assert reading.errors[2] == reading.errors[4] == "no label"
+    assert "not a digit 0 to 9" in reading.errors[3]
+    source = open_source(tmp_path, labelled=False)
+    assert not source.unused_labels
+    assert read_all(source).y.tolist() == reading.y.tolist()
+
+
+def test_labels_of_broken_text(tmp_path, digits):
+    broken = pa.Array.from_buffers(
+        pa.string(), 2, [None, pa.py_buffer(np.array([0, 1, 2], np.int32)), pa.py_buffer(b"3\xff")]
+    )
+    table = hub_table([png(digits[0][0])] * 2, [0] * 2).set_column(1, "label", broken)
+    pq.write_table(table, tmp_path / "a.parquet")
+    reading = read_all(open_source(tmp_path, labelled=True))
+    assert reading.y.tolist() == [3, NO_DIGIT]
+
+
+def test_labels_that_are_not_used_are_told(tmp_path, digits, places):
+    shutil.copytree(places / "plain", tmp_path / "hub")
+    table = pa.table({"image": [png(digits[0][0])], "label": [True]})
+    pq.write_table(table, tmp_path / "hub" / "more.parquet")
+    write_idx_pair(tmp_path / "idx" / "a", *digits)
+    write_idx_pair(tmp_path / "idx" / "b", *digits)
+    (tmp_path / "idx" / "b" / "train-labels-idx1-ubyte").unlink()
+    write_pictures(tmp_path / "pictures", digits[0][:20], digits[1][:20])
+    (tmp_path / "pictures" / "eleven").mkdir()
+    (tmp_path / "pictures" / "eleven" / "a.png").write_bytes(png(digits[0][0]))
+    for name, told in (
+        ("hub", "more.parquet: column label is bool; give numbers or text 0 to 9"),
+        ("idx", "there are none beside b/train-images-idx3-ubyte"),
+        (
+            "pictures",
+            "not all pictures lie in folders 0 to 9; 1 lie elsewhere, as eleven/a.png",
+        ),
+    ):
+        source = open_source(tmp_path / name, labelled=False)
+        assert source.unused_labels == told
+        assert not source.has_labels
+    for name in ("plain", "idx", "pictures"):
+        assert not open_source(places / name, labelled=False).unused_labels
+
+
+def test_labels_of_idx_may_be_compressed(tmp_path, digits):
+    write_idx_pair(tmp_path, *digits)
+    labels = tmp_path / "train-labels-idx1-ubyte"
+    packed = labels.with_name(f"{labels.name}.gz")
+    packed.write_bytes(gzip.compress(labels.read_bytes()))
+    labels.unlink()
+    for labelled in (True, False):
+        np.testing.assert_array_equal(
+            read_all(open_source(tmp_path, labelled=labelled)).y, digits[1]
+        )
+    packed.write_bytes(packed.read_bytes()[:-20])
+    with pytest.raises(DigitsError, match=r"labels-idx1-ubyte\.gz: the gzip data are truncated"):
+        open_source(tmp_path, labelled=False)
 
 
 def test_rows_without_a_picture(tmp_path, digits):
@@ -504,6 +639,18 @@ def test_an_idx_file_larger_than_memory_takes_none(tmp_path):
     count, grown_kb = map(int, done.stdout.split())
     assert count == n
     assert grown_kb < 8_000
+
+
+@given(st.binary() | st.lists(st.sampled_from([b"\\", b"x", b"f", b"\xff", b"\xc3"])).map(b"".join))
+def test_a_name_can_be_had_back_from_its_text(name):
+    text = shown(name)
+    text.encode()
+    back = re.sub(
+        rb"\\(\\|x(..))",
+        lambda found: bytes.fromhex(found[2].decode()) if found[2] else b"\\",
+        text.encode(),
+    )
+    assert back == name
 
 
 @given(st.lists(st.binary(min_size=1, max_size=20)))

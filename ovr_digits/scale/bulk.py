@@ -132,6 +132,8 @@ def predict_batch(
     progress = progress or Progress()
     import_pyarrow()
     source = open_source(path, labelled=False)
+    if source.unused_labels:
+        progress.note(f"labels are not used: {source.unused_labels}")
     if output.resolve().is_relative_to(path.resolve()):
         raise DigitsError(f"{output}: lies in what is to be read; name an --output outside of it")
     atomic.check_writable(output)

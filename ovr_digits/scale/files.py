@@ -114,8 +114,12 @@ class FileNames(Sequence[bytes]):
 
 
 def shown(name: bytes) -> str:
-    """A file's name as text; what is no UTF-8 in it is escaped, so that it can be written."""
-    return name.decode("utf-8", "backslashreplace")
+    """A file's name as text that can be written, another for each name.
+
+    A byte that is no UTF-8 is ``\\xNN`` there, and a backslash is two, so that each can be told
+    from the other and the name be had back.
+    """
+    return name.replace(b"\\", rb"\\").decode("utf-8", "backslashreplace")
 
 
 def unreachable(path: str, error: Exception | str) -> DigitsError:

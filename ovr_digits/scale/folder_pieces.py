@@ -23,6 +23,7 @@ from ovr_digits.scale.pieces import (
     Reading,
     Source,
     add_to_fingerprint,
+    without_ink,
 )
 
 #: Pictures in a piece, of which only the answers are wanted.
@@ -92,17 +93,21 @@ def open_folder(name: str, folder: Path, index: PictureIndex, labelled: bool) ->
     # Pictures take long to read: enough pieces for all workers, of few scans or many digits.
     size = max(1, min(PIECE if labelled else _PICTURES, n // _MIN_PIECES))
     pieces = LazyPieces(-(-n // size), partial(_make_piece, files, size))
-    return Source(name, pieces, n, files.labels is not None, index.digest)
+    has_labels = files.labels is not None
+    unused = "" if has_labels or (y == NO_DIGIT).all() else _elsewhere(index.names, y)
+    return Source(name, pieces, n, has_labels, index.digest, unused)
+
+
+def _elsewhere(names: FileNames, y: NDArray[np.uint8]) -> str:
+    """What is said where some pictures do not lie in folders 0 to 9, as the labels (n,) tell."""
+    count, example = np.count_nonzero(y == NO_DIGIT), shown(names[int(np.argmax(y))])
+    return f"not all pictures lie in folders 0 to 9; {count:,} lie elsewhere, as {example}"
 
 
 def _check_classes(folder: Path, names: FileNames, y: NDArray[np.uint8]) -> None:
     counts = np.bincount(y, minlength=NO_DIGIT + 1)
     if counts[NO_DIGIT]:
-        example = shown(names[int(np.argmax(y))])
-        raise DigitsError(
-            f"{folder}: training needs all pictures in folders 0 to 9 by their digits, "
-            f"and {counts[NO_DIGIT]:,} lie elsewhere, as {example}"
-        )
+        raise DigitsError(f"{folder}: training needs labels, and {_elsewhere(names, y)}")
     if lacking := [str(digit) for digit in range(10) if not counts[digit]]:
         raise DigitsError(
             f"{folder}: training needs pictures of all ten digits, "
@@ -133,7 +138,8 @@ def _make_piece(files: _Files, size: int, number: int) -> Piece:
     chosen = places if files.order is None else files.order[places]
     labels = None if files.labels is None else files.labels[chosen].tobytes()
     names = b"\0".join(files.names[int(k)] for k in chosen)
-    return _FolderPiece(files.folder, names, labels, len(chosen), number)
+    labelled = files.order is not None
+    return _FolderPiece(files.folder, names, labels, len(chosen), number, labelled)
 
 
 @dataclass(frozen=True)
@@ -145,6 +151,7 @@ class _FolderPiece:
     labels: bytes | None
     n: int
     origin: int
+    labelled: bool
 
     def read(self) -> Reading:
         names = self.names.split(b"\0")
@@ -158,4 +165,6 @@ class _FolderPiece:
         if errors and not Path(self.folder).is_dir():
             raise unreachable(self.folder, "no such folder")
         y = None if self.labels is None else np.frombuffer(self.labels, np.uint8)
+        if self.labelled:
+            errors = without_ink(X) | errors
         return Reading(X, y, [(shown(name), None) for name in names], errors)

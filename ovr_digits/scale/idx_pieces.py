@@ -7,7 +7,7 @@ import os
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ovr_digits.errors import DigitsError
 from ovr_digits.form import IMAGE_SHAPE
-from ovr_digits.idx import GZIP_MAGIC, HEADER_BYTES, parse_header
+from ovr_digits.idx import GZIP_MAGIC, HEADER_BYTES, parse_header, read_idx
 from ovr_digits.reading import read_bytes
 from ovr_digits.scale.files import find_file, shown, unreachable
 from ovr_digits.scale.pieces import (
@@ -27,7 +27,12 @@ from ovr_digits.scale.pieces import (
     Source,
     checked_labels,
     fingerprint,
+    in_mnist_form,
+    without_ink,
 )
+
+#: Files of compressed labels that a process keeps unpacked.
+_UNPACKED = 4
 
 
 def open_idx(name: str, root: Path, files: Sequence[Path], labelled: bool) -> Source:
@@ -40,7 +45,7 @@ def open_idx(name: str, root: Path, files: Sequence[Path], labelled: bool) -> So
     root : Path
         The folder below which files are named.
     files : sequence of Path
-        Of images; their labels lie beside them, or nowhere.
+        Of images; their labels lie beside them, compressed or not, or nowhere.
     labelled : bool
         Whether labels are needed.
 
@@ -59,31 +64,59 @@ def open_idx(name: str, root: Path, files: Sequence[Path], labelled: bool) -> So
         n=sum(pair.n for pair in pairs),
         has_labels=has_labels,
         digest=fingerprint(find_file(Path(file.path), root.absolute()) for file in opened),
+        unused_labels="" if has_labels else _unused(pairs),
     )
 
 
+def _unused(pairs: Sequence[_Pair]) -> str:
+    """Why labels are not used, where some files have them and others have none."""
+    if all(pair.labels is None for pair in pairs):
+        return ""
+    return f"there are none beside {next(pair.name for pair in pairs if pair.labels is None)}"
+
+
 def labels_beside(images: Path) -> Path | None:
-    """Where the labels of a file of images are by its name; None where that tells nothing."""
+    """Where the labels of a file of images are by its name; None where that tells nothing.
+
+    Where they are not there, they may be compressed, and have .gz at the end of their name.
+    """
     name = images.name.replace("images", "labels").replace("idx3", "idx1")
-    return None if name == images.name else images.with_name(name)
+    if name == images.name:
+        return None
+    plain, packed = images.with_name(name), images.with_name(f"{name}.gz")
+    return packed if packed.exists() and not plain.exists() else plain
 
 
 @dataclass(frozen=True)
 class _File:
-    """An IDX file whose header is sound; its numbers begin at ``start``."""
+    """An IDX file whose header is sound; its numbers begin at ``start``, or are compressed."""
 
     path: str
     shape: tuple[int, ...]
-    start: int
+    start: int | None
 
     def rows(self, rows: range) -> NDArray[np.uint8]:
-        """Read some rows, and only these."""
+        """Read some rows, and only these where the file is not compressed."""
+        if self.start is None:
+            unpacked = _unpacked(self.path)
+            if unpacked.shape != self.shape:
+                raise unreachable(self.path, "another number of labels")
+            return unpacked[rows.start : rows.stop]
         size = math.prod(self.shape[1:])
         start, shape = self.start + rows.start * size, (len(rows), *self.shape[1:])
         try:
             return np.array(np.memmap(self.path, np.uint8, "r", start, shape))
         except (OSError, ValueError) as error:  # ValueError where it has become shorter
             raise unreachable(self.path, error) from None
+
+
+@lru_cache(maxsize=_UNPACKED)
+def _unpacked(path: str) -> NDArray[np.uint8]:
+    """The numbers of a compressed file, unpacked once in each process."""
+    try:
+        return read_idx(path)
+    except DigitsError as error:
+        raise unreachable(path, str(error)) from None
 
 
 @dataclass(frozen=True)
@@ -114,11 +147,14 @@ class _IdxPiece:
         return len(self.rows)
 
     def read(self) -> Reading:
-        X = self.pair.images.rows(self.rows).reshape(self.n, SIZE)
+        X = in_mnist_form(self.pair.images.rows(self.rows).reshape(self.n, SIZE))
         y: NDArray[np.uint8] | None = None
         errors: dict[int, str] = {}
         if self.has_labels and self.pair.labels is not None:
-            y, errors = checked_labels(self.pair.labels.rows(self.rows), self.labelled)
+            labels = self.pair.labels.rows(self.rows).tolist()
+            y, errors = checked_labels(labels, self.labelled)
+        if self.labelled:
+            errors = without_ink(X) | errors
         return Reading(X, y, [(self.pair.name, row) for row in self.rows], errors)
 
 
@@ -140,7 +176,7 @@ def _open_pair(root: Path, path: Path, labelled: bool) -> _Pair:
     beside = labels_beside(path)
     labels = None
     if beside is not None and beside.exists():
-        labels = _open_file(beside)
+        labels = _open_labels(beside)
         if len(labels.shape) != 1:
             raise DigitsError(f"{beside}: not a list of labels")
         if labels.shape != images.shape[:1]:
@@ -153,6 +189,13 @@ def _open_pair(root: Path, path: Path, labelled: bool) -> _Pair:
         )
         raise DigitsError(f"{path}: training needs labels, and {what}")
     return _Pair(shown(os.fsencode(path.relative_to(root))), images, labels)
+
+
+def _open_labels(path: Path) -> _File:
+    """Labels are small: they may be compressed."""
+    if path.suffix != ".gz":
+        return _open_file(path)
+    return _File(str(path.absolute()), read_idx(path).shape, None)
 
 
 def _open_file(path: Path) -> _File:

@@ -173,10 +173,9 @@ def score_piece(lesson: Lesson, piece: Piece, coef: Float64, intercept: Float64)
     return Scored(lesson.space.score(Z, coef, intercept), y)
 
 
-def read_piece(piece: Piece) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Images (n, 784) and digits (n,) of a piece; those that cannot be read are left out."""
-    X, y, _ = _readable([piece.read()])
-    return X, y
+def read_piece(piece: Piece) -> tuple[NDArray[np.uint8], NDArray[np.uint8], list[str]]:
+    """Images (n, 784) and digits (n,) of a piece, and a line for each that is left out."""
+    return _readable([piece.read()])
 
 
 def combined(lesson: Lesson, weights: Sequence[Floats], committee: int) -> tuple[Float64, Float64]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
@@ -26,6 +26,7 @@ from ovr_digits.scale.pieces import (
     Source,
     checked_labels,
     fingerprint,
+    without_ink,
 )
 
 #: How Parquet files begin.
@@ -36,12 +37,15 @@ _BUFFER = 1 << 18
 #: Files that a process keeps open.
 _OPEN = 4
 
+#: What a column of labels may be called besides ``label``, in any case.
+_LABEL_NAMES = frozenset({"labels", "digit", "digits", "y", "target", "class"})
+
 
 def open_parquet(name: str, root: Path, files: Sequence[Path], labelled: bool) -> Source:
     """Digits in Parquet files.
 
     Each has a column ``image``, pictures as bytes or a struct that has them in its field
-    ``bytes``, and may have a column ``label`` of integers.
+    ``bytes``, and may have a column ``label`` of digits, as numbers or text.
 
     Parameters
     ----------
@@ -59,14 +63,17 @@ def open_parquet(name: str, root: Path, files: Sequence[Path], labelled: bool) -
         Where pyarrow is not installed, or a file is no Parquet of this layout.
     """
     shards = [_open_shard(root, path, labelled) for path in files]
-    has_labels = all(shard.has_labels for shard in shards)
+    lacking = [shard for shard in shards if shard.label is None]
+    # Pictures and nothing else need no remark.
+    told = [s for s in lacking if s.has_others or len(lacking) < len(shards)]
     ends = np.cumsum([shard.piece_ends[-1] for shard in shards])
     return Source(
         name=name,
-        pieces=LazyPieces(int(ends[-1]), partial(_make_piece, shards, ends, has_labels, labelled)),
+        pieces=LazyPieces(int(ends[-1]), partial(_make_piece, shards, ends, not lacking, labelled)),
         n=sum(int(shard.row_ends[-1]) for shard in shards),
-        has_labels=has_labels,
+        has_labels=not lacking,
         digest=fingerprint(find_file(path, root) for path in files),
+        unused_labels=f"{told[0].name}: {told[0].unlabelled_as}" if told else "",
     )
 
 
@@ -82,7 +89,12 @@ class _Shard:
         Below the source.
     image : str
         The column of the bytes.
-    has_labels : bool
+    label : str or None
+        The column of the labels, where there is one that can be used.
+    unlabelled_as : str
+        Why there is none.
+    has_others : bool
+        Whether there are columns beside ``image``.
     group_ends, row_ends, piece_ends : (n_runs + 1,) int64
         The row group, the row and the piece before which each run ends; 0 comes first.
     """
@@ -91,7 +103,9 @@ class _Shard:
     size: int
     name: str
     image: str
-    has_labels: bool
+    label: str | None
+    unlabelled_as: str
+    has_others: bool
     group_ends: NDArray[np.int64]
     row_ends: NDArray[np.int64]
     piece_ends: NDArray[np.int64]
@@ -107,18 +121,17 @@ def _open_shard(root: Path, path: Path, labelled: bool) -> _Shard:
         raise DigitsError(f"{path}: no sound Parquet file ({_one_line(error)})") from None
     if min(sizes, default=0) < 0 or sum(sizes) != metadata.num_rows:
         raise DigitsError(f"{path}: no sound Parquet file (absurd numbers of rows)")
-    types = {field.name: field.type for field in schema}
-    image = _image_column(types)
+    if schema.names.count("image") > 1:
+        raise DigitsError(f"{path}: has more than one column image; keep one of them")
+    image = _image_column(schema)
     if image is None:
         raise DigitsError(
             f"{path}: needs a column image of bytes, or of a struct with bytes; "
-            f"has {_columns(types)}"
+            f"has {_columns(schema)}"
         )
-    has_labels = "label" in types and pyarrow.types.is_integer(types["label"])
-    if labelled and not has_labels:
-        raise DigitsError(
-            f"{path}: training needs a column label of integers; has {_columns(types)}"
-        )
+    label, unlabelled_as = _label_column(schema)
+    if labelled and label is None:
+        raise DigitsError(f"{path}: training needs labels, and {unlabelled_as}")
     group_ends, row_ends = _runs(sizes)
     n_pieces = -(-np.diff(row_ends) // PIECE)
     return _Shard(
@@ -126,23 +139,52 @@ def _open_shard(root: Path, path: Path, labelled: bool) -> _Shard:
         size=path.stat().st_size,
         name=shown(os.fsencode(path.relative_to(root))),
         image=image,
-        has_labels=has_labels,
+        label=label,
+        unlabelled_as=unlabelled_as,
+        has_others=len(schema.names) > 1,
         group_ends=group_ends,
         row_ends=row_ends,
         piece_ends=np.concatenate([[0], np.cumsum(n_pieces)]),
     )
 
 
-def _image_column(types: Mapping[str, Any]) -> str | None:
+def _image_column(schema: Any) -> str | None:
     """The column of the bytes of pictures, by the name that selects it alone."""
-    kind = types.get("image")
-    if kind is not None and _is_bytes(kind):
+    if "image" not in schema.names:
+        return None
+    kind = schema.field("image").type
+    if _is_bytes(kind):
         return "image"
-    if kind is not None and import_pyarrow().types.is_struct(kind):
+    if import_pyarrow().types.is_struct(kind):
         k = kind.get_field_index("bytes")
         if k >= 0 and _is_bytes(kind.field(k).type):
             return "image.bytes"
     return None
+
+
+def _label_column(schema: Any) -> tuple[str | None, str]:
+    """The column of the labels, or else why what looks like one is none."""
+    names = [name for name in schema.names if name == "label"]
+    names = names or [name for name in schema.names if name.lower() in {"label", *_LABEL_NAMES}]
+    if not names:
+        return None, f"it has no column label; has {_columns(schema)}"
+    if len(names) > 1:
+        return None, f"columns {' and '.join(names)} may all be its labels; call one label"
+    (name,) = names
+    kind = schema.field(name).type
+    if _is_of_digits(kind):
+        return name, ""
+    return None, f"column {name} is {str(kind)[:40]}; give numbers or text 0 to 9"
+
+
+def _is_of_digits(kind: Any) -> bool:
+    """Whether a column of this type may hold digits: numbers, or text, or names for these."""
+    types = import_pyarrow().types
+    if types.is_dictionary(kind):
+        return _is_of_digits(kind.value_type)
+    is_text = types.is_string(kind) or types.is_large_string(kind)
+    is_number = types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind)
+    return bool(is_text or is_number)
 
 
 def _is_bytes(kind: Any) -> bool:
@@ -152,10 +194,10 @@ def _is_bytes(kind: Any) -> bool:
     )
 
 
-def _columns(types: Mapping[str, Any]) -> str:
+def _columns(schema: Any) -> str:
     """The first few columns with their types."""
-    told = [f"{name} ({str(kind)[:40]})" for name, kind in list(types.items())[:4]]
-    return ", ".join(told + ["…"] * (len(types) > 4)) or "no columns"
+    told = [f"{field.name} ({str(field.type)[:40]})" for field in list(schema)[:4]]
+    return ", ".join(told + ["…"] * (len(schema) > 4)) or "no columns"
 
 
 def _runs(sizes: Sequence[int]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -182,12 +224,12 @@ def _make_piece(
     run = int(np.searchsorted(shard.piece_ends, of_file, side="right")) - 1
     groups, rows = (range(*map(int, e[run : run + 2])) for e in (shard.group_ends, shard.row_ends))
     start = (of_file - int(shard.piece_ends[run])) * PIECE
-    columns = (shard.image, "label") if has_labels else (shard.image,)
     return _ParquetPiece(
         path=shard.path,
         size=shard.size,
         name=shard.name,
-        columns=columns,
+        image=shard.image,
+        label=shard.label if has_labels else None,
         groups=groups,
         rows=rows[start : start + PIECE],
         before=start,
@@ -203,7 +245,8 @@ class _ParquetPiece:
     path: str
     size: int
     name: str
-    columns: tuple[str, ...]
+    image: str
+    label: str | None
     groups: range
     rows: range
     before: int
@@ -215,7 +258,8 @@ class _ParquetPiece:
         return len(self.rows)
 
     def read(self) -> Reading:
-        reader = _reader_of(self.path, self.size, self.columns)
+        columns = (self.image,) if self.label is None else (self.image, self.label)
+        reader = _reader_of(self.path, self.size, columns)
         batches, damage = reader.read(self.groups, self.before, self.before + self.n)
         pictures = [data for batch in batches for data in _pictures(batch)]
         X = np.zeros((self.n, SIZE), np.uint8)
@@ -227,11 +271,13 @@ class _ParquetPiece:
                 errors[k] = str(error)
         errors |= dict.fromkeys(range(len(pictures), self.n), damage)
         y = None
-        if "label" in self.columns:
-            labels = np.full(self.n, -1)
-            labels[: len(pictures)] = [k for batch in batches for k in _labels(batch)]
+        if self.label is not None:
+            labels = [label for batch in batches for label in _labels(batch.column(self.label))]
+            labels += [None] * (self.n - len(labels))
             y, wrong = checked_labels(labels, self.labelled)
             errors = wrong | errors
+        if self.labelled:
+            errors = without_ink(X) | errors
         return Reading(X, y, [(self.name, row) for row in self.rows], errors)
 
 
@@ -242,11 +288,16 @@ def _pictures(batch: Any) -> list[bytes | None]:
     return column.to_pylist()
 
 
-def _labels(batch: Any) -> list[int]:
-    """As they are; -1 where there is none."""
-    pyarrow = import_pyarrow()
-    labels = batch.column("label").cast(pyarrow.int64(), safe=False)
-    return pyarrow.compute.fill_null(labels, -1).to_pylist()
+def _labels(column: Any) -> list[Any]:
+    """As they are; text that is no UTF-8 is escaped."""
+    try:
+        return column.to_pylist()
+    except UnicodeDecodeError:
+        pyarrow = import_pyarrow()
+        if pyarrow.types.is_dictionary(column.type):
+            column = column.dictionary_decode()
+        texts = column.cast(pyarrow.large_binary()).to_pylist()
+        return [text if text is None else text.decode(errors="backslashreplace") for text in texts]
 
 
 def _sample(data: bytes | None) -> NDArray[np.uint8]:

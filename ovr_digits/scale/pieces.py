@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, overload
+from typing import Protocol, overload
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from ovr_digits.form import IMAGE_SHAPE
+from ovr_digits.image import read_sample
 
 #: Digits in a piece, about.
 PIECE = 1024
@@ -20,6 +23,13 @@ SIZE = IMAGE_SHAPE[0] * IMAGE_SHAPE[1]
 
 #: The label of what has none, or one that is no digit.
 NO_DIGIT = 255
+
+#: The digit of each label that is one; a number is found whatever its type.
+_DIGITS: Mapping[object, int] = {label: d for d in range(10) for label in (d, str(d))}
+#: As much as is told of a label that is none.
+_LABEL_CHARACTERS = 40
+#: The outermost pixels of an image: all but a few are paper.
+_EDGE = np.pad(np.zeros((IMAGE_SHAPE[0] - 2, IMAGE_SHAPE[1] - 2), bool), 1, constant_values=True)
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,6 +102,8 @@ class Source:
     digest : str
         Hex; another one where files have been added, removed or written since. It is made of
         names, sizes and times, not of what is in the files.
+    unused_labels : str
+        Why there are labels, or what may be labels, that are not used, in one line; or nothing.
     """
 
     name: str
@@ -99,6 +111,7 @@ class Source:
     n: int
     has_labels: bool
     digest: str
+    unused_labels: str = ""
 
 
 class LazyPieces(Sequence[Piece]):
@@ -141,17 +154,46 @@ def add_to_fingerprint(digest: hashlib._Hash, part: object) -> None:
 
 
 def checked_labels(
-    labels: NDArray[np.integer[Any]], required: bool
+    labels: Sequence[object], required: bool
 ) -> tuple[NDArray[np.uint8], dict[int, str]]:
     """Labels (n,) as uint8, and what is said of those that are no digit, where they are required.
 
-    Elsewhere such a label means that there is none, as -1 does in test data whose labels are
-    kept secret.
+    A digit may be a number of any type, or text. Elsewhere such a label means that there is none,
+    as -1 does in test data whose labels are kept secret.
     """
-    wrong = (labels < 0) | (labels > 9)
-    errors = {
-        int(k): "no label" if labels[k] == -1 else f"its label is {labels[k]}, not a digit 0 to 9"
-        for k in np.flatnonzero(wrong)
-    }
-    y = np.where(wrong, NO_DIGIT, labels).astype(np.uint8)
-    return y, errors if required else {}
+    labels = [label.strip() if isinstance(label, str) else label for label in labels]
+    digits = [_DIGITS.get(label) for label in labels]
+    y = np.array([NO_DIGIT if digit is None else digit for digit in digits], np.uint8)
+    if not required:
+        return y, {}
+    wrong = [k for k, digit in enumerate(digits) if digit is None]
+    return y, {k: _no_digit(labels[k]) for k in wrong}
+
+
+def _no_digit(label: object) -> str:
+    if label is None or label in ("", -1) or label != label:
+        return "no label"
+    return f"its label is {repr(label)[:_LABEL_CHARACTERS]}, not a digit 0 to 9"
+
+
+def without_ink(X: NDArray[np.uint8]) -> dict[int, str]:
+    """What is said of blank images among X (n, 784), from which no digit can be learnt."""
+    return {int(k): "blank: there is no digit on it" for k in np.flatnonzero(~X.any(axis=1))}
+
+
+def in_mnist_form(X: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Images (n, 784) whose paper is not exactly 0 brought to MNIST form, as pictures are."""
+    images = X.reshape(-1, *IMAGE_SHAPE)
+    n_inked = np.count_nonzero(images[:, _EDGE], axis=1)
+    others = np.flatnonzero(2 * n_inked > _EDGE.sum())
+    if len(others):
+        X = X.copy()
+    for k in others:
+        X[k] = read_sample(_picture(images[k])).ravel()
+    return X
+
+
+def _picture(image: NDArray[np.uint8]) -> bytes:
+    stream = io.BytesIO()
+    Image.fromarray(image).save(stream, "PNG", compress_level=0)
+    return stream.getvalue()

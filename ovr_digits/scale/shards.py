@@ -46,6 +46,8 @@ class Shards:
     def opened(self, request: Mapping[str, str]) -> Iterator[None]:
         """Take the folder for this run alone, and go on with what is in it.
 
+        Where the run fails before anything is finished, the folder is removed.
+
         Parameters
         ----------
         request : mapping
@@ -64,7 +66,13 @@ class Shards:
                 stack.enter_context(self._locked())
                 atomic.remove_abandoned(self.folder)
                 self._check_request(dict(request))
-            yield
+            try:
+                yield
+            except BaseException:
+                with contextlib.suppress(OSError, DigitsError):
+                    if not self._found():
+                        self.remove()
+                raise
 
     def _check_names(self) -> None:
         names = {path.name for path in self.folder.iterdir() if path.suffix != ".part"}
@@ -93,7 +101,7 @@ class Shards:
 
     def _check_request(self, request: dict[str, str]) -> None:
         path = self.folder / _REQUEST
-        if not path.exists():
+        if not self._found():  # nothing is lost with another request
             atomic.write_bytes(path, json.dumps(request, indent=1).encode())
             return
         try:
@@ -189,7 +197,7 @@ class Shards:
         with self._writing(self.folder):
             for _, _, path in self._found():
                 path.unlink()
-            (self.folder / _REQUEST).unlink()
+            (self.folder / _REQUEST).unlink(missing_ok=True)
             (self.folder / _LOCK).unlink()
             self.folder.rmdir()
 

@@ -248,12 +248,19 @@ def _sample(base: Source, held: frozenset[int], engine: Engine, progress: Progre
     chosen = np.linspace(0, len(pieces) - 1, min(len(pieces), n_wanted)).astype(int)
     progress.stage("a sample of the digits", len(chosen))
     parts: list[Array] = []
+    left_out: list[str] = []
     counts = np.zeros(10, int)
-    for X, y in engine.run(read_piece, ((pieces[int(index)],) for index in chosen)):
+    for X, y, lines in engine.run(read_piece, ((pieces[int(index)],) for index in chosen)):
         parts.append(X)
+        left_out += lines
         counts += np.bincount(y, minlength=10)
         progress.advance()
     missing = ", ".join(str(digit) for digit in np.flatnonzero(counts == 0))
+    if left_out and missing:
+        raise DigitsError(
+            f"{base.name}: of digit {missing} nothing can be learnt from: {len(left_out):,} of "
+            f"{counts.sum() + len(left_out):,} images are left out, as {left_out[0]}"
+        )
     if missing:
         raise DigitsError(
             f"{base.name}: no digit {missing} among {counts.sum():,} images from all over it; "
