@@ -14,6 +14,9 @@ from pathlib import Path
 
 from ovr_digits.errors import DigitsError
 
+#: New files that are made where another process removes each of them at once.
+_TRIES = 100
+
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
@@ -53,7 +56,7 @@ def replacing(path: Path) -> Iterator[Path]:
 @contextlib.contextmanager
 def _locked_temporary(path: Path) -> Iterator[Path]:
     """A new file beside ``path``, locked for as long as this process lives and is in the block."""
-    while True:
+    for _ in range(_TRIES):
         temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
         with temporary.open("xb") as file:
             with contextlib.suppress(OSError):  # not every file system has locks
@@ -61,6 +64,7 @@ def _locked_temporary(path: Path) -> Iterator[Path]:
             if os.fstat(file.fileno()).st_nlink:  # else removed just before it was locked
                 yield temporary
                 return
+    raise OSError(errno.EBUSY, "something removes every new file here")
 
 
 def remove_abandoned(folder: Path, name: str | None = None) -> None:
@@ -89,6 +93,15 @@ def write_bytes(path: Path, data: bytes) -> None:
     """
     with replacing(path) as temporary:
         temporary.write_bytes(data)
+
+
+def is_same_file(one: Path, other: Path) -> bool:
+    """Whether two names are of one file, however it is spelt or linked, or would be of one."""
+    with contextlib.suppress(OSError, ValueError):  # not both are there
+        return one.samefile(other)
+    with contextlib.suppress(OSError, ValueError, RuntimeError):  # links in a circle
+        return os.path.normcase(one.resolve()) == os.path.normcase(other.resolve())
+    return False
 
 
 def check_writable(path: Path) -> None:

@@ -456,7 +456,11 @@ def test_output_that_has_no_place(batch, tmp_path):
     ):
         result = batch("in", "--output", output)
         assert_one_line(result, output, words)
-    assert_one_line(batch(source, "--output", source), "lies in what is to be read")
+    labels = source.with_name("some-labels-idx1-ubyte")
+    assert_one_line(batch(source, "--output", labels), "lies in what is to be read")
+    result = batch(source, "--output", source)
+    assert result.returncode == 2
+    assert "--output and --batch name one file" in result.stderr
     assert {path.name for path in tmp_path.iterdir()} == {"in", "folder"}
     assert len(list((tmp_path / "in").iterdir())) == 2
 

@@ -21,9 +21,11 @@ from typing import Any
 import click
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 
 from ovr_digits import training
+from ovr_digits.cli import main
 from ovr_digits.cli.terminal import confusion_lines
 from ovr_digits.data import Split
 from ovr_digits.errors import DigitsError
@@ -452,6 +454,71 @@ def test_wrong_usage(run, arguments, word):
     assert result.stdout == ""
     assert word in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def same_files(folder: Path) -> list[str]:
+    """Another spelling of m.png, links to it, and a link to it that leads there before it is."""
+    (folder / "m.png").write_bytes(b"what was there")
+    (folder / "link.png").symlink_to("m.png")
+    (folder / "hard.png").hardlink_to(folder / "m.png")
+    (folder / "new-link.png").symlink_to("new.png")
+    (folder / "sub").mkdir()
+    return [f"{folder}/m.png", "sub/../m.png", "link.png", "hard.png"]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["train", "--output", "m.png", "--log", "*"],
+        ["train", "--output", "*", "--plot", "m.png"],
+        ["train", "--log", "m.png", "--plot", "*"],
+        ["train", "--source", "m.png", "--output", "*"],
+        ["predict", "a.png", "--save", "m.png", "--explain", "*"],
+        ["predict", "a.png", "*", "--save", "m.png"],
+        ["predict", "--batch", "m.png", "--output", "*"],
+        ["predict", "--batch", "in", "--models", "m.png", "--output", "*"],
+        ["read", "a.png", "*", "--save", "m.png"],
+        ["compare", "a.pkl", "*", "--save", "m.png"],
+        ["test", "--models", "*", "--save", "m.png"],
+        ["evaluate", "--models", "*", "--reliability", "m.png"],
+    ],
+    ids=" ".join,
+)
+def test_no_two_outputs_are_one_file_and_none_is_read(tmp_path, monkeypatch, command):
+    monkeypatch.chdir(tmp_path)
+    for name in same_files(tmp_path):
+        arguments = [name if argument == "*" else argument for argument in command]
+        result = CliRunner().invoke(main, arguments)
+        assert result.exit_code == 2, result.output
+        assert "name one file" in result.output
+    assert (tmp_path / "m.png").read_bytes() == b"what was there"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["train", "--output", "new.png", "--log", "new-link.png"],
+        ["train", "--output", "new.png", "--plot", "sub/../new.png"],
+        ["train", "--data-dir", "sub", "--output", "sub/train-images-idx3-ubyte.gz"],
+        ["evaluate", "--report", "sub", "--reliability", "sub/votes.png"],
+        ["evaluate", "--report", "sub", "--models", "sub/../sub/votes.png"],
+        ["inspect", "sub/anchors.png", "--save", "sub"],
+    ],
+    ids=" ".join,
+)
+def test_files_that_are_not_there_yet_are_told_apart_too(tmp_path, monkeypatch, command):
+    monkeypatch.chdir(tmp_path)
+    same_files(tmp_path)
+    result = CliRunner().invoke(main, command)
+    assert result.exit_code == 2, result.output
+    assert "name one file" in result.output
+
+
+def test_models_may_be_adapted_in_place(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(main, ["train", "--extra", "c", "--models", "m", "--output", "m"])
+    assert result.exit_code == 1
+    assert "name one file" not in result.output
 
 
 # --- pictures that cannot be read --------------------------------------------------------------

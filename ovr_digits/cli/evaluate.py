@@ -9,6 +9,7 @@ import click
 from ovr_digits.cli import terminal
 from ovr_digits.cli.options import (
     CONTEXT_SETTINGS,
+    check_files_of,
     data_dir_option,
     dataset_option,
     figure_option,
@@ -63,9 +64,10 @@ def evaluate(
     from ovr_digits.modelplace import find_models
     from ovr_digits.parallel import collect
     from ovr_digits.progress import TerminalProgress
-    from ovr_digits.report import check_folder, make_report, write_report
+    from ovr_digits.report import FILES, check_folder, make_report, write_report
 
     if report is not None:
+        check_files_of("report", FILES)
         check_folder(report)
     models = find_models(models)
     detectors = load_models(models)

@@ -10,6 +10,7 @@ import click
 from ovr_digits.cli import terminal
 from ovr_digits.cli.options import (
     CONTEXT_SETTINGS,
+    check_files_of,
     data_dir_option,
     jobs_option,
     json_option,
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 #: Of a text out of the file: one that nobody means to read is cut off here.
 _LONGEST = 300
+_ANCHORS, _DETECTORS = "anchors.png", "detectors.png"
 
 
 @click.command(context_settings=CONTEXT_SETTINGS)
@@ -66,6 +68,7 @@ def inspect(
     """
     from ovr_digits.inspection import inspect_models
 
+    check_files_of("save", (_ANCHORS, _DETECTORS))
     inspection = inspect_models(models)
     if save is not None:
         _save_pictures(inspection, save, dataset, data_dir, jobs)
@@ -92,12 +95,12 @@ def _save_pictures(
         portraits = portray_detectors(inspection.models, split, jobs, progress)
         anchors = show_anchors(inspection.models, split.X, progress)
         progress.stage("drawing", 2)
-        save_figure(plot_anchors(anchors), folder / "anchors.png")
+        save_figure(plot_anchors(anchors), folder / _ANCHORS)
         progress.advance()
         images = split.X.reshape(-1, *inspection.models.image_shape)
         name = f"{terminal.DATASET_NAMES[dataset]} test set"
         figure = plot_detectors(portraits, images, split.y, name)
-        save_figure(figure, folder / "detectors.png")
+        save_figure(figure, folder / _DETECTORS)
 
 
 def _tables(inspection: Inspection) -> list[str]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from click.core import ParameterSource
 
+from ovr_digits.atomic import is_same_file
 from ovr_digits.errors import INTERRUPTED, DigitsError
 from ovr_digits.formats import format_of
 
@@ -54,11 +55,67 @@ json_option = click.option(
 )
 
 
+class OutputFile(click.Path):
+    """The type of an option that names a file to write.
+
+    Parameters
+    ----------
+    replaces : str, optional
+        A parameter that may name the same file, which is read before it is replaced.
+    dir_okay : bool
+    """
+
+    def __init__(self, replaces: str = "", dir_okay: bool = True) -> None:
+        super().__init__(path_type=Path, dir_okay=dir_okay)
+        self.replaces = replaces
+
+
+def check_files() -> None:
+    """Refuse two outputs of the command that are one file, or an output that is read as well."""
+    for parameter in click.get_current_context().command.params:
+        if isinstance(parameter.type, OutputFile):
+            for path in _paths_of(parameter):
+                _check_file(parameter, path, parameter.type.replaces)
+
+
+def check_files_of(name: str, file_names: Iterable[str]) -> None:
+    """``check_files`` for the files that are written into the folder of a parameter."""
+    parameters = {p.name: p for p in click.get_current_context().command.params}
+    for folder in _paths_of(parameters[name]):
+        for file_name in file_names:
+            _check_file(parameters[name], folder / file_name)
+
+
+def _check_file(output: click.Parameter, path: Path, replaces: str = "") -> None:
+    for other in click.get_current_context().command.params:
+        if other is output or other.name == replaces:
+            continue
+        if any(is_same_file(path, other_path) for other_path in _paths_of(other)):
+            called = other.opts[0] if isinstance(other, click.Option) else other.human_readable_name
+            raise click.UsageError(
+                f"{output.opts[0]} and {called} name one file, {path}; give a file each."
+            )
+
+
+def _paths_of(parameter: click.Parameter) -> list[Path]:
+    """Files, or the folder, that the command line names by a parameter."""
+    value = click.get_current_context().params.get(parameter.name or "")
+    if parameter.name == "images":
+        return [Path(name) for name in value or () if name != "-"]
+    if value is None or not isinstance(parameter.type, click.Path):
+        return []
+    if parameter.name == "data_dir":
+        from ovr_digits.mnist import MNIST_FILES
+
+        return [value / f"{name}{packed}" for name in MNIST_FILES for packed in ("", ".gz")]
+    return [value]
+
+
 def figure_option(name: str, text: str) -> Callable[[F], F]:
     """An option that names a picture to draw; what cannot be its format is refused at once."""
     return click.option(
         name,
-        type=click.Path(path_type=Path, dir_okay=False),
+        type=OutputFile(dir_okay=False),
         metavar="FILE",
         callback=lambda context, option, value: _check_format(context, value),
         help=f"{text} (.png, .svg or .pdf).",
@@ -272,6 +329,7 @@ def tidy_errors(command: F) -> F:
             signal.signal(signal.SIGINT, interrupt)
         try:
             _open_streams()
+            check_files()
             return command(*arguments, **options)
         except DigitsError as error:
             fail(str(error))

@@ -12,6 +12,7 @@ import click
 from ovr_digits.cli import terminal
 from ovr_digits.cli.options import (
     CONTEXT_SETTINGS,
+    OutputFile,
     fail,
     figure_option,
     ground_option,
@@ -56,7 +57,7 @@ _OF_BATCH = ("output", "jobs", "scheduler")
 )
 @click.option(
     "--output",
-    type=click.Path(path_type=Path),
+    type=OutputFile(),
     metavar="FILE",
     help="The Parquet file that --batch writes; an older one is replaced when all is done.",
 )
@@ -103,8 +104,6 @@ def predict(
     refuse_given(_OF_BATCH, "only with --batch.")
     if not images:
         raise click.UsageError("Missing argument 'IMAGE...', or --batch SOURCE.")
-    if save is not None and save == explain:
-        raise click.UsageError("--save and --explain need a file each.")
 
     from ovr_digits.modelfile import load_models
     from ovr_digits.prediction import answer_pictures

@@ -10,6 +10,7 @@ import click
 from ovr_digits.cli import terminal
 from ovr_digits.cli.options import (
     CONTEXT_SETTINGS,
+    OutputFile,
     data_dir_option,
     dataset_option,
     figure_option,
@@ -48,7 +49,7 @@ _NOT_WITH_EXTRA = (
 @data_dir_option
 @click.option(
     "--output",
-    type=click.Path(path_type=Path),
+    type=OutputFile(replaces="models"),
     default=Path("models.pkl"),
     show_default=True,
     help="The file to write; an older one is replaced only when all is done.",
@@ -74,7 +75,7 @@ _NOT_WITH_EXTRA = (
 )
 @click.option(
     "--log",
-    type=click.Path(path_type=Path),
+    type=OutputFile(),
     metavar="FILE",
     help="Write loss and accuracy to a file as each epoch ends, one JSON object a line.",
 )
@@ -209,9 +210,6 @@ def train(
         )
     if models is not None:
         raise click.UsageError("--models names what --extra begins from; without it there is none.")
-    files = [path for path in (output, log, plot) if path is not None]
-    if len(set(files)) < len(files):
-        raise click.UsageError("--output, --log and --plot need a file each.")
     if resume and checkpoint is None:
         raise click.UsageError("--resume needs --checkpoint DIR, where the state is.")
     if source is not None or augment is not None:

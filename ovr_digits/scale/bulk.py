@@ -20,12 +20,12 @@ from ovr_digits.core.arrays import Float32
 from ovr_digits.core.detectors import DetectorArrays
 from ovr_digits.core.vote import VERDICTS, probabilities, verdict_places
 from ovr_digits.errors import DigitsError
-from ovr_digits.modelfile import load_bytes, parse_models
+from ovr_digits.modelfile import find_models, load_bytes, parse_models
 from ovr_digits.progress import Progress
 from ovr_digits.scale.engine import open_engine
 from ovr_digits.scale.parquet_pieces import import_pyarrow
 from ovr_digits.scale.shards import Shards
-from ovr_digits.scale.sources import NO_DIGIT, Piece, Source, open_source
+from ovr_digits.scale.sources import NO_DIGIT, Piece, Source, is_part_of, open_source
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -134,9 +134,12 @@ def predict_batch(
     source = open_source(path, labelled=False)
     if source.unused_labels:
         progress.note(f"labels are not used: {source.unused_labels}")
-    if output.resolve().is_relative_to(path.resolve()):
+    if output.resolve().is_relative_to(path.resolve()) or is_part_of(output, path):
         raise DigitsError(f"{output}: lies in what is to be read; name an --output outside of it")
     atomic.check_writable(output)
+    models = find_models(models)
+    if atomic.is_same_file(output, models):
+        raise DigitsError(f"{output}: holds the models that are to vote; name another --output")
     content = load_bytes(models)
     digest = hashlib.sha256(content).hexdigest()
     shards = Shards(output, _schema(source.has_labels))

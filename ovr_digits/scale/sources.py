@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ovr_digits.atomic import is_same_file
 from ovr_digits.core.distortion import (
     MEDIUM,
     DistortionStrength,
@@ -27,7 +28,7 @@ from ovr_digits.progress import Progress
 from ovr_digits.reading import read_bytes
 from ovr_digits.scale.files import find_below, shown
 from ovr_digits.scale.folder_pieces import PictureIndex, open_folder
-from ovr_digits.scale.idx_pieces import open_idx
+from ovr_digits.scale.idx_pieces import labels_beside, open_idx
 from ovr_digits.scale.parquet_pieces import PARQUET_MAGIC, open_parquet
 from ovr_digits.scale.pieces import (
     NO_DIGIT,
@@ -47,6 +48,7 @@ __all__ = [
     "Source",
     "dataset_source",
     "distorted",
+    "is_part_of",
     "open_source",
 ]
 
@@ -123,6 +125,16 @@ def _open_below(folder: Path, labelled: bool) -> Source:
 def _is_test_part(name: bytes) -> bool:
     """Whether a file, or a folder that it is in, is called so."""
     return not _TEST_WORDS.isdisjoint(re.split(rb"[^a-z0-9]+", name.lower()))
+
+
+def is_part_of(file: Path, path: Path) -> bool:
+    """Whether a file is, or would be if it were there, of what ``open_source`` reads at a path."""
+    if path.is_dir():
+        ending, name = file.suffix.lower(), file.name.lower()
+        is_read = ending in endings() or ending == ".parquet" or "idx" in name
+        return is_read and file.resolve().is_relative_to(path.resolve())
+    beside = None if path.suffix == ".parquet" else labels_beside(path)
+    return any(is_same_file(file, one) for one in (path, beside) if one is not None)
 
 
 # --- a data set ------------------------------------------------------------------------------

@@ -40,7 +40,15 @@ from ovr_digits.scale.learning import (
     read_piece,
     score_piece,
 )
-from ovr_digits.scale.sources import Piece, Source, dataset_source, distorted, finely, open_source
+from ovr_digits.scale.sources import (
+    Piece,
+    Source,
+    dataset_source,
+    distorted,
+    finely,
+    is_part_of,
+    open_source,
+)
 from ovr_digits.sgd import BLOCK, learning_rate
 from ovr_digits.stamp import stamp
 from ovr_digits.training import MIN_SAMPLES, TrainingResult, provenance
@@ -118,6 +126,10 @@ def train_stream(options: StreamOptions, progress: Progress | None = None) -> Tr
     """
     progress = progress or Progress()
     check_writable(options.output)
+    if options.source is not None and is_part_of(options.output, options.source):
+        raise DigitsError(
+            f"{options.output}: is of what is to be learnt from; name another --output"
+        )
     checkpoint: Checkpoint = Checkpoint()
     if options.checkpoint is not None:
         checkpoint = FolderCheckpoint(options.checkpoint, options.resume, progress.note)
