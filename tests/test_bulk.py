@@ -37,6 +37,7 @@ from ovr_digits.data import load_split
 from ovr_digits.idx import write_idx
 from ovr_digits.modelfile import load_models
 from ovr_digits.scale.bulk import ModelsFile, answer_piece
+from ovr_digits.scale.shards import Shards
 from ovr_digits.scale.sources import open_source
 
 pa = pytest.importorskip("pyarrow", reason="needs pyarrow: pip install 'ovr-digits[parquet]'")
@@ -308,6 +309,45 @@ def test_models_that_are_none(batch, tmp_path):
     assert not (tmp_path / PARTIAL).exists()
 
 
+def test_a_source_that_is_refused_leaves_nothing_behind(batch, tmp_path):
+    data = small_png(digits(1)[0][0])
+    table = pa.Table.from_arrays([pa.array([data]), pa.array([data])], ["image", "image"])
+    pq.write_table(table, tmp_path / "two.parquet")
+    assert_one_line(batch("two.parquet"), "two.parquet: has more than one column image")
+    assert [path.name for path in tmp_path.iterdir()] == ["two.parquet"]
+
+
+@pytest.mark.parametrize("label", [True, "seven"])
+def test_labels_that_are_not_used_are_told(batch, tmp_path, label):
+    table = pa.table({"image": [small_png(digits(1)[0][0])], "label": [label]})
+    pq.write_table(table, tmp_path / "some.parquet")
+    result = batch("some.parquet")
+    answers(result, tmp_path)
+    assert result.stderr.count("labels are not used") == 1
+
+
+def test_names_that_differ_in_bytes_stay_apart(batch, tmp_path):
+    (tmp_path / "in").mkdir()
+    for name in (b"a\xff.png", rb"a\xff.png", b"a\xfe.png"):
+        Path(os.fsdecode(os.fsencode(tmp_path / "in") + b"/" + name)).write_bytes(
+            small_png(digits(1)[0][0])
+        )
+    found = answers(batch("in"), tmp_path)["file"].to_pylist()
+    assert sorted(found) == sorted([r"a\xff.png", r"a\\xff.png", r"a\xfe.png"])
+
+
+def test_work_in_which_nothing_is_finished_is_in_nobodys_way(tmp_path):
+    shards = Shards(tmp_path / OUTPUT, pa.schema([]))
+    with pytest.raises(RuntimeError), shards.opened({"source": "a"}):
+        raise RuntimeError
+    assert not shards.folder.exists()
+    with shards.opened({"source": "a"}):
+        pass
+    assert shards.folder.exists()
+    with shards.opened({"source": "b"}):
+        shards.remove()
+
+
 # --- runs that are ended ----------------------------------------------------------------------
 
 
@@ -329,6 +369,21 @@ def test_killed_at_any_moment_it_goes_on_to_the_same(
     answers(batch(many, "--jobs", jobs), tmp_path)
     assert (tmp_path / OUTPUT).read_bytes() == undisturbed
     assert {path.name for path in tmp_path.iterdir()} == {"in", OUTPUT}
+
+
+def test_what_a_killed_run_left_is_removed_by_the_next(begin, batch, many, tmp_path, monkeypatch):
+    place = tmp_path / "temporary"
+    place.mkdir()
+    (place / "ovr-digits-run-of-somebody").mkdir()
+    monkeypatch.setenv("TMPDIR", str(place))
+    process = begin(many, "--jobs", 2)
+    wait_for(process, lambda: n_shards(tmp_path) >= 2)
+    process.kill()
+    process.communicate(timeout=60)
+    assert list(place.glob("ovr-digits-run-*/ovr-digits-*"))
+    other = write_pair(tmp_path / "other", 5)
+    assert batch(other, "--output", "other.parquet").returncode == 0
+    assert [path.name for path in place.iterdir()] == ["ovr-digits-run-of-somebody"]
 
 
 def test_killed_while_it_tidies_up(begin, batch, many, undisturbed, tmp_path):

@@ -164,11 +164,14 @@ def _predict_batch(
 
     from ovr_digits.progress import TerminalProgress
     from ovr_digits.scale.bulk import predict_batch
+    from ovr_digits.temporary import temporary_files
 
-    with TerminalProgress() as progress:
+    with temporary_files(), TerminalProgress() as progress:
         result = predict_batch(source, output, models, jobs, scheduler, progress)
     for line in result.listed:
         fail(line)
+    if result.labelled == 0 and result.digits:
+        note("the labels are not used: none of them is a digit 0 to 9")
     if result.errors > len(result.listed):
         fail(f"and {result.errors - len(result.listed):,} more: see the column error")
     if as_json:

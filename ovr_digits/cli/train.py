@@ -279,6 +279,7 @@ def _train_stream(source: Path | None, as_json: bool) -> None:
 
     from ovr_digits.progress import TerminalProgress
     from ovr_digits.scale.training import StreamOptions, train_stream
+    from ovr_digits.temporary import temporary_files
 
     options = StreamOptions(
         source=source,
@@ -286,7 +287,7 @@ def _train_stream(source: Path | None, as_json: bool) -> None:
         n_jobs=given["jobs"],
         **{name: given[name] for name in _OF_STREAM},
     )
-    with TerminalProgress() as progress:
+    with temporary_files(), TerminalProgress() as progress:
         result = train_stream(options, progress)
     if as_json:
         print_json(result.as_json())
