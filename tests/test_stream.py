@@ -22,7 +22,7 @@ from ovr_digits.data import load_split
 from ovr_digits.idx import write_idx
 from ovr_digits.progress import Progress
 from ovr_digits.scale.learning import Learnt
-from ovr_digits.scale.training import Course
+from ovr_digits.scale.training import Course, StreamOptions, train_stream
 
 #: Thirteen rounds of two parts.
 N = 3200
@@ -117,6 +117,51 @@ def test_digits_in_a_file_are_learnt_without_their_data_set(run, tmp_path):  # n
     assert sum("left out: train-images-idx3-ubyte, row" in line for line in lines(result)) == 2
     evaluated = run("evaluate", "--dataset", "digits", "--models", "models.pkl", "--json")
     assert objects(evaluated)[0]["accuracy"] > 0.93
+
+
+def test_digits_on_white_paper_and_blank_scans_are_learnt_from(tmp_path):
+    """As those on black paper are, but for the blank ones, which are named."""
+    split = load_split("digits", "train")
+    X = 255 - split.X[:600]
+    X[[5, 300]] = 255
+    write_idx(tmp_path / "white-images-idx3-ubyte", X.reshape(-1, 28, 28))
+    write_idx(tmp_path / "white-labels-idx1-ubyte", split.y[:600])
+    notes: list[str] = []
+
+    class Noted(Progress):
+        def note(self, text: str) -> None:
+            notes.append(text)
+
+    options = StreamOptions(
+        source=tmp_path / "white-images-idx3-ubyte",
+        output=tmp_path / "models.pkl",
+        preset="fast",
+        n_jobs=1,
+    )
+    result = train_stream(options, Noted())
+    assert result.samples == 598
+    assert result.validation_accuracy > 0.8
+    assert len(notes) == 2
+    assert all(line.endswith(": blank: there is no digit on it") for line in notes)
+
+
+def test_a_source_without_labels_that_are_digits_is_refused(run, tmp_path):  # noqa: F811
+    split = load_split("digits", "train")
+    write_idx(tmp_path / "some-images-idx3-ubyte", split.X.reshape(-1, 28, 28))
+    write_idx(tmp_path / "some-labels-idx1-ubyte", np.full(len(split), 99, np.uint8))
+    result = run("train", "--source", "some-images-idx3-ubyte", "--jobs", "1")
+    assert_one_line(result, "nothing can be learnt from", "are left out", "its label is 99")
+
+
+def test_what_is_learnt_from_is_not_replaced(run, tmp_path):  # noqa: F811
+    labels = tmp_path / "some-labels-idx1-ubyte"
+    write_idx(tmp_path / "some-images-idx3-ubyte", np.zeros((9, 28, 28), np.uint8))
+    write_idx(labels, np.arange(9, dtype=np.uint8))
+    before = labels.read_bytes()
+    for source in ("some-images-idx3-ubyte", "."):
+        result = run("train", "--source", source, "--output", labels.name)
+        assert_one_line(result, labels.name, "is of what is to be learnt from")
+    assert labels.read_bytes() == before
 
 
 def lines(result: object) -> list[str]:

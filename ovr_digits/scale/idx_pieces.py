@@ -98,7 +98,10 @@ class _File:
     def rows(self, rows: range) -> NDArray[np.uint8]:
         """Read some rows, and only these where the file is not compressed."""
         if self.start is None:
-            unpacked = _unpacked(self.path)
+            try:
+                unpacked = _unpacked(self.path, Path(self.path).stat().st_mtime_ns)
+            except (OSError, DigitsError) as error:
+                raise unreachable(self.path, error) from None
             if unpacked.shape != self.shape:
                 raise unreachable(self.path, "another number of labels")
             return unpacked[rows.start : rows.stop]
@@ -111,12 +114,9 @@ class _File:
 
 
 @lru_cache(maxsize=_UNPACKED)
-def _unpacked(path: str) -> NDArray[np.uint8]:
-    """The numbers of a compressed file, unpacked once in each process."""
-    try:
-        return read_idx(path)
-    except DigitsError as error:
-        raise unreachable(path, str(error)) from None
+def _unpacked(path: str, _time: int) -> NDArray[np.uint8]:
+    """Unpacked once in each process, and again when the file has been written since."""
+    return read_idx(path)
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ class _Pair:
 
 
 @dataclass(frozen=True)
-class _IdxPiece:
+class IdxPiece:
     """Consecutive digits of a file."""
 
     pair: _Pair
@@ -144,9 +144,11 @@ class _IdxPiece:
 
     @property
     def n(self) -> int:
+        """How many digits."""
         return len(self.rows)
 
     def read(self) -> Reading:
+        """Read the digits, see ``Piece``."""
         X = in_mnist_form(self.pair.images.rows(self.rows).reshape(self.n, SIZE))
         y: NDArray[np.uint8] | None = None
         errors: dict[int, str] = {}
@@ -164,7 +166,7 @@ def _make_piece(
     """A piece of the source; ``ends`` tells where those of each pair end."""
     k = int(np.searchsorted(ends, number, side="right"))
     first = (number - int(ends[k])) * PIECE + -(-pairs[k].n // PIECE) * PIECE
-    return _IdxPiece(
+    return IdxPiece(
         pairs[k], range(pairs[k].n)[first : first + PIECE], number, has_labels, labelled
     )
 

@@ -28,7 +28,7 @@ from ovr_digits.progress import Progress
 from ovr_digits.reading import read_bytes
 from ovr_digits.scale.files import find_below, shown
 from ovr_digits.scale.folder_pieces import PictureIndex, open_folder
-from ovr_digits.scale.idx_pieces import labels_beside, open_idx
+from ovr_digits.scale.idx_pieces import IdxPiece, labels_beside, open_idx
 from ovr_digits.scale.parquet_pieces import PARQUET_MAGIC, open_parquet
 from ovr_digits.scale.pieces import (
     NO_DIGIT,
@@ -199,7 +199,7 @@ def _training_part(dataset: Dataset, folder: str | None) -> Split:
 def finely(source: Source, n_pieces: int) -> Source:
     """The same digits in so many pieces at least, as far as they go.
 
-    Each is read by reading the whole piece that it is a part of.
+    Each is read by reading the whole piece that it is a part of, but for rows of IDX.
     """
     if len(source.pieces) >= n_pieces:
         return source
@@ -209,7 +209,14 @@ def finely(source: Source, n_pieces: int) -> Source:
         for piece in source.pieces
         for first in range(0, piece.n, size)
     ]
-    return replace(source, pieces=[_Slice(*part, k) for k, part in enumerate(parts)])
+    return replace(source, pieces=[_part(*part, k) for k, part in enumerate(parts)])
+
+
+def _part(whole: Piece, first: int, n: int, origin: int) -> Piece:
+    """Some consecutive digits of a piece."""
+    if isinstance(whole, IdxPiece):
+        return replace(whole, rows=whole.rows[first : first + n], origin=origin)
+    return _Slice(whole, first, n, origin)
 
 
 @dataclass(frozen=True)
