@@ -695,6 +695,41 @@ def test_the_models_of_the_start_serve_to_the_end(
     assert service.stop() == 0
 
 
+def cpu_seconds(pid: int) -> float:
+    used = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11]
+    return int(used) / os.sysconf("SC_CLK_TCK")
+
+
+def test_work_that_nobody_waits_for_ends(
+    start: Callable[..., Service], slow_picture: bytes
+) -> None:
+    service = start("--workers", "1", "--max-seconds", "600")
+    assert service.post("/api/predict", SEVEN).status == 200
+    (worker,) = service.workers()
+    before = cpu_seconds(worker)
+    clients = [HTTPConnection(service.host, service.port) for _ in range(3)]
+    for client in clients:  # for one of them it works, and the others wait
+        client.request("POST", "/api/read", slow_picture)
+    wait_until(lambda: cpu_seconds(worker) > before + 0.1)
+    os.kill(worker, signal.SIGSTOP)  # as slow as can be
+    for client in clients:
+        client.close()
+    wait_until(lambda: not command_of(worker))
+    assert service.post("/api/predict", SEVEN).status == 200
+
+
+def test_work_that_is_nearly_finished_keeps_its_worker(start: Callable[..., Service]) -> None:
+    service = start("--workers", "1")
+    assert service.post("/api/predict", SEVEN).status == 200
+    workers = service.workers()
+    for _ in range(3):
+        connection = HTTPConnection(service.host, service.port)
+        connection.request("POST", "/api/predict", SEVEN)
+        connection.close()
+        assert service.post("/api/predict", SEVEN).status == 200
+    assert service.workers() == workers
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_stop_ends_what_was_begun(start: Callable[..., Service], number: signal.Signals) -> None:
     service = start("--workers", "2")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Coroutine, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -24,6 +25,9 @@ from ovr_digits.web.problems import FAILED, NOTHING_HERE, problem
 from ovr_digits.web.workers import BusyError, Workers
 
 _STATIC = Path(__file__).with_name("static")
+#: How long work goes on for a client that has gone, about as long as a new worker takes to start:
+#: what is nearly finished costs less than that.
+_LAST_SECONDS = 0.5
 #: The files of Swagger UI.
 _SWAGGER = Path(fastapi_offline.__file__).with_name("static")
 
@@ -107,7 +111,7 @@ def create_app(
     async def done(request: Request, function: Any, *arguments: Any, status: int = 200) -> Response:
         async with bodies.body_of(request) as body:
             kind = request.headers.get("content-type", "")
-            result = await workers.run(function, kind, body, *arguments)
+            result = await _while_awaited(request, workers.run(function, kind, body, *arguments))
         return Response(result, status, media_type="application/json")
 
     @app.post(
@@ -183,6 +187,32 @@ def create_app(
     app.mount("/docs/assets", StaticFiles(directory=_SWAGGER))
     app.mount("/static", StaticFiles(directory=_STATIC))
     return app
+
+
+async def _while_awaited(request: Request, work: Coroutine[Any, Any, bytes]) -> bytes:
+    """The result of work, which ends soon after the client has gone.
+
+    Raises
+    ------
+    ClientDisconnect
+        Where it has gone before there was a result.
+    """
+    working, leaving = asyncio.ensure_future(work), asyncio.ensure_future(_departure(request))
+    try:
+        await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({working}, timeout=_LAST_SECONDS)
+        if not working.done():
+            raise ClientDisconnect
+        return working.result()
+    finally:
+        working.cancel()
+        leaving.cancel()
+
+
+async def _departure(request: Request) -> None:
+    """Wait for the client to go."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 def _tell_problems(app: FastAPI) -> None:

@@ -53,7 +53,7 @@ export class Session {
   #view;
   /** @type {AbortController | null} of the question that is being asked */
   #asking = null;
-  /** Whether that is given up where the drawing changes: it takes longer than a vote. */
+  /** Whether that is given up where the drawing changes: all but the quick votes on a stroke. */
   #yields = false;
   /** @type {number | undefined} */
   #timer;
@@ -138,11 +138,12 @@ export class Session {
     const wait = live ? this.#free - performance.now() : 0;
     if (this.#answered.version !== version || !(live || this.#answered.whole)) {
       if (wait > 0) this.#after(wait);
-      else this.#ask(() => (live ? this.#predictLive() : this.#predict()));
+      else if (live) this.#ask(() => this.#predictLive(), false);
+      else this.#ask(() => this.#predict());
     } else if (live) {
       return;
     } else if (this.#several && !this.#reading) {
-      this.#ask(() => this.#read(), true);
+      this.#ask(() => this.#read());
     } else if (!this.#settled) {
       this.#settle();
       this.#after(PAUSE);
@@ -164,7 +165,7 @@ export class Session {
    * @param {() => Promise<unknown>} question
    * @param {boolean} yields whether it is given up where the drawing changes
    */
-  async #ask(question, yields = false) {
+  async #ask(question, yields = true) {
     const asking = (this.#asking = new AbortController());
     const { version } = this.#paper;
     this.#yields = yields;
