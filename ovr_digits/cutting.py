@@ -16,6 +16,10 @@ _REACHES = (0.3, 0.12, 0.05)
 _STEP = 0.08
 #: How different what two paths part must be, in squares of a digit's height.
 _DIFFERENCE = 0.02
+#: How far apart two paths may be on average that have one digit between them, in its heights.
+_NEAREST, _FARTHEST = 0.06, 1.3
+#: How many paths may lie between those two.
+_MOST_BETWEEN = 12
 
 
 def find_cuts(ink: Float32, height: float, most: int) -> tuple[Integers, Float32]:
@@ -59,6 +63,30 @@ def find_cuts(ink: Float32, height: float, most: int) -> tuple[Integers, Float32
             break
     chosen.sort(key=lambda k: int(cuts[k].sum()))
     return cuts[chosen], (crossed[chosen] / height).astype(np.float32)
+
+
+def pairs_of_cuts(edges: Integers, height: float) -> list[tuple[int, int]]:
+    """Which two of a mark's edges may have one digit between them.
+
+    Parameters
+    ----------
+    edges : (n, h) int
+        The mark's left side, its cuts and its right side, from left to right.
+    height : float
+        Of a digit, in pixels.
+
+    Returns
+    -------
+    list of (left, right)
+        Numbers of edges; fewer than 14 to an edge, however many there are.
+    """
+    middles = edges.mean(axis=1) / height
+    return [
+        (i, j)
+        for i in range(len(edges))
+        for j in range(i + 1, min(i + 2 + _MOST_BETWEEN, len(edges)))
+        if (i, j) != (0, len(edges) - 1) and _NEAREST < middles[j] - middles[i] < _FARTHEST
+    ]
 
 
 def _paths(ink: Float32, middles: Integers, reach: int) -> tuple[Integers, Float32]:

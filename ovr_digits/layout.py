@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ovr_digits.regions import Regions
+from ovr_digits.regions import SOLID, Regions
 
 Integers = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -58,16 +58,27 @@ def count_digits(regions: Regions) -> int:
     """How many digits the marks seem to be, at least 1; parts of a broken digit are one."""
     if not regions.count:
         return 1
-    boxes = [box_of(regions, group) for line in find_lines(regions) for group in line]
+    groups = [group for line in find_lines(regions) for group in line]
+    boxes = [box_of(regions, group) for group in groups]
     height = max(bottom - top for top, _, bottom, _ in boxes)
-    apart: list[Box] = []
-    for box in boxes:
-        gaps_y, gaps_x = _apart(np.array(box), np.array(apart, np.int64).reshape(-1, 4))
+    apart: list[int] = []
+    for k, box in enumerate(boxes):
+        others = np.array([boxes[other] for other in apart], np.int64).reshape(-1, 4)
+        gaps_y, gaps_x = _apart(np.array(box), others)
         if ((gaps_x > 0.07 * height) | (gaps_y > 0.25 * height)).all():
-            apart.append(box)
-    widths = [(right - left) / height for _, left, _, right in apart]
-    # Wider than any digit is what touches.
-    return sum(round(width / 0.8) if width > 1.7 else 1 for width in widths)
+            apart.append(k)
+    widths = [(boxes[k][3] - boxes[k][1]) / height for k in apart]
+    if max(widths) <= 1.7:
+        return len(apart)
+    # Wider than any digit is what touches, or a line, which is none.
+    is_bar = regions.fills() >= SOLID
+    return max(
+        1,
+        sum(
+            1 if width <= 1.7 else 0 if is_bar[groups[k] - 1].all() else round(width / 0.8)
+            for k, width in zip(apart, widths, strict=True)
+        ),
+    )
 
 
 def usual_height(boxes: Sequence[Box] | Integers) -> float:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -13,12 +12,12 @@ from numpy.typing import NDArray
 
 from ovr_digits.core.detectors import DetectorArrays
 from ovr_digits.core.vote import Vote, count_votes
-from ovr_digits.cutting import find_cuts
+from ovr_digits.cutting import find_cuts, pairs_of_cuts
 from ovr_digits.form import to_mnist_form, with_usual_pen
 from ovr_digits.image import Photo, View
 from ovr_digits.ink import Ground, find_marks
 from ovr_digits.layout import Box, box_of, find_lines, usual_height
-from ovr_digits.regions import Regions, bounding_box, find_regions
+from ovr_digits.regions import SOLID, Regions, bounding_box, find_regions
 
 Float32 = NDArray[np.float32]
 #: A mark that is less wide, in heights of the usual digit, is one digit.
@@ -29,16 +28,27 @@ _WIDE = 0.85
 _SURE = 2.5
 #: The most marks that are looked at more closely.
 _MOST_MARKS = 100
-#: Cuts that are farther apart, in heights, have more than a digit between them.
-_FARTHEST = 2.5
 #: How many cuts are tried to a height of a mark's width.
 _CUTS = 9
+#: Of all marks on a picture, and for each mark: how many heights are looked at for cuts, ...
+_CUT_WIDTH, _CUT_WIDTH_EACH = 30.0, 0.1
+#: ... and how many pieces between cuts are voted on. Both bound the time that a picture takes.
+_MOST_PIECES, _MOST_PIECES_EACH = 300, 0.4
+#: Digits higher than twice that many pixels are cut on a reduced picture.
+_DETAIL = 40
+#: A mark that is higher than that many digits is no row of them.
+_HIGHEST = 2.5
 #: Where a score is as likely that of a digit as that of a piece that is none, and how soon it
 #: changes about that; found, as all these, on drawn numbers.
 _DOUBT, _SCALE = 8.0, 0.35
 #: What is taken away from a piece's worth: for every piece, for each height of ink that its
 #: cuts cross, for being wider than a digit, and for being lower.
 _FAULTS = np.array([0.1, 2.6, 5.0, 14.0])
+#: How high a score each part of a mark has to have for any of them to be sure, and for the mark to
+#: be parted at all: letters can be cut into strokes and curves that look a little like digits.
+_STRONG, _KNOWN = 7.0, -1.0
+#: As much ink, in squares of a digit's height, may be in no part where they are to be sure.
+_CRUMBS = 0.005
 #: What a 1 is worth beyond its score for being narrower than this, in heights: what a cut
 #: leaves of its neighbour on it lowers its score more than that of other digits.
 _NARROW_ONE, _ONE_IS_NARROW = 0.5, 4.0
@@ -147,12 +157,20 @@ class _Mark:
     corner : (top, left)
         Of the ink, in pixels of the picture.
     height : float
-        Of a usual digit, in pixels.
+        Of a usual digit, in pixels of the ink.
+    factor : int
+        Pixels of the picture to one of the ink, on a side.
     """
 
     ink: Float32
     corner: tuple[int, int]
     height: float
+    factor: int = 1
+
+    @property
+    def width(self) -> float:
+        """In heights of a usual digit."""
+        return self.ink.shape[1] / self.height
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,6 +188,8 @@ class _Piece:
         In heights of a usual digit.
     faults : float
         What its shape and its cuts take away from its worth.
+    crumbs : float
+        Ink beside it that is left out, in squares of a usual digit's height.
     """
 
     start: int
@@ -178,6 +198,7 @@ class _Piece:
     image: NDArray[np.uint8]
     width: float
     faults: float
+    crumbs: float = 0.0
 
     def worth(self, scores: tuple[float, ...]) -> float:
         """How much it looks like one digit, by its scores: about a log-likelihood."""
@@ -206,18 +227,26 @@ def _read_marks(
     """Of each mark, the digits that it holds: the votes of a page are counted together."""
     wholes = [_piece(mark, mark.ink, (0, -1), 0.0) for mark in marks]
     whole_votes = _votes(models, wholes)
-    parted = [
-        _parts(mark) if _may_touch(mark, vote) else []
-        for mark, vote in zip(marks, whole_votes, strict=True)
-    ]
+    touching = [_may_touch(mark, vote) for mark, vote in zip(marks, whole_votes, strict=True)]
+    parted = _parted(marks, touching)
     votes = iter(_votes(models, [piece for pieces in parted for piece in pieces]))
     for whole, whole_vote, pieces in zip(wholes, whole_votes, parted, strict=True):
         voted = [(piece, next(votes)) for piece in pieces]
         best = _best_path(voted)
         worth = sum(piece.worth(vote.scores) for piece, vote in best)
-        if not best or whole.worth(whole_vote.scores) >= worth:
+        weakest = min((max(vote.scores) for _, vote in best), default=-np.inf)
+        if weakest < _KNOWN or whole.worth(whole_vote.scores) >= worth:
             best = [(whole, whole_vote)]
+        elif weakest < _STRONG or sum(piece.crumbs for piece, _ in best) > _CRUMBS:
+            # Parts are no surer than the mark is likely to be a row of digits.
+            best = [(piece, _doubted(vote, min(weakest - _STRONG, 0.0))) for piece, vote in best]
         yield best
+
+
+def _doubted(vote: Vote, score: float) -> Vote:
+    """The same order of the digits, the highest score being ``score``."""
+    scores = np.array(vote.scores)
+    return count_votes(scores[None] - scores.max() + score)[0]
 
 
 def _votes(models: DetectorArrays, pieces: Sequence[_Piece]) -> list[Vote]:
@@ -230,33 +259,78 @@ def _votes(models: DetectorArrays, pieces: Sequence[_Piece]) -> list[Vote]:
 def _may_touch(mark: _Mark, vote: Vote) -> bool:
     """Whether a mark may be several digits."""
     is_sure = vote.verdict == "sure" and max(vote.scores) >= _SURE
-    return mark.ink.shape[1] / mark.height > (_WIDE if is_sure else _NARROW)
+    if mark.width <= (_WIDE if is_sure else _NARROW) or len(mark.ink) > _HIGHEST * mark.height:
+        return False
+    return bool((find_regions(mark.ink > 0).fills() < SOLID).any())
 
 
-def _parts(mark: _Mark) -> list[_Piece]:
-    """All parts between two cuts that may be digits."""
+def _parted(marks: Sequence[_Mark], touching: Sequence[bool]) -> list[list[_Piece]]:
+    """Of each mark that may be several digits, the pieces that may be one; of others none.
+
+    There is a bound to them: narrow marks come first, and where all have more pieces than are
+    voted on, fewer cuts are tried, those that cross the least ink.
+    """
+    left = _CUT_WIDTH + _CUT_WIDTH_EACH * len(marks)
+    cut = {}
+    for k in sorted(np.flatnonzero(touching).tolist(), key=lambda k: marks[k].width):
+        left -= marks[k].width
+        if left < 0:
+            break
+        mark = _reduced(marks[k])
+        cut[k] = mark, *find_cuts(mark.ink, mark.height, round(_CUTS * mark.width))
+    most = _MOST_PIECES + _MOST_PIECES_EACH * len(marks)
+    for share in np.linspace(1, 0, _CUTS + 1):
+        chosen = {k: _fewer(*each, share) for k, each in cut.items()}
+        pairs = {k: pairs_of_cuts(edges, cut[k][0].height) for k, (edges, _) in chosen.items()}
+        if sum(map(len, pairs.values())) <= most:
+            break
+    return [_parts(cut[k][0], *chosen[k], pairs[k]) if k in cut else [] for k in range(len(marks))]
+
+
+def _reduced(mark: _Mark) -> _Mark:
+    """A mark with no more pixels than telling digits apart takes."""
+    factor = int(mark.height // _DETAIL)
+    if factor < 2:
+        return mark
+    h, w = (-(-side // factor) for side in mark.ink.shape)
+    sides = zip((h, w), mark.ink.shape, strict=True)
+    ink = np.pad(mark.ink, [(0, factor * side - length) for side, length in sides])
+    ink = ink.reshape(h, factor, w, factor).mean(axis=(1, 3))
+    return _Mark(ink, mark.corner, mark.height / factor, factor)
+
+
+def _fewer(
+    mark: _Mark, cuts: NDArray[np.int64], crossed: Float32, share: float
+) -> tuple[NDArray[np.int64], Float32]:
+    """The edges of a mark and the ink that they cross, with a share of its cuts."""
     h, w = mark.ink.shape
-    cuts, crossed = find_cuts(mark.ink, mark.height, round(_CUTS * w / mark.height))
-    edges = np.concatenate([np.zeros((1, h), np.int64), cuts, np.full((1, h), w)])
-    costs = [0.0, *crossed.tolist(), 0.0]
+    kept = np.sort(np.argsort(crossed, kind="stable")[: round(share * len(cuts))])
+    edges = np.concatenate([np.zeros((1, h), np.int64), cuts[kept], np.full((1, h), w)])
+    return edges, np.pad(crossed[kept], 1)
+
+
+def _parts(
+    mark: _Mark, edges: NDArray[np.int64], crossed: Float32, pairs: Sequence[tuple[int, int]]
+) -> list[_Piece]:
+    """Those between two edges that may be digits."""
     firsts, lasts = edges.min(axis=1), edges.max(axis=1)
     top, left = mark.corner
     parts = []
-    for i, j in combinations(range(len(edges)), 2):
-        if (i, j) == (0, len(edges) - 1) or firsts[j] - lasts[i] > _FARTHEST * mark.height:
-            continue
+    for i, j in pairs:
         columns = np.arange(firsts[i], lasts[j])
         inside = (columns >= edges[i][:, None]) & (columns < edges[j][:, None])
-        ink = mark.ink[:, firsts[i] : lasts[j]]
-        ink = _without_crumbs(np.where(inside, ink, 0).astype(np.float32))
-        if not ink.any():
+        ink = np.where(inside, mark.ink[:, firsts[i] : lasts[j]], 0).astype(np.float32)
+        kept = _without_crumbs(ink)
+        if not kept.any():
             continue
-        rows, sides = bounding_box(ink)
+        rows, sides = bounding_box(kept)
         size = max(rows.stop - rows.start, sides.stop - sides.start) / mark.height
         if size > 0.45 and sides.stop - sides.start < 1.5 * mark.height:
-            last = j if j < len(edges) - 1 else -1
-            place = replace(mark, corner=(top, left + int(firsts[i])))
-            parts.append(_piece(place, ink, (i, last), costs[i] + costs[j]))
+            ends = i, j if j < len(edges) - 1 else -1
+            place = replace(mark, corner=(top, left + int(firsts[i]) * mark.factor))
+            part = _piece(place, kept, ends, float(crossed[i] + crossed[j]))
+            crumbs = float((ink - kept).sum()) / mark.height**2
+            parts.append(replace(part, crumbs=crumbs))
     return parts
 
 
@@ -271,10 +345,14 @@ def _without_crumbs(ink: Float32) -> Float32:
 
 def _piece(mark: _Mark, ink: Float32, ends: tuple[int, int], crossed: float) -> _Piece:
     rows, columns = bounding_box(ink)
-    top, left = mark.corner
-    box = (top + rows.start, left + columns.start, top + rows.stop, left + columns.stop)
-    height, width = (side / mark.height for side in (box[2] - box[0], box[3] - box[1]))
+    sides = (rows.start, columns.start, rows.stop, columns.stop)
+    top, left, bottom, right = (mark.factor * side for side in sides)
+    y, x = mark.corner
+    height, width = (
+        side / mark.height for side in (rows.stop - rows.start, columns.stop - columns.start)
+    )
     faults = _FAULTS @ (1, crossed, max(width - 0.95, 0), max(0.76 - height, 0))
+    box = (y + top, x + left, y + bottom, x + right)
     return _Piece(*ends, box, to_mnist_form(with_usual_pen(ink)), width, float(faults))
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import cast
 
@@ -14,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from ovr_digits import load_models
 from ovr_digits.core.detectors import DetectorArrays
@@ -117,6 +119,68 @@ def test_any_pixels_give_digits_or_a_clear_error(pixels):
     except DigitsError:
         return  # there may be no ink among them
     assert number.text.replace("\n", "").isdigit()
+
+
+class Counting:
+    """Detectors that recognise nothing, and count what they are asked about."""
+
+    def __init__(self) -> None:
+        self.counts: list[int] = []
+
+    def decision_function(self, X: np.ndarray) -> np.ndarray:
+        self.counts.append(len(X))
+        return np.tile(np.arange(10.0) - 9.5, (len(X), 1))
+
+
+def hostile_pictures() -> dict[str, Image.Image]:
+    """What has more ways to be cut than anybody can wait for."""
+    rng = np.random.default_rng(0)
+    names = ("line", "equals", "tilted line", "wave", "fine wave", "comb", "hatching", "scribbles")
+    pictures = {name: Image.new("L", (900, 300), 255) for name in names}
+    pens = {name: ImageDraw.Draw(picture) for name, picture in pictures.items()}
+    pens["line"].line((225, 150, 675, 150), 0, 18)
+    pens["equals"].line((225, 120, 675, 120), 0, 18)
+    pens["equals"].line((225, 180, 675, 180), 0, 18)
+    pens["tilted line"].line((100, 130, 800, 190), 0, 18)
+    x = np.arange(20, 880, 2)
+    pens["wave"].line([*zip(x, 150 + 60 * np.sin(x / 18), strict=True)], 0, 8)
+    pens["fine wave"].line([*zip(x, 150 + 15 * np.sin(x / 8), strict=True)], 0, 4)
+    pens["comb"].rectangle((20, 150, 880, 162), 0)
+    for left in range(20, 880, 16):
+        pens["comb"].line((left, 60, left, 150), 0, 5)
+        pens["hatching"].line((left, 60, left + 120, 240), 0, 5)
+        pens["hatching"].line((left + 120, 60, left, 240), 0, 5)
+    for left in range(20, 860, 80):
+        for top in (20, 110, 200):
+            points = rng.uniform((left, top), (left + 60, top + 60), (9, 2))
+            pens["scribbles"].line([*map(tuple, points)], 0, 4)
+    row = Image.new("L", (4000, 160), 255)
+    for k in range(100):
+        row.paste(digit_picture(3, 60), (40 + 36 * k, 50))
+    specks = np.kron(rng.random((60, 80)) < 0.5, np.ones((8, 8)))
+    return pictures | {"row": row, "specks": Image.fromarray(np.uint8(255 * specks))}
+
+
+@pytest.mark.parametrize("name", hostile_pictures())
+def test_the_work_on_a_picture_has_a_bound(name):
+    buffer = io.BytesIO()
+    hostile_pictures()[name].save(buffer, "PNG")
+    models = Counting()
+    start = time.process_time()
+    with contextlib.suppress(DigitsError):  # there may be no digit among it
+        read_number(cast(DetectorArrays, models), buffer.getvalue())
+    assert time.process_time() - start < 10  # far less, unless the machine is very busy
+    n_marks, *n_pieces = models.counts or [0]
+    assert sum(n_pieces) <= 300 + n_marks / 2
+
+
+@pytest.mark.parametrize("name", ["line", "equals", "tilted line"])
+def test_a_line_is_no_row_of_digits(models, tmp_path, name):
+    hostile_pictures()[name].save(tmp_path / "n.png")
+    with contextlib.suppress(DigitsError):
+        lines = read_number(models, tmp_path / "n.png").lines
+        assert all(len(line) == 1 and line[0].vote.verdict != "sure" for line in lines)
+    assert predict(tmp_path / "n.png", "--brief").stderr == ""
 
 
 def read(*arguments: object) -> subprocess.CompletedProcess[str]:
