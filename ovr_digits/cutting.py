@@ -17,7 +17,9 @@ _STEP = 0.08
 #: How different what two paths part must be, in squares of a digit's height.
 _DIFFERENCE = 0.02
 #: How far apart two paths may be on average that have one digit between them, in its heights.
-_NEAREST, _FARTHEST = 0.06, 1.3
+_NEAREST, _FARTHEST = 0.02, 1.3
+#: How much ink those two may cross together, in heights of a digit.
+_MOST_CROSSED = 0.9
 #: How many paths may lie between those two.
 _MOST_BETWEEN = 12
 
@@ -65,13 +67,15 @@ def find_cuts(ink: Float32, height: float, most: int) -> tuple[Integers, Float32
     return cuts[chosen], (crossed[chosen] / height).astype(np.float32)
 
 
-def pairs_of_cuts(edges: Integers, height: float) -> list[tuple[int, int]]:
+def pairs_of_cuts(edges: Integers, crossed: Float32, height: float) -> list[tuple[int, int]]:
     """Which two of a mark's edges may have one digit between them.
 
     Parameters
     ----------
     edges : (n, h) int
         The mark's left side, its cuts and its right side, from left to right.
+    crossed : (n,) float32
+        The way of each through ink, in heights of a digit.
     height : float
         Of a digit, in pixels.
 
@@ -85,7 +89,9 @@ def pairs_of_cuts(edges: Integers, height: float) -> list[tuple[int, int]]:
         (i, j)
         for i in range(len(edges))
         for j in range(i + 1, min(i + 2 + _MOST_BETWEEN, len(edges)))
-        if (i, j) != (0, len(edges) - 1) and _NEAREST < middles[j] - middles[i] < _FARTHEST
+        if (i, j) != (0, len(edges) - 1)
+        and _NEAREST < middles[j] - middles[i] < _FARTHEST
+        and crossed[i] + crossed[j] < _MOST_CROSSED
     ]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ovr_digits.regions import SOLID, Regions
+from ovr_digits.regions import Regions
 
 Integers = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -71,7 +71,7 @@ def count_digits(regions: Regions) -> int:
     if max(widths) <= 1.7:
         return len(apart)
     # Wider than any digit is what touches, or a line, which is none.
-    is_bar = regions.fills() >= SOLID
+    is_bar = regions.are_bars()
     return max(
         1,
         sum(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from ovr_digits.form import to_mnist_form, with_usual_pen
 from ovr_digits.image import Photo, View
 from ovr_digits.ink import Ground, find_marks
 from ovr_digits.layout import Box, box_of, find_lines, usual_height
-from ovr_digits.regions import SOLID, Regions, bounding_box, find_regions
+from ovr_digits.regions import Regions, bounding_box, find_regions
 
 Float32 = NDArray[np.float32]
 #: A mark that is less wide, in heights of the usual digit, is one digit.
@@ -33,9 +34,9 @@ _CUTS = 9
 #: Of all marks on a picture, and for each mark: how many heights are looked at for cuts, ...
 _CUT_WIDTH, _CUT_WIDTH_EACH = 30.0, 0.1
 #: ... and how many pieces between cuts are voted on. Both bound the time that a picture takes.
-_MOST_PIECES, _MOST_PIECES_EACH = 300, 0.4
+_MOST_PIECES, _MOST_PIECES_EACH = 350, 0.4
 #: Digits higher than twice that many pixels are cut on a reduced picture.
-_DETAIL = 40
+_DETAIL = 60
 #: A mark that is higher than that many digits is no row of them.
 _HIGHEST = 2.5
 #: Where a score is as likely that of a digit as that of a piece that is none, and how soon it
@@ -44,9 +45,9 @@ _DOUBT, _SCALE = 8.0, 0.35
 #: What is taken away from a piece's worth: for every piece, for each height of ink that its
 #: cuts cross, for being wider than a digit, and for being lower.
 _FAULTS = np.array([0.1, 2.6, 5.0, 14.0])
-#: How high a score each part of a mark has to have for any of them to be sure, and for the mark to
-#: be parted at all: letters can be cut into strokes and curves that look a little like digits.
-_STRONG, _KNOWN = 7.0, -1.0
+#: How high a score each part of a mark has to have for any of them to be sure, those that are read
+#: as 1 and others: letters can be cut into strokes and curves that look a little like digits.
+_STRONG_ONE, _STRONG = 13.0, 5.0
 #: As much ink, in squares of a digit's height, may be in no part where they are to be sure.
 _CRUMBS = 0.005
 #: What a 1 is worth beyond its score for being narrower than this, in heights: what a cut
@@ -234,13 +235,25 @@ def _read_marks(
         voted = [(piece, next(votes)) for piece in pieces]
         best = _best_path(voted)
         worth = sum(piece.worth(vote.scores) for piece, vote in best)
-        weakest = min((max(vote.scores) for _, vote in best), default=-np.inf)
-        if weakest < _KNOWN or whole.worth(whole_vote.scores) >= worth:
+        if not best or whole.worth(whole_vote.scores) >= worth:
             best = [(whole, whole_vote)]
-        elif weakest < _STRONG or sum(piece.crumbs for piece, _ in best) > _CRUMBS:
+        else:
             # Parts are no surer than the mark is likely to be a row of digits.
-            best = [(piece, _doubted(vote, min(weakest - _STRONG, 0.0))) for piece, vote in best]
+            margin = min(_margin(vote) for _, vote in best)
+            if margin < 0 or _is_unlike_digits(best):
+                best = [(piece, _doubted(vote, min(margin, 0.0))) for piece, vote in best]
         yield best
+
+
+def _margin(vote: Vote) -> float:
+    """How far the score of a part is above what makes it strong."""
+    return max(vote.scores) - (_STRONG_ONE if vote.digit == 1 else _STRONG)
+
+
+def _is_unlike_digits(parts: Sequence[tuple[_Piece, Vote]]) -> bool:
+    """Whether some ink of a mark is in no part, or it may be the strokes of an M, an n or a W."""
+    strokes = any({one.digit, other.digit} <= {1, 7} for (_, one), (_, other) in pairwise(parts))
+    return strokes or sum(piece.crumbs for piece, _ in parts) > _CRUMBS
 
 
 def _doubted(vote: Vote, score: float) -> Vote:
@@ -261,7 +274,7 @@ def _may_touch(mark: _Mark, vote: Vote) -> bool:
     is_sure = vote.verdict == "sure" and max(vote.scores) >= _SURE
     if mark.width <= (_WIDE if is_sure else _NARROW) or len(mark.ink) > _HIGHEST * mark.height:
         return False
-    return bool((find_regions(mark.ink > 0).fills() < SOLID).any())
+    return not find_regions(mark.ink > 0).are_bars().all()
 
 
 def _parted(marks: Sequence[_Mark], touching: Sequence[bool]) -> list[list[_Piece]]:
@@ -281,7 +294,7 @@ def _parted(marks: Sequence[_Mark], touching: Sequence[bool]) -> list[list[_Piec
     most = _MOST_PIECES + _MOST_PIECES_EACH * len(marks)
     for share in np.linspace(1, 0, _CUTS + 1):
         chosen = {k: _fewer(*each, share) for k, each in cut.items()}
-        pairs = {k: pairs_of_cuts(edges, cut[k][0].height) for k, (edges, _) in chosen.items()}
+        pairs = {k: pairs_of_cuts(*each, cut[k][0].height) for k, each in chosen.items()}
         if sum(map(len, pairs.values())) <= most:
             break
     return [_parts(cut[k][0], *chosen[k], pairs[k]) if k in cut else [] for k in range(len(marks))]

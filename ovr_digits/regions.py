@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 Bools = NDArray[np.bool_]
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]
-#: From this of ``Regions.fills`` on a region is a bar or a blob, and no row of digits.
-SOLID = 0.55
+#: Share of the smallest even bar about a region that a line fills; nobody draws one quite straight.
+_STRAIGHT = 0.75
 
 
 def bounding_box(mask: NDArray[Any]) -> tuple[slice, slice]:
@@ -70,11 +70,8 @@ class Regions:
         """Diagonals of the boxes."""
         return np.hypot(self.heights, self.widths)
 
-    def fills(self) -> Floats:
-        """Share of the smallest even bar about each region, however it is turned, that is in it.
-
-        About 1 for what is straight or solid, and less the more paper is within its strokes.
-        """
+    def are_bars(self) -> Bools:
+        """Which regions are straight and lie, (count,): as a line does, and no row of digits."""
         rows, columns = np.nonzero(self.mask)
         numbers = self.labels[rows, columns] - 1
 
@@ -84,7 +81,8 @@ class Regions:
         y, x = rows - mean(rows)[numbers], columns - mean(columns)[numbers]
         # A side of an even bar is the root of 12 variances along it; a pixel's own is one of them.
         yy, xx, xy = mean(y * y) + 1 / 12, mean(x * x) + 1 / 12, mean(x * y)
-        return self.areas / (12 * np.sqrt(yy * xx - xy**2))
+        fills = self.areas / (12 * np.sqrt(yy * xx - xy**2))
+        return (fills > _STRAIGHT) & (self.widths > self.heights)
 
     def only(self, wanted: Bools) -> Regions:
         """Some of the regions, (count,) bool: as if the mask had been theirs alone."""

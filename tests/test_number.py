@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import json
 import subprocess
@@ -16,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 
 from ovr_digits import load_models
 from ovr_digits.core.detectors import DetectorArrays
@@ -132,6 +133,7 @@ class Counting:
         return np.tile(np.arange(10.0) - 9.5, (len(X), 1))
 
 
+@functools.cache
 def hostile_pictures() -> dict[str, Image.Image]:
     """What has more ways to be cut than anybody can wait for."""
     rng = np.random.default_rng(0)
@@ -154,9 +156,9 @@ def hostile_pictures() -> dict[str, Image.Image]:
         for top in (20, 110, 200):
             points = rng.uniform((left, top), (left + 60, top + 60), (9, 2))
             pens["scribbles"].line([*map(tuple, points)], 0, 4)
-    row = Image.new("L", (4000, 160), 255)
+    row, three = Image.new("L", (4000, 160), 255), digit_picture(3, 60)
     for k in range(100):
-        row.paste(digit_picture(3, 60), (40 + 36 * k, 50))
+        row.paste(three, (40 + 36 * k, 50))
     specks = np.kron(rng.random((60, 80)) < 0.5, np.ones((8, 8)))
     return pictures | {"row": row, "specks": Image.fromarray(np.uint8(255 * specks))}
 
@@ -171,7 +173,7 @@ def test_the_work_on_a_picture_has_a_bound(name):
         read_number(cast(DetectorArrays, models), buffer.getvalue())
     assert time.process_time() - start < 10  # far less, unless the machine is very busy
     n_marks, *n_pieces = models.counts or [0]
-    assert sum(n_pieces) <= 300 + n_marks / 2
+    assert sum(n_pieces) <= 350 + n_marks / 2
 
 
 @pytest.mark.parametrize("name", ["line", "equals", "tilted line"])
@@ -273,6 +275,23 @@ def test_digits_of_different_size_and_groups_of_them(tmp_path, models):
     page = drawn_page((4, 30, 120), (0, 130, 80), (7, 300, 70), (1, 400, 110))
     page.save(tmp_path / "n.png")
     assert read_number(models, tmp_path / "n.png").text == "4071"
+
+
+@pytest.mark.parametrize("letters", ["AEFHKM", "NRWkmw"])
+def test_letters_are_not_several_sure_digits(tmp_path, models, letters):
+    page = Image.new("L", (200 * len(letters) + 100, 220), 255)
+    pen = ImageDraw.Draw(page)
+    for k, letter in enumerate(letters):
+        page.paste(digit_picture(4 + k, 90), (200 * k + 30, 60))
+        pen.text((200 * k + 120, 150), letter, 0, ImageFont.load_default(110), anchor="ls")
+    page.save(tmp_path / "n.png")
+    (line,) = read_number(models, tmp_path / "n.png").lines
+    sure = [found for found in line if found.vote.verdict == "sure"]
+    places = [divmod(found.box[0] + found.box[2] / 2, 200) for found in sure]
+    of_letters = [k for k, x in places if x > 115]
+    assert len(of_letters) == len(set(of_letters))
+    digits = [found.vote.digit for found, (_, x) in zip(sure, places, strict=True) if x <= 115]
+    assert digits == [4 + k for k in range(len(letters))]
 
 
 def test_boxes_of_a_form_are_not_read(tmp_path, models):
