@@ -34,7 +34,7 @@ _CUTS = 9
 #: Of all marks on a picture, and for each mark: how many heights are looked at for cuts, ...
 _CUT_WIDTH, _CUT_WIDTH_EACH = 30.0, 0.1
 #: ... and how many pieces between cuts are voted on. Both bound the time that a picture takes.
-_MOST_PIECES, _MOST_PIECES_EACH = 350, 0.4
+_MOST_PIECES, _MOST_PIECES_EACH = 300, 0.4
 #: Digits higher than twice that many pixels are cut on a reduced picture.
 _DETAIL = 60
 #: A mark that is higher than that many digits is no row of them.
