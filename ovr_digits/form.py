@@ -15,6 +15,8 @@ Bools = NDArray[np.bool_]
 
 IMAGE_SHAPE = (28, 28)
 _BOX = 20  # MNIST scales the ink to fit a 20×20 box
+#: How far from the middle of the image, in pixels, the centre of mass of MNIST's digits lies.
+_OFF_CENTRE = 1.0
 #: Pen widths in pixels of that box between which a pen stays as it is: nine in ten of MNIST's.
 KEPT_WIDTHS = (1.8, 4.5)
 #: What a thinner pen, and a thicker one, is brought to.
@@ -48,6 +50,19 @@ def to_mnist_form(ink: Float32) -> NDArray[np.uint8]:
     small = _resized(ink, _BOX / max(ink.shape))
     small /= max(float(small.max()), 1e-6)
     return np.rint(_centred(small) * 255).astype(np.uint8)
+
+
+def is_mnist_form(image: NDArray[np.uint8]) -> bool:
+    """Whether an image (28, 28) has the form of MNIST's digits as it is.
+
+    Its paper is exactly 0, its ink fits the 20×20 box, and lies about the centre.
+    """
+    if not image.any():
+        return False
+    sides = [side.stop - side.start for side in bounding_box(image)]
+    places = np.indices(IMAGE_SHAPE).reshape(2, -1)
+    middle = places @ image.ravel().astype(float) / image.sum()
+    return max(sides) == _BOX and bool(np.abs(middle - 13.5).max() <= _OFF_CENTRE)
 
 
 def with_usual_pen(ink: Float32) -> Float32:

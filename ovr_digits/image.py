@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import functools
 import io
 import logging
 import math
 import os
 import re
 import struct
-import threading
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,8 +21,8 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageStat, UnidentifiedImageError
 
 from ovr_digits.errors import BlankPictureError, DigitsError
-from ovr_digits.form import IMAGE_SHAPE, to_mnist_form, with_usual_pen
-from ovr_digits.ink import Ground, find_ink, find_ink_and_marks
+from ovr_digits.form import IMAGE_SHAPE, is_mnist_form, to_mnist_form, with_usual_pen
+from ovr_digits.ink import MIN_CONTRAST, Ground, find_ink, find_ink_and_marks
 from ovr_digits.reading import read_bytes
 from ovr_digits.regions import Regions, bounding_box, find_regions
 
@@ -66,13 +67,14 @@ _SMALL = 60
 _CLOSE = 100
 #: ... in a picture whose longer side is at most this.
 _CLOSE_SIDE = 1600
+#: What both looks found, in shares of what either did, from which they saw the same.
+_SEEN_AGAIN = 0.3
 #: How much about what is looked at closely is seen on each side, in sizes of a digit.
 _MARGIN = 1.0
 
 _STRIPS, _TILES = 273, 324  # tags of TIFF
 _PNG_SIZE = re.compile(rb"\x89PNG\r\n\x1a\n.{4}IHDR(.{8})", re.DOTALL)
 
-_quiet = threading.Lock()
 # What it has to say of a picture is told by the error; else Python would print it.
 logging.getLogger("PIL").addHandler(logging.NullHandler())
 
@@ -165,6 +167,27 @@ class Photo:
             min(height, round(zoom * (rows.stop + margin))),
         )
         return self._view(self._decoded.crop(box), scale, box[:2])
+
+    def shows_again(self, marks: NDArray[Any], view: View, found: NDArray[Any]) -> bool:
+        """Whether what was found on a closer view is what was seen on the whole picture.
+
+        Noise is stronger there, as fewer pixels are put together to one: what is lost in it has
+        been seen better from afar.
+
+        Parameters
+        ----------
+        marks : (h, w)
+            Not 0 where ink was seen on the whole picture.
+        view : View
+            As ``closer`` gives it.
+        found : (h', w')
+            Not 0 where ink was found on that.
+        """
+        corner = np.array(view.corner)[::-1] * self.whole.scale
+        places = (np.argwhere(found) + 0.5) * (self.whole.scale / view.scale) + corner
+        again, seen = np.zeros(marks.shape, bool), marks != 0
+        again[tuple(np.minimum(places.astype(np.int64), np.array(marks.shape) - 1).T)] = True
+        return bool(np.count_nonzero(again & seen) >= _SEEN_AGAIN * np.count_nonzero(again | seen))
 
     def _view(self, part: Image.Image, scale: float, corner: tuple[int, int]) -> View:
         """Part of the decoded picture, whose corner (x, y) is in pixels of that."""
@@ -290,21 +313,17 @@ def _check_size(picture: Image.Image, data: bytes, max_pixels: int) -> None:
         raise DigitsError("the picture goes over its pixels too often; save it anew as PNG")
 
 
-@contextlib.contextmanager
-def _unprinted() -> Iterator[None]:
-    """Keep libtiff from printing to stderr, for which Pillow has no means."""
-    with _quiet, open(os.devnull, "wb") as nowhere:
-        try:
-            kept = os.dup(2)
-        except OSError:  # there is none
-            yield
-            return
-        try:
-            os.dup2(nowhere.fileno(), 2)
-            yield
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)
+@functools.cache
+def _quiet_libtiff() -> None:
+    """Keep libtiff from printing what it finds wrong, which the error that is raised tells.
+
+    Pillow, which turns its warnings off likewise, has no means for it. Where the library cannot be
+    reached it prints on.
+    """
+    with contextlib.suppress(AttributeError, OSError):
+        turn_off = ctypes.CDLL(Image.core.__file__).TIFFSetErrorHandler
+        turn_off.argtypes, turn_off.restype = [ctypes.c_void_p], ctypes.c_void_p
+        turn_off(None)
 
 
 def _too_large(size: str, max_pixels: int) -> DigitsError:
@@ -332,10 +351,26 @@ def _turned(picture: Image.Image, side: int) -> Image.Image:
             f"it takes at least {MIN_SIDE}×{MIN_SIDE}"
         )
     picture.draft("RGB", (side, side))
-    with _unprinted() if picture.format == "TIFF" else contextlib.nullcontext():
-        picture.load()
+    if picture.format == "TIFF":
+        _quiet_libtiff()
+    if picture.format == "PPM" and picture.tile[0][0] == "ppm":
+        picture = _of_any_levels(picture)
+    picture.load()
     turn = _TURNS.get(_orientation(picture))
     return picture if turn is None else picture.transpose(turn)
+
+
+def _of_any_levels(picture: Image.Image) -> Image.Image:
+    """A PGM or PPM of other levels than 0 to 255 or 65535; Pillow reads it pixel by pixel."""
+    _, _, offset, (_, most) = picture.tile[0]
+    width, height = picture.size
+    shape = (height, width, 3)[: 3 if picture.mode == "RGB" else 2]
+    kind = ">u2" if most > 255 else "u1"
+    stored = np.frombuffer(picture.fp.getvalue(), kind, math.prod(shape), offset).reshape(shape)
+    levels = np.minimum(stored / np.float32(most), 1)
+    if picture.mode == "I":
+        return Image.fromarray(levels)
+    return Image.fromarray(np.rint(255 * levels).astype(np.uint8))
 
 
 def _orientation(picture: Image.Image) -> int:
@@ -347,17 +382,22 @@ def _orientation(picture: Image.Image) -> int:
 
 
 def _deep_grey(picture: Image.Image) -> Float32:
-    """16-bit, 32-bit and floating grey: the range that is there becomes 0..1."""
+    """16-bit, 32-bit and floating grey, signed too: the range that is there becomes 0..1."""
     values = np.asarray(picture)
     least, most = float(values.min()), float(values.max())
     if not math.isfinite(least) or not math.isfinite(most):
         raise DigitsError("the picture is damaged (levels that are no numbers); save it again")
-    top = 1.0 if most <= 1.0 and least >= 0.0 else 255.0
+    top = 1.0 if most <= 1.0 else 255.0
     if most > top:
         top = 65535.0 if most <= 65535 else most
+    # Levels below 0 have a range of their own, as floating ones have that would differ too little.
+    bottom = 0.0
+    if least < 0 or (picture.mode == "F" and 0 < most - least < MIN_CONTRAST * top):
+        bottom, top = least, most
     # There may be many of them: nothing of their number is kept beside them and the result.
     levels = values.astype(np.float32)
-    levels /= np.float32(top)
+    levels -= np.float32(bottom)
+    levels /= np.float32(max(top - bottom, 1e-30))
     return np.clip(levels, 0.0, 1.0, out=levels)
 
 
@@ -434,7 +474,10 @@ def find_digit(
         ink, marks = find_ink_and_marks(view.picture, ground, level)
         closer = photo.closer(ink, max(ink[bounding_box(ink)].shape))
         if closer is not None:
-            ink, view = find_ink(closer.picture, ground, level), closer
+            with contextlib.suppress(BlankPictureError):
+                fine = find_ink(closer.picture, ground, level)
+                if photo.shows_again(ink, closer, fine):
+                    ink, view = fine, closer
     except BlankPictureError:
         ink = np.zeros(view.picture.shape[:2], np.float32)
         marks = find_regions(ink > 0)
@@ -452,7 +495,7 @@ def read_digit(
 def read_sample(source: str | os.PathLike[str] | bytes) -> NDArray[np.uint8]:
     """A picture out of a data set in MNIST form: (28, 28) uint8, paper is 0, ink is 255.
 
-    One of exactly 28×28 grey pixels is taken to have that form already, but for light paper;
+    One that has that form already, or on white paper that of its negative, is taken as it is;
     any other goes the way of ``read_digit``.
 
     Raises
@@ -463,10 +506,10 @@ def read_sample(source: str | os.PathLike[str] | bytes) -> NDArray[np.uint8]:
     data = source if isinstance(source, bytes) else read_bytes(source, MAX_BYTES, wait=False)
     with _opened(data, MAX_PIXELS) as picture:
         levels = _grey_levels(picture) if picture.size == IMAGE_SHAPE else None
-    if levels is None:
-        return read_digit(data)
-    edge = np.concatenate([levels[0], levels[-1], levels[:, 0], levels[:, -1]])
-    return 255 - levels if edge.mean() > 127 else levels
+    for form in () if levels is None else (levels, 255 - levels):
+        if is_mnist_form(form):
+            return form
+    return read_digit(data)
 
 
 def _grey_levels(picture: Image.Image) -> NDArray[np.uint8] | None:

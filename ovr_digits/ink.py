@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -13,6 +13,7 @@ from PIL import Image
 
 from ovr_digits.errors import BlankPictureError
 from ovr_digits.regions import Regions, bounding_box, find_regions, find_runs
+from ovr_digits.shapes import convexity, elongation, filled
 
 Float32 = NDArray[np.float32]
 Bools = NDArray[np.bool_]
@@ -33,6 +34,14 @@ _LEVEL = 0.4
 _CLEAR_MERIT = 0.75
 #: From here on what lies on a note is taken for the digit, rather than the note.
 _FAIR_MERIT = 0.3
+#: The shorter side in pixels from which a region may be a note, and how many of them may be.
+_NOTE_SIDE, _MOST_NOTES = 30, 8
+#: How far, of 1, a note is from the paper about it, in one colour of light at least.
+_NOTE_LEVELS = (0.12, 0.25)
+#: What fills that share of its convex hull is convex: digits but for 0 and 1 fill less.
+_CONVEX = 0.93
+#: What is longer than that for its width is a stroke, a 1 perhaps, and no note.
+_LONG = 2.4
 #: How far about a pixel its paper is looked for, in shares of the picture's longer side: far
 #: enough for the widest strokes, or, where shadows end sharply, less far.
 _REACHES = (0.28, 0.12)
@@ -60,7 +69,9 @@ def find_ink(picture: Float32, ground: Ground = "auto", level: float | None = No
     Raises
     ------
     BlankPictureError
-        Where there is no ink.
+        Where there is no ink, or solid shapes alone.
+    ValueError
+        For a ground or a level that is none.
     """
     return _find(picture, ground, level, _digit).ink
 
@@ -99,22 +110,134 @@ def find_marks(
 
 
 def _find(picture: Float32, ground: Ground, level: float | None, choose: _Chooser) -> _Guess:
-    """The likeliest guess, in its place on the picture."""
-    planes = _planes(picture)
-    kinds = [is_dark for is_dark in (True, False) if ground in ("auto", _GROUNDS[is_dark])]
-    best = _best_guess(planes, kinds, level or _LEVEL, choose)
-    if best is None:
-        raise BlankPictureError(
-            "the picture is blank: no ink on it; write the digit darker or larger"
+    """The likeliest guess: of what is written on notes, and without solid shapes."""
+    if ground not in get_args(Ground) or not (level is None or 0 < level < 1):
+        raise ValueError(
+            f"ground is one of {', '.join(get_args(Ground))}, and level between 0 and 1 or None; "
+            f"not {ground!r} and {level!r}"
         )
-    note = _note(best.chosen)
-    if note is not None:
-        inner = _best_guess(planes[:, *note], kinds, level or _LEVEL, choose)
-        if inner is not None and inner.merit > _FAIR_MERIT:
-            ink, chosen = np.zeros_like(best.ink), np.zeros_like(best.chosen)
-            ink[note], chosen[note] = inner.ink, inner.chosen
-            return replace(inner, ink=ink, chosen=chosen)
-    return best
+    kinds = [is_dark for is_dark in (True, False) if ground in ("auto", _GROUNDS[is_dark])]
+    planes = _planes(picture)
+    allowed = np.ones(planes.shape[1:], bool)
+
+    def look(planes: Float32, allowed: Bools) -> _Guess | None:
+        return _best_guess(planes, allowed, kinds, level or _LEVEL, choose)
+
+    for _ in range(_MOST_NOTES):
+        best = look(planes, allowed)
+        if best is None:
+            break
+        best, solid = _with_notes_read(planes, best, look)
+        if not solid.any():
+            return best
+        planes, allowed = _painted(planes, solid), allowed & ~_grown(solid, _rim(solid))
+    raise BlankPictureError(
+        "the picture is blank: no ink on it; write the digit darker or larger"
+        if allowed.all()
+        else "there is no digit on the picture, only solid shapes; write one with a pen"
+    )
+
+
+def _with_notes_read(
+    planes: Float32, guess: _Guess, look: Callable[[Float32, Bools], _Guess | None]
+) -> tuple[_Guess, Bools]:
+    """The guess with what is written on its notes in their place, and which of them are empty."""
+    ink, chosen = guess.ink.copy(), guess.chosen.copy()
+    solid = np.zeros_like(chosen)
+    for place, outline in _notes(planes, guess):
+        about = _grown(outline, _rim(outline))
+        if not (chosen[place] & outline).any():
+            continue
+        inside = ~_grown(~outline, _rim(outline))
+        inner = look(_painted(planes[:, *place], ~inside), inside)
+        if inner is None or inner.merit < _FAIR_MERIT or _is_speck(inner.chosen, outline):
+            solid[place] |= outline
+        elif not _is_hole(inner.chosen, outline):
+            guess = replace(guess, merit=inner.merit)
+            ink[place] = np.where(about, inner.ink, ink[place])
+            chosen[place] = np.where(about, inner.chosen, chosen[place])
+    if not solid.any() and not (chosen == guess.chosen).all():
+        guess = replace(guess, ink=ink, chosen=chosen, regions=find_regions(chosen))
+    return guess, solid
+
+
+def _notes(planes: Float32, guess: _Guess) -> Iterator[tuple[tuple[slice, slice], Bools]]:
+    """Places (rows, columns) with the outlines in them of what may be notes, or solid shapes."""
+    h, w = guess.chosen.shape
+    away = _away_from_border(planes)
+    done = np.zeros_like(guess.chosen)
+    levels = [find_regions(away > level) for level in _NOTE_LEVELS]
+    for regions in (*levels, guess.regions):
+        sides = np.minimum(regions.heights, regions.widths)
+        for k in np.argsort(-regions.areas)[:_MOST_NOTES].tolist():
+            top, left, bottom, right = regions.boxes[k].tolist()
+            at_border = top == 0 or left == 0 or bottom == h or right == w
+            if sides[k] < _NOTE_SIDE or (at_border and regions is not guess.regions):
+                continue
+            # With room about it for the paper that it lies on.
+            room = 4 * (2 + round(0.03 * int(sides[k])))
+            place = (
+                slice(max(0, top - room), bottom + room),
+                slice(max(0, left - room), right + room),
+            )
+            own = regions.labels[place] == k + 1
+            outline = filled(own)
+            if (
+                not (done[place] & outline).any()
+                and convexity(outline) > _CONVEX
+                and elongation(outline) < _LONG
+                and _is_unlike(planes[:, *place], outline, own)
+            ):
+                done[place] |= outline
+                yield place, outline
+
+
+def _away_from_border(planes: Float32) -> Float32:
+    """How far each pixel (h, w) is from the light and the colour that the border tells."""
+    _, h, w = planes.shape
+    y, x = np.mgrid[:h, :w].astype(np.float32)
+    ways = np.stack([np.ones((h, w), np.float32), y / h, x / w])
+    at_border = np.stack([_border(way) for way in ways], axis=1)
+    away = np.zeros((h, w), np.float32)
+    for plane in planes:
+        slopes, *_ = np.linalg.lstsq(at_border, _border(plane), rcond=None)
+        np.maximum(away, np.abs(plane - np.tensordot(slopes, ways, 1)), out=away)
+    return away
+
+
+def _rim(outline: Bools) -> int:
+    """How far in pixels the edge of a note reaches."""
+    return 2 + round(0.03 * min(side.stop - side.start for side in bounding_box(outline)))
+
+
+def _painted(planes: Float32, where: Bools) -> Float32:
+    """The picture with the usual colour of the rest instead of what is somewhere."""
+    painted = planes.copy()
+    painted[:, where] = np.median(planes[:, ~where], axis=1, keepdims=True)
+    return painted
+
+
+def _is_unlike(planes: Float32, outline: Bools, ink: Bools) -> bool:
+    """Whether what is within an outline is as unlike the paper about it as the ink is."""
+    rim = _rim(outline)
+    about = _grown(outline, 2 * rim) & ~_grown(outline, 2)
+    inside = ~_grown(~outline, rim)
+    if not about.any() or not inside.any():
+        return False
+    paper, level, strokes = (np.median(planes[:, part], axis=1) for part in (about, inside, ink))
+    return float(np.abs(level - paper).max()) > 0.5 * float(np.abs(strokes - paper).max())
+
+
+def _is_speck(inner: Bools, note: Bools) -> bool:
+    """Whether what is on a note is too small for a digit on it: a light that it reflects."""
+    return max(inner[bounding_box(inner)].shape) < 0.12 * max(note.shape)
+
+
+def _is_hole(inner: Bools, ring: Bools) -> bool:
+    """Whether what seems to be on a note is the hole of a nought: as wide a pen all about it."""
+    hole = inner[bounding_box(inner)]
+    (h, w), (height, width) = hole.shape, ring.shape
+    return convexity(hole) > 0.85 and abs(height - h - (width - w)) < 0.12 * max(ring.shape)
 
 
 def _planes(picture: Float32) -> Float32:
@@ -124,7 +247,7 @@ def _planes(picture: Float32) -> Float32:
 
 
 def _best_guess(
-    planes: Float32, kinds: Sequence[bool], level: float, choose: _Chooser
+    planes: Float32, allowed: Bools, kinds: Sequence[bool], level: float, choose: _Chooser
 ) -> _Guess | None:
     """The likeliest way to tell ink from paper: dark or light, on paper that changes or not."""
     best: _Guess | None = None
@@ -132,7 +255,8 @@ def _best_guess(
         local = None if reach is None else _local_paper(planes, reach)
         for is_dark in kinds:
             paper = _even_paper(planes, is_dark) if local is None else local
-            guess = _guess(planes, paper, is_dark, level, choose)
+            strength = np.where(allowed, _strength(planes, paper, is_dark), 0)
+            guess = _guess(strength, allowed, level, choose)
             if guess is not None and local is None:
                 # A table about the paper would not be even with it: what seems to frame the
                 # digit here is more likely the paper, and the digit what its strokes enclose.
@@ -153,18 +277,15 @@ class _Guess:
     merit: float
 
 
-def _guess(
-    planes: Float32, paper: Float32, is_dark: bool, level: float, choose: _Chooser
-) -> _Guess | None:
-    """The ink, if it is the darker (or the lighter) of what is on the picture."""
-    strength = _strength(planes, paper, is_dark)
+def _guess(strength: Float32, within: Bools, level: float, choose: _Chooser) -> _Guess | None:
+    """The ink, if it is what stands out by its strength (h, w)."""
     if strength.max() < MIN_CONTRAST:
         return None
-    steps = np.diff(strength[::2], axis=1)
+    steps = np.diff(strength[::2], axis=1)[within[::2, 1:]]
     noise = 0.0  # which one column cannot tell
     if steps.size:
         noise = 1.5 * float(np.median(np.abs(steps, out=steps), overwrite_input=True))
-    allowed = np.ones(strength.shape, bool)
+    allowed = within
     chosen = None
     for _ in range(3):
         top = _ink_strength(strength, allowed, noise)
@@ -173,7 +294,7 @@ def _guess(
         regions = find_regions((strength > level * top) & allowed)
         frame = _frame(regions)
         if frame.any():
-            allowed &= ~_grown(regions.only(frame).mask, 2 + max(strength.shape) // 150)
+            allowed = allowed & ~_grown(regions.only(frame).mask, 2 + max(strength.shape) // 150)
             continue
         regions = regions.only(~_rings(regions))
         lines = _ruled_lines(regions.mask)
@@ -188,7 +309,7 @@ def _guess(
     ink = np.zeros_like(strength)
     ink[box] = np.where(near[box], np.clip(strength[box] / top, 0.0, 1.0), 0.0)
     ink[ink < 0.5 * level] = 0.0
-    framed = 1 - float(_border(allowed).mean())
+    framed = float(_border(within & ~allowed).mean())
     beside = np.abs(strength[allowed & ~chosen])
     return _Guess(ink, chosen, regions, framed, _merit(chosen, regions.mask, beside, top))
 
@@ -358,22 +479,6 @@ def _rings(regions: Regions) -> Bools:
     return wanted
 
 
-def _note(chosen: Bools) -> tuple[slice, slice] | None:
-    """Where the inside of a light or dark note is, if what was taken for ink is one."""
-    rows, columns = bounding_box(chosen)
-    cut = chosen[rows, columns]
-    h, w = cut.shape
-    # From side to side, whatever is within counts too.
-    across = w - cut.argmax(axis=1) - cut[:, ::-1].argmax(axis=1)
-    if min(h, w) < 30 or across.sum() < 0.9 * h * w or chosen.sum() < 0.5 * h * w:
-        return None
-    margin = 2 + round(0.03 * min(h, w))
-    return (
-        slice(rows.start + margin, rows.stop - margin),
-        slice(columns.start + margin, columns.stop - margin),
-    )
-
-
 def _digit(regions: Regions) -> Bools:
     """The largest region, and those near it that are too large for specks."""
     wanted = np.zeros(regions.count, bool)
@@ -424,7 +529,7 @@ def _merit(chosen: Bools, mask: Bools, beside: Float32, top: float) -> float:
     )
 
 
-def _border(mask: Bools) -> Bools:
+def _border(mask: NDArray[Any]) -> NDArray[Any]:
     return np.concatenate([mask[0], mask[-1], mask[:, 0], mask[:, -1]])
 
 

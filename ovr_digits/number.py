@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from ovr_digits.core.detectors import DetectorArrays
 from ovr_digits.core.vote import Vote, count_votes
 from ovr_digits.cutting import find_cuts, pairs_of_cuts
+from ovr_digits.errors import BlankPictureError
 from ovr_digits.form import to_mnist_form, with_usual_pen
 from ovr_digits.image import Photo, View
 from ovr_digits.ink import Ground, find_marks
@@ -138,8 +140,10 @@ def read_number(
     closer = photo.closer(regions.mask, usual_height(regions.boxes))
     # Marks without end are what is left of ruled lines, and would be no digits more closely.
     if closer is not None and regions.count <= _MOST_MARKS:
-        view = closer
-        ink, regions = find_marks(view.picture, ground, level)
+        with contextlib.suppress(BlankPictureError):
+            fine = find_marks(closer.picture, ground, level)
+            if photo.shows_again(regions.mask, closer, fine[1].mask):
+                (ink, regions), view = fine, closer
     lines = [_marks_of(ink, regions, line) for line in find_lines(regions)]
     parts = _read_marks(models, [mark for line in lines for mark in line])
     found = [

@@ -94,6 +94,47 @@ def test_every_format_gives_the_same_form(make, kind, options):
     assert_same_form(encoded(make(), kind, **options))
 
 
+@pytest.mark.parametrize("most", [1, 15, 100, 1023, 4095, 65535])
+@pytest.mark.parametrize("kind", ["P2", "P3", "P5", "P6"])
+def test_portable_pictures_of_any_levels(kind, most):
+    levels = np.rint(np.asarray(GREY, float) / 255 * most).astype(">u2" if most > 255 else "u1")
+    if kind in ("P3", "P6"):
+        levels = np.repeat(levels[..., None], 3, axis=2)
+    is_raw = kind in ("P5", "P6")
+    body = levels.tobytes() if is_raw else " ".join(map(str, levels.ravel())).encode()
+    head = f"{kind} {GREY.width} {GREY.height} {most}\n".encode()
+    assert_same_form(head + body)
+    if is_raw:
+        with pytest.raises(DigitsError, match="damaged"):
+            read_digit(head + body[: len(body) // 2])
+
+
+def test_raw_levels_are_read_at_once_however_many_there_are():
+    """Pillow's own decoder would read a number of a few bytes for each of its pixels."""
+    levels = np.full((1200, 1600), 1000, ">u2")
+    levels[400:800, 780:830] = 100
+    assert read_digit(b"P5 1600 1200 1023\n" + levels.tobytes()).any()
+
+
+@pytest.mark.parametrize("span", [(-1, 1), (1, -1), (-8, -5), (0, 0.01), (1000, 1001)])
+def test_floating_levels_of_any_range(span):
+    paper, ink = max(span), min(span)
+    share = 1 - np.asarray(GREY, np.float32) / 255
+    data = encoded(Image.fromarray((paper + share * (ink - paper)).astype(np.float32)), "TIFF")
+    assert_same_form(data)
+
+
+def test_signed_levels():
+    levels = np.asarray(GREY, np.int32) * 257 - 32768
+    assert_same_form(encoded(Image.fromarray(levels), "TIFF"))
+
+
+@pytest.mark.parametrize("level", [-3.0, 0.25, 7.0])
+def test_constant_floating_levels_are_blank(level):
+    constant = Image.fromarray(np.full((40, 40), level, np.float32))
+    assert not read_digit(encoded(constant, "TIFF")).any()
+
+
 def test_a_path_and_its_bytes_are_the_same(tmp_path):
     path = tmp_path / "four.png"
     path.write_bytes(encoded(GREY))

@@ -14,8 +14,8 @@ from strokes import picture_of, write
 
 from ovr_digits.errors import DigitsError
 from ovr_digits.form import pen_width, to_mnist_form, with_usual_pen
-from ovr_digits.image import read_digit
-from ovr_digits.ink import find_ink
+from ovr_digits.image import find_digit, read_digit
+from ovr_digits.ink import find_ink, find_marks
 from ovr_digits.regions import find_regions
 
 
@@ -255,11 +255,51 @@ def test_the_ground_may_be_told():
     assert np.abs(light - ink).mean() < 0.02
 
 
+@pytest.mark.parametrize("find", [find_ink, find_marks])
+@pytest.mark.parametrize(
+    ("ground", "level"), [("dark", None), (None, None), ("auto", 1.5), ("auto", 0)]
+)
+def test_an_unknown_ground_or_level_is_refused(find, ground, level):
+    with pytest.raises(ValueError, match=r"auto, dark ink, light ink.*between 0 and 1"):
+        find(PLAIN.astype(np.float32), ground, level)
+    with pytest.raises(ValueError, match="ground is one of"):
+        find_digit(picture_of(write(7, 140, 140, 100)), ground, level)
+
+
+@pytest.mark.parametrize("shape", ["ellipse", "rectangle"])
+@pytest.mark.parametrize(
+    "colours", [("#202028", "white"), ("#c09840", "#f4f2ee"), ("white", "black")]
+)
+def test_a_solid_shape_is_no_ink(shape, colours):
+    image = Image.new("RGB", (300, 240), colours[1])
+    getattr(ImageDraw.Draw(image), shape)((60, 40, 200, 190), fill=colours[0])
+    with pytest.raises(DigitsError, match="only solid shapes"):
+        find_ink(np.asarray(image, np.float32) / 255)
+
+
+def test_a_solid_shape_beside_the_digit_is_left_out():
+    picture = np.concatenate([PLAIN, np.ones_like(PLAIN)], axis=1).astype(np.float32)
+    y, x = np.mgrid[:SIDE, : 2 * SIDE]
+    picture[np.hypot(y - 120, x - 360) < 80] = (0.75, 0.6, 0.25)
+    ink = find_ink(picture)
+    assert np.abs(ink[:, :SIDE] - page()).mean() < 0.02
+    assert not ink[:, SIDE:].any()
+    assert find_marks(picture)[1].count == 1
+
+
+@pytest.mark.parametrize("pen", [20, 30, 34])
+def test_a_thick_nought_is_ink(pen):
+    image = Image.new("L", (200, 240), 255)
+    ImageDraw.Draw(image).ellipse((60, 50, 150, 190), outline=0, width=pen)
+    levels = np.repeat(np.asarray(image, np.float32)[..., None] / 255, 3, axis=2)
+    assert np.abs(find_ink(levels) - (1 - levels[..., 0])).mean() < 0.01
+
+
 def test_a_threshold_decides_what_is_ink():
     picture = coloured(page(), (0, 0, 0), (1, 1, 1))
-    picture[100:140, 50:90] = 0.65  # a grey patch beside the digit, a third as strong
+    picture[100:140, 66:74] = 0.65  # a grey stroke beside the digit, a third as strong
     low, high = (find_ink(picture, level=level) for level in (0.2, 0.7))
-    assert low[110:130, 60:80].min() > 0.2
+    assert low[110:130, 68:72].min() > 0.2
     assert high[110:130, 60:80].max() == 0
 
 

@@ -169,6 +169,20 @@ KINDS: dict[str, Callable[[int], Picture]] = {
 }
 
 
+def on_a(shape: str, digit: int, colours: tuple[str, str, str], degrees: float = 0) -> Picture:
+    """A digit (its colour last) on a note of a shape, on a desk whose colour comes first."""
+    desk, note, pen = colours
+    sheet = Image.new("L", (240, 240))
+    box = {"ellipse": (30, 10, 210, 230)}.get(shape, (40, 25, 200, 215))
+    extra = {"radius": 40} if shape == "rounded_rectangle" else {}
+    getattr(ImageDraw.Draw(sheet), shape)(box, fill=255, **extra)
+    turned_sheet = sheet.rotate(degrees, Image.Resampling.BICUBIC)
+    picture = Image.new("RGB", (420, 300), desk)
+    picture.paste(note, (90, 30), turned_sheet)
+    picture.paste(pen, (90, 30), mask(digit, (240, 240), 100))
+    return picture
+
+
 def encoded(picture: Picture, kind: str = "PNG", **options: Any) -> bytes:
     buffer = io.BytesIO()
     picture.save(buffer, kind, **options)
@@ -185,6 +199,34 @@ def answers(models, files: list[bytes], **options: Any) -> list[Any]:
 def test_kinds_of_pictures(models, kind):
     digits = [0, 1, 4, 7, 8]
     assert answers(models, [encoded(KINDS[kind](digit)) for digit in digits]) == digits
+
+
+@pytest.mark.parametrize(
+    "colours",
+    [
+        ("#f4f2ee", "#c82028", "white"),
+        ("#f4f2ee", "#202028", "#f4f2ee"),
+        ("#1a4099", "#f2cc1a", "#202028"),
+        ("#c82028", "#f2cc1a", "#c82028"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("shape", "degrees"),
+    [("ellipse", 0), ("ellipse", 30), ("rectangle", 25), ("rounded_rectangle", -15)],
+)
+def test_notes_of_any_outline(models, colours, shape, degrees):
+    files = [encoded(on_a(shape, digit, colours, degrees)) for digit in (1, 4, 7, 0)]
+    assert answers(models, files) == [1, 4, 7, 0]
+    assert [read_number(models, file).text for file in files] == list("1470")
+
+
+def test_a_solid_shape_is_no_digit(models):
+    for size in (90, 200):
+        for shape in ("ellipse", "rectangle"):
+            picture = Image.new("RGB", (420, 300), "#f4f2ee")
+            getattr(ImageDraw.Draw(picture), shape)((60, 40, 60 + size, 40 + size), "#202028")
+            (answer,) = answer_pictures(models, [("solid", encoded(noisy(picture, 4)))])
+            assert answer.vote.verdict == "none"
 
 
 @pytest.mark.parametrize("quality", [10, 40])
@@ -291,6 +333,17 @@ def test_small_numbers_in_large_photos(models, kind, orientation):
         x, y, w, h = found.box
         wanted = (900 + 60 * n, 2000, stroke((4, 0, 7, 3)[n], 48).width, 48)
         np.testing.assert_allclose((x, y, w, h), wanted, atol=3)
+
+
+def test_noise_does_not_cost_what_was_seen_from_afar(models):
+    """More closely there is more noise than ink: then the coarser look is the better one."""
+    for digit in (4, 7):
+        sheet = inked(mask(digit, (3200, 2400), 100, (0.3, 0.6)), "#606060", "#d0d0d0").convert("L")
+        noise = np.random.default_rng(digit).normal(0, 50, (2400, 3200))
+        photo = Image.fromarray(np.clip(np.asarray(sheet) + noise, 0, 255).astype(np.uint8))
+        content = encoded(photo, compress_level=1)
+        assert answers(models, [content]) == [digit]
+        assert read_number(models, content).text == str(digit)
 
 
 def test_a_closer_view_shows_the_same_place():

@@ -262,6 +262,26 @@ def test_grey_pictures_of_28_by_28_are_taken_as_they_are(digits, mode, light):
     np.testing.assert_array_equal(read_sample(encoded(picture)), image)
 
 
+def test_digits_on_grey_paper_go_the_way_of_every_picture(digits):
+    for image in digits[0][:5].reshape(-1, 28, 28):
+        for paper, ink in ((120, 10), (120, 250), (3, 255), (0, 90)):
+            levels = paper + image / 255 * (ink - paper)
+            data = encoded(Image.fromarray(np.rint(levels).astype(np.uint8)))
+            if paper:
+                np.testing.assert_array_equal(read_sample(data), read_digit(data))
+            else:
+                np.testing.assert_array_equal(read_sample(data), np.rint(levels))
+
+
+def test_a_drawing_that_is_not_in_the_form_of_mnist_is_brought_to_it(digits):
+    image = digits[0][3].reshape(28, 28)
+    for drawing in (np.roll(image, 4, axis=1), np.where(image > 0, 255, 0)[::2, ::2]):
+        small = np.zeros((28, 28), np.uint8)
+        small[: drawing.shape[0], : drawing.shape[1]] = drawing
+        data = encoded(Image.fromarray(small))
+        np.testing.assert_array_equal(read_sample(data), read_digit(data))
+
+
 def test_other_pictures_go_the_way_of_every_picture(digits):
     image = Image.fromarray(255 - digits[0][3].reshape(28, 28))
     red = Image.merge("RGB", [image.point(lambda v: 255), image, image])
