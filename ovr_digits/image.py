@@ -14,11 +14,12 @@ import struct
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageStat, UnidentifiedImageError
+from PIL.PpmImagePlugin import PpmImageFile
 
 from ovr_digits.errors import BlankPictureError, DigitsError
 from ovr_digits.form import IMAGE_SHAPE, is_mnist_form, to_mnist_form, with_usual_pen
@@ -321,7 +322,8 @@ def _quiet_libtiff() -> None:
     reached it prints on.
     """
     with contextlib.suppress(AttributeError, OSError):
-        turn_off = ctypes.CDLL(Image.core.__file__).TIFFSetErrorHandler
+        decoders = Image.core.__file__  # type: ignore[attr-defined]
+        turn_off = ctypes.CDLL(decoders).TIFFSetErrorHandler
         turn_off.argtypes, turn_off.restype = [ctypes.c_void_p], ctypes.c_void_p
         turn_off(None)
 
@@ -353,20 +355,22 @@ def _turned(picture: Image.Image, side: int) -> Image.Image:
     picture.draft("RGB", (side, side))
     if picture.format == "TIFF":
         _quiet_libtiff()
-    if picture.format == "PPM" and picture.tile[0][0] == "ppm":
+    if isinstance(picture, PpmImageFile) and picture.tile[0][0] == "ppm":
         picture = _of_any_levels(picture)
     picture.load()
     turn = _TURNS.get(_orientation(picture))
     return picture if turn is None else picture.transpose(turn)
 
 
-def _of_any_levels(picture: Image.Image) -> Image.Image:
+def _of_any_levels(picture: PpmImageFile) -> Image.Image:
     """A PGM or PPM of other levels than 0 to 255 or 65535; Pillow reads it pixel by pixel."""
-    _, _, offset, (_, most) = picture.tile[0]
+    _, _, offset, (*_, most) = cast(tuple[str, Any, int, tuple[str, int]], picture.tile[0])
     width, height = picture.size
     shape = (height, width, 3)[: 3 if picture.mode == "RGB" else 2]
     kind = ">u2" if most > 255 else "u1"
-    stored = np.frombuffer(picture.fp.getvalue(), kind, math.prod(shape), offset).reshape(shape)
+    stored = np.frombuffer(
+        cast(io.BytesIO, picture.fp).getvalue(), kind, math.prod(shape), offset
+    ).reshape(shape)
     levels = np.minimum(stored / np.float32(most), 1)
     if picture.mode == "I":
         return Image.fromarray(levels)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ovr_digits.errors import BlankPictureError
+from ovr_digits.notes import MOST_NOTES, find_notes, is_hole, is_speck, painted, rim
 from ovr_digits.regions import Regions, bounding_box, find_regions, find_runs
-from ovr_digits.shapes import convexity, elongation, filled
+from ovr_digits.shapes import border, grown
 
 Float32 = NDArray[np.float32]
 Bools = NDArray[np.bool_]
@@ -34,14 +35,6 @@ _LEVEL = 0.4
 _CLEAR_MERIT = 0.75
 #: From here on what lies on a note is taken for the digit, rather than the note.
 _FAIR_MERIT = 0.3
-#: The shorter side in pixels from which a region may be a note, and how many of them may be.
-_NOTE_SIDE, _MOST_NOTES = 30, 8
-#: How far, of 1, a note is from the paper about it, in one colour of light at least.
-_NOTE_LEVELS = (0.12, 0.25)
-#: What fills that share of its convex hull is convex: digits but for 0 and 1 fill less.
-_CONVEX = 0.93
-#: What is longer than that for its width is a stroke, a 1 perhaps, and no note.
-_LONG = 2.4
 #: How far about a pixel its paper is looked for, in shares of the picture's longer side: far
 #: enough for the widest strokes, or, where shadows end sharply, less far.
 _REACHES = (0.28, 0.12)
@@ -123,14 +116,14 @@ def _find(picture: Float32, ground: Ground, level: float | None, choose: _Choose
     def look(planes: Float32, allowed: Bools) -> _Guess | None:
         return _best_guess(planes, allowed, kinds, level or _LEVEL, choose)
 
-    for _ in range(_MOST_NOTES):
+    for _ in range(MOST_NOTES):
         best = look(planes, allowed)
         if best is None:
             break
         best, solid = _with_notes_read(planes, best, look)
         if not solid.any():
             return best
-        planes, allowed = _painted(planes, solid), allowed & ~_grown(solid, _rim(solid))
+        planes, allowed = painted(planes, solid), allowed & ~grown(solid, rim(solid))
     raise BlankPictureError(
         "the picture is blank: no ink on it; write the digit darker or larger"
         if allowed.all()
@@ -144,100 +137,21 @@ def _with_notes_read(
     """The guess with what is written on its notes in their place, and which of them are empty."""
     ink, chosen = guess.ink.copy(), guess.chosen.copy()
     solid = np.zeros_like(chosen)
-    for place, outline in _notes(planes, guess):
-        about = _grown(outline, _rim(outline))
+    for place, outline in find_notes(planes, guess.regions):
+        about = grown(outline, rim(outline))
         if not (chosen[place] & outline).any():
             continue
-        inside = ~_grown(~outline, _rim(outline))
-        inner = look(_painted(planes[:, *place], ~inside), inside)
-        if inner is None or inner.merit < _FAIR_MERIT or _is_speck(inner.chosen, outline):
+        inside = ~grown(~outline, rim(outline))
+        inner = look(painted(planes[:, *place], ~inside), inside)
+        if inner is None or inner.merit < _FAIR_MERIT or is_speck(inner.chosen, outline):
             solid[place] |= outline
-        elif not _is_hole(inner.chosen, outline):
+        elif not is_hole(inner.chosen, outline):
             guess = replace(guess, merit=inner.merit)
             ink[place] = np.where(about, inner.ink, ink[place])
             chosen[place] = np.where(about, inner.chosen, chosen[place])
     if not solid.any() and not (chosen == guess.chosen).all():
         guess = replace(guess, ink=ink, chosen=chosen, regions=find_regions(chosen))
     return guess, solid
-
-
-def _notes(planes: Float32, guess: _Guess) -> Iterator[tuple[tuple[slice, slice], Bools]]:
-    """Places (rows, columns) with the outlines in them of what may be notes, or solid shapes."""
-    h, w = guess.chosen.shape
-    away = _away_from_border(planes)
-    done = np.zeros_like(guess.chosen)
-    levels = [find_regions(away > level) for level in _NOTE_LEVELS]
-    for regions in (*levels, guess.regions):
-        sides = np.minimum(regions.heights, regions.widths)
-        for k in np.argsort(-regions.areas)[:_MOST_NOTES].tolist():
-            top, left, bottom, right = regions.boxes[k].tolist()
-            at_border = top == 0 or left == 0 or bottom == h or right == w
-            if sides[k] < _NOTE_SIDE or (at_border and regions is not guess.regions):
-                continue
-            # With room about it for the paper that it lies on.
-            room = 4 * (2 + round(0.03 * int(sides[k])))
-            place = (
-                slice(max(0, top - room), bottom + room),
-                slice(max(0, left - room), right + room),
-            )
-            own = regions.labels[place] == k + 1
-            outline = filled(own)
-            if (
-                not (done[place] & outline).any()
-                and convexity(outline) > _CONVEX
-                and elongation(outline) < _LONG
-                and _is_unlike(planes[:, *place], outline, own)
-            ):
-                done[place] |= outline
-                yield place, outline
-
-
-def _away_from_border(planes: Float32) -> Float32:
-    """How far each pixel (h, w) is from the light and the colour that the border tells."""
-    _, h, w = planes.shape
-    y, x = np.mgrid[:h, :w].astype(np.float32)
-    ways = np.stack([np.ones((h, w), np.float32), y / h, x / w])
-    at_border = np.stack([_border(way) for way in ways], axis=1)
-    away = np.zeros((h, w), np.float32)
-    for plane in planes:
-        slopes, *_ = np.linalg.lstsq(at_border, _border(plane), rcond=None)
-        np.maximum(away, np.abs(plane - np.tensordot(slopes, ways, 1)), out=away)
-    return away
-
-
-def _rim(outline: Bools) -> int:
-    """How far in pixels the edge of a note reaches."""
-    return 2 + round(0.03 * min(side.stop - side.start for side in bounding_box(outline)))
-
-
-def _painted(planes: Float32, where: Bools) -> Float32:
-    """The picture with the usual colour of the rest instead of what is somewhere."""
-    painted = planes.copy()
-    painted[:, where] = np.median(planes[:, ~where], axis=1, keepdims=True)
-    return painted
-
-
-def _is_unlike(planes: Float32, outline: Bools, ink: Bools) -> bool:
-    """Whether what is within an outline is as unlike the paper about it as the ink is."""
-    rim = _rim(outline)
-    about = _grown(outline, 2 * rim) & ~_grown(outline, 2)
-    inside = ~_grown(~outline, rim)
-    if not about.any() or not inside.any():
-        return False
-    paper, level, strokes = (np.median(planes[:, part], axis=1) for part in (about, inside, ink))
-    return float(np.abs(level - paper).max()) > 0.5 * float(np.abs(strokes - paper).max())
-
-
-def _is_speck(inner: Bools, note: Bools) -> bool:
-    """Whether what is on a note is too small for a digit on it: a light that it reflects."""
-    return max(inner[bounding_box(inner)].shape) < 0.12 * max(note.shape)
-
-
-def _is_hole(inner: Bools, ring: Bools) -> bool:
-    """Whether what seems to be on a note is the hole of a nought: as wide a pen all about it."""
-    hole = inner[bounding_box(inner)]
-    (h, w), (height, width) = hole.shape, ring.shape
-    return convexity(hole) > 0.85 and abs(height - h - (width - w)) < 0.12 * max(ring.shape)
 
 
 def _planes(picture: Float32) -> Float32:
@@ -294,7 +208,7 @@ def _guess(strength: Float32, within: Bools, level: float, choose: _Chooser) -> 
         regions = find_regions((strength > level * top) & allowed)
         frame = _frame(regions)
         if frame.any():
-            allowed = allowed & ~_grown(regions.only(frame).mask, 2 + max(strength.shape) // 150)
+            allowed = allowed & ~grown(regions.only(frame).mask, 2 + max(strength.shape) // 150)
             continue
         regions = regions.only(~_rings(regions))
         lines = _ruled_lines(regions.mask)
@@ -304,12 +218,12 @@ def _guess(strength: Float32, within: Bools, level: float, choose: _Chooser) -> 
         break
     if chosen is None or not chosen.any():
         return None
-    near = _grown(chosen, 2)
+    near = grown(chosen, 2)
     box = bounding_box(near)
     ink = np.zeros_like(strength)
     ink[box] = np.where(near[box], np.clip(strength[box] / top, 0.0, 1.0), 0.0)
     ink[ink < 0.5 * level] = 0.0
-    framed = float(_border(within & ~allowed).mean())
+    framed = float(border(within & ~allowed).mean())
     beside = np.abs(strength[allowed & ~chosen])
     return _Guess(ink, chosen, regions, framed, _merit(chosen, regions.mask, beside, top))
 
@@ -374,18 +288,6 @@ def _ink_strength(strength: Float32, allowed: Bools, noise: float) -> float:
     most = float(np.quantile(values, 1 - min(0.01, 12 / len(values)), overwrite_input=True))
     out = values[values > max(0.5 * most, 2 * noise)]
     return float(np.median(out)) if len(out) else 0.0
-
-
-def _grown(mask: Bools, by: int) -> Bools:
-    """The mask and what is within some pixels of it, along rows and columns."""
-    for turned in (False, True):
-        grown = mask.copy()
-        near, own = (grown.T, mask.T) if turned else (grown, mask)
-        for step in range(1, by + 1):
-            near[step:] |= own[:-step]
-            near[:-step] |= own[step:]
-        mask = grown
-    return mask
 
 
 def _frame(regions: Regions) -> Bools:
@@ -519,18 +421,19 @@ def _merit(chosen: Bools, mask: Bools, beside: Float32, top: float) -> float:
 
     How much stands out beside what was chosen, and is not left out as a frame, is (n,).
     """
-    border = _border(chosen)
     left_out = 1 - float(chosen.sum()) / max(int(mask.sum()), 1)
     rest = float(beside.sum()) / top / (~chosen).sum() if not chosen.all() else 1.0
     crowded = max(0.0, float(chosen.mean()) - 0.5)
     solid = max(0.0, _pen_share(chosen) - 0.24)
     return (
-        1 - float(border.mean()) - left_out - rest - 2 * crowded - 5 * solid - max(0.0, 0.3 - top)
+        1
+        - float(border(chosen).mean())
+        - left_out
+        - rest
+        - 2 * crowded
+        - 5 * solid
+        - max(0.0, 0.3 - top)
     )
-
-
-def _border(mask: NDArray[Any]) -> NDArray[Any]:
-    return np.concatenate([mask[0], mask[-1], mask[:, 0], mask[:, -1]])
 
 
 def _pen_share(chosen: Bools) -> float:

@@ -1,6 +1,8 @@
-"""What shape a region has: how convex it is, and how long for its width."""
+"""Shapes in a mask: grown and filled, how convex, how long for their width."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,3 +50,20 @@ def elongation(mask: Bools) -> float:
         return 1.0
     short, long = np.linalg.eigvalsh(np.cov(places.T) + np.eye(2) / 12)
     return float(np.sqrt(long / short))
+
+
+def grown(mask: Bools, by: int) -> Bools:
+    """The mask and what is within some pixels of it, along rows and columns."""
+    for turned in (False, True):
+        grown = mask.copy()
+        near, own = (grown.T, mask.T) if turned else (grown, mask)
+        for step in range(1, by + 1):
+            near[step:] |= own[:-step]
+            near[:-step] |= own[step:]
+        mask = grown
+    return mask
+
+
+def border(mask: NDArray[Any]) -> NDArray[Any]:
+    """What lies along the sides of a picture (h, w)."""
+    return np.concatenate([mask[0], mask[-1], mask[:, 0], mask[:, -1]])
