@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
@@ -12,8 +13,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ovr_digits.errors import BlankPictureError
+from ovr_digits.guides import find_boxes, find_frame, find_rings, find_ruled_lines
 from ovr_digits.notes import MOST_NOTES, find_notes, is_hole, is_speck, painted, rim
-from ovr_digits.regions import Regions, bounding_box, find_regions, find_runs
+from ovr_digits.regions import LeftOut, Regions, as_box, bounding_box, find_regions
 from ovr_digits.shapes import border, grown
 
 Float32 = NDArray[np.float32]
@@ -31,13 +33,21 @@ MIN_CONTRAST = 0.04
 _PAPER_SIDE = 48
 #: Share of the ink's own strength from which a pixel counts as ink.
 _LEVEL = 0.4
+#: The same for digits that are paler than those beside them; how far they are apart at most, in
+#: heights, and how many there are beyond as many as the others: more are a texture.
+_PALEST, _APART, _FEW = 0.15, 3.0, 5
+#: What is thinner than this, in heights, is no stroke of a digit.
+_HAIR = 0.04
 #: From here on there is no need to look at the picture in another way.
 _CLEAR_MERIT = 0.75
+#: Marks are digits of one row where the lower has at least that share of the other's height.
+_AS_HIGH = 0.6
 #: From here on what lies on a note is taken for the digit, rather than the note.
 _FAIR_MERIT = 0.3
 #: How far about a pixel its paper is looked for, in shares of the picture's longer side: far
 #: enough for the widest strokes, or, where shadows end sharply, less far.
 _REACHES = (0.28, 0.12)
+_BOX = "a box or a ring"
 _GROUNDS: dict[bool, Ground] = {True: "dark ink", False: "light ink"}
 
 
@@ -79,7 +89,7 @@ def find_ink_and_marks(
 
 def find_marks(
     picture: Float32, ground: Ground = "auto", level: float | None = None
-) -> tuple[Float32, Regions]:
+) -> tuple[Float32, Regions, list[LeftOut]]:
     """Tell the ink of everything that may be a digit from the rest of the picture.
 
     Parameters
@@ -92,6 +102,8 @@ def find_marks(
     ink : (h, w) float32 in 0..1, paper 0.
     regions : Regions
         The marks that were found, (h, w) too.
+    left_out : list of LeftOut
+        What else there is, of any size.
 
     Raises
     ------
@@ -99,7 +111,7 @@ def find_marks(
         Where there is no ink.
     """
     guess = _find(picture, ground, level, _marks)
-    return guess.ink, find_regions(guess.chosen)
+    return guess.ink, find_regions(guess.chosen), guess.left_out
 
 
 def _find(picture: Float32, ground: Ground, level: float | None, choose: _Chooser) -> _Guess:
@@ -112,6 +124,7 @@ def _find(picture: Float32, ground: Ground, level: float | None, choose: _Choose
     kinds = [is_dark for is_dark in (True, False) if ground in ("auto", _GROUNDS[is_dark])]
     planes = _planes(picture)
     allowed = np.ones(planes.shape[1:], bool)
+    left_out: list[LeftOut] = []
 
     def look(planes: Float32, allowed: Bools) -> _Guess | None:
         return _best_guess(planes, allowed, kinds, level or _LEVEL, choose)
@@ -122,7 +135,8 @@ def _find(picture: Float32, ground: Ground, level: float | None, choose: _Choose
             break
         best, solid = _with_notes_read(planes, best, look)
         if not solid.any():
-            return best
+            return replace(best, left_out=[*left_out, *best.left_out])
+        left_out += _left_out(find_regions(solid), None, "a solid shape")
         planes, allowed = painted(planes, solid), allowed & ~grown(solid, rim(solid))
     raise BlankPictureError(
         "the picture is blank: no ink on it; write the digit darker or larger"
@@ -136,22 +150,39 @@ def _with_notes_read(
 ) -> tuple[_Guess, Bools]:
     """The guess with what is written on its notes in their place, and which of them are empty."""
     ink, chosen = guess.ink.copy(), guess.chosen.copy()
+    left_out = list(guess.left_out)
     solid = np.zeros_like(chosen)
-    for place, outline in find_notes(planes, guess.regions):
+    notes = list(find_notes(planes, guess.regions))
+    beside = guess.chosen.copy()
+    for place, outline in notes:
+        beside[place] &= ~outline
+    heights = find_regions(beside).heights
+    for place, outline in notes:
         about = grown(outline, rim(outline))
         if not (chosen[place] & outline).any():
             continue
         inside = ~grown(~outline, rim(outline))
-        inner = look(painted(planes[:, *place], ~inside), inside)
+        inner = None
+        with contextlib.suppress(BlankPictureError):  # only boxes on it
+            inner = look(painted(planes[:, *place], ~inside), inside)
         if inner is None or inner.merit < _FAIR_MERIT or is_speck(inner.chosen, outline):
             solid[place] |= outline
-        elif not is_hole(inner.chosen, outline):
+        elif not is_hole(inner.chosen, outline) and not _is_among(outline, heights):
             guess = replace(guess, merit=inner.merit)
             ink[place] = np.where(about, inner.ink, ink[place])
             chosen[place] = np.where(about, inner.chosen, chosen[place])
+            left_out += [left.moved(place[0].start, place[1].start) for left in inner.left_out]
     if not solid.any() and not (chosen == guess.chosen).all():
-        guess = replace(guess, ink=ink, chosen=chosen, regions=find_regions(chosen))
+        regions = find_regions(chosen)
+        guess = replace(guess, ink=ink, chosen=chosen, regions=regions, left_out=left_out)
     return guess, solid
+
+
+def _is_among(outline: Bools, heights: Integers) -> bool:
+    """Whether what may be a note is as high as marks beside it: the holes of a digit are in it."""
+    rows, _ = bounding_box(outline)
+    shares = heights / (rows.stop - rows.start)
+    return bool(((shares > _AS_HIGH) & (shares < 1 / _AS_HIGH)).any())
 
 
 def _planes(picture: Float32) -> Float32:
@@ -179,7 +210,7 @@ def _best_guess(
                 best = guess
         if best is not None and best.merit > _CLEAR_MERIT:
             break
-    return best
+    return _with_paler(best) if best is not None and choose is _marks else best
 
 
 @dataclass(frozen=True, eq=False)
@@ -189,6 +220,10 @@ class _Guess:
     regions: Regions  # among which they were chosen
     framed: float  # share of the picture's border that was left out as a frame
     merit: float
+    left_out: list[LeftOut]
+    strength: Float32
+    allowed: Bools  # where there is no frame
+    levels: tuple[float, float]  # from where on ink was seen, and the least beyond noise
 
 
 def _guess(strength: Float32, within: Bools, level: float, choose: _Chooser) -> _Guess | None:
@@ -201,22 +236,39 @@ def _guess(strength: Float32, within: Bools, level: float, choose: _Chooser) -> 
         noise = 1.5 * float(np.median(np.abs(steps, out=steps), overwrite_input=True))
     allowed = within
     chosen = None
+    left_out: list[LeftOut] = []
     for _ in range(3):
         top = _ink_strength(strength, allowed, noise)
         if top < max(MIN_CONTRAST, 3 * noise):
-            return None
+            break
         regions = find_regions((strength > level * top) & allowed)
-        frame = _frame(regions)
+        frame = find_frame(regions)
         if frame.any():
+            left_out += _left_out(regions, frame, "along the side of the picture")
             allowed = allowed & ~grown(regions.only(frame).mask, 2 + max(strength.shape) // 150)
             continue
-        regions = regions.only(~_rings(regions))
-        lines = _ruled_lines(regions.mask)
-        if lines.any():
-            regions = find_regions(regions.mask & ~lines)
-        chosen = regions.only(choose(regions)).mask
+        boxes, content = find_boxes(regions)
+        boxes |= find_rings(regions)
+        left_out += _left_out(regions, boxes, _BOX)
+        if boxes.any() and boxes.all() and not content.any():
+            # What is written in them may be paler than they are.
+            allowed = allowed & ~grown(regions.mask, 3)
+            continue
+        mask = regions.only(~boxes).mask | content
+        lines = find_ruled_lines(mask)
+        if lines.any() or content.any():
+            left_out += _left_out(find_regions(lines), None, "a ruled line")
+            regions = find_regions(mask & ~lines)
+        else:
+            regions = regions.only(~boxes)
+        wanted = choose(regions)
+        left_out += _left_out(regions, ~wanted, "far smaller than the largest mark")
+        chosen = regions.only(wanted).mask
         break
     if chosen is None or not chosen.any():
+        # Else the paper in them might be taken for ink.
+        if choose is _marks and any(left.reason == _BOX for left in left_out):
+            raise BlankPictureError("no digit on the picture, only boxes or rings to write in")
         return None
     near = grown(chosen, 2)
     box = bounding_box(near)
@@ -225,7 +277,61 @@ def _guess(strength: Float32, within: Bools, level: float, choose: _Chooser) -> 
     ink[ink < 0.5 * level] = 0.0
     framed = float(border(within & ~allowed).mean())
     beside = np.abs(strength[allowed & ~chosen])
-    return _Guess(ink, chosen, regions, framed, _merit(chosen, regions.mask, beside, top))
+    merit = _merit(chosen, regions.mask, beside, top)
+    levels = (level * top, max(_PALEST * top, MIN_CONTRAST, 3 * noise))
+    return _Guess(ink, chosen, regions, framed, merit, left_out, strength, allowed, levels)
+
+
+def _with_paler(guess: _Guess) -> _Guess:
+    """Look a second time, for digits written more palely beside those that were found."""
+    seen, least = guess.levels
+    if least >= seen:
+        return guess
+    regions = find_regions((guess.strength > least) & guess.allowed)
+    is_new = np.ones(regions.count + 1, bool)
+    is_new[regions.labels[guess.strength > seen]] = False
+    mask = regions.only(is_new[1:]).mask
+    regions = find_regions(mask & ~find_ruled_lines(mask))
+    marks = find_regions(guess.chosen)
+    near = _neighbours(regions, marks)
+    if not near.any() or np.count_nonzero(near) > marks.count + _FEW:
+        return guess
+    ink, chosen = guess.ink.copy(), guess.chosen.copy()
+    left_out = list(guess.left_out)
+    for k in np.flatnonzero(near).tolist():
+        top, left, bottom, right = regions.boxes[k].tolist()
+        place = (slice(max(0, top - 2), bottom + 2), slice(max(0, left - 2), right + 2))
+        own = regions.labels[place] == k + 1
+        strength = guess.strength[place]
+        usual = float(np.median(strength[own]))
+        # A shadow, or a smudge, fades away; what a pen wrote ends.
+        if usual < 1.25 * least:
+            left_out += [LeftOut((top, left, bottom, right), "too faint")]
+            continue
+        stroke = np.where(grown(own, 2), np.clip(strength / usual, 0, 1), 0)
+        ink[place] = np.maximum(ink[place], np.where(stroke < 0.5 * _LEVEL, 0, stroke))
+        chosen[place] |= own
+    return replace(guess, ink=ink, chosen=chosen, left_out=left_out)
+
+
+def _neighbours(regions: Regions, marks: Regions) -> Bools:
+    """Which regions are as high as marks are, and lie in a line with one: (count,) bool."""
+    heights = marks.heights
+    usual = float(np.median(heights[heights >= 0.5 * heights.max()]))
+    fit = (regions.heights >= 0.6 * usual) & (regions.heights <= 1.6 * usual)
+    fit &= (regions.widths <= 1.6 * usual) & (2 * regions.areas >= _HAIR * usual * regions.edges)
+    middles = (marks.boxes[:, 0] + marks.boxes[:, 2]) / 2
+    for k in np.flatnonzero(fit).tolist():
+        top, left, bottom, right = regions.boxes[k]
+        in_line = np.abs(middles - (top + bottom) / 2) < 0.6 * usual
+        apart = np.maximum(marks.boxes[:, 1] - right, left - marks.boxes[:, 3])
+        fit[k] = (in_line & (apart < _APART * usual)).any()
+    return fit
+
+
+def _left_out(regions: Regions, which: Bools | None, reason: str) -> list[LeftOut]:
+    boxes = regions.boxes if which is None else regions.boxes[which]
+    return [LeftOut(as_box(box), reason) for box in boxes]
 
 
 def _even_paper(planes: Float32, is_dark: bool) -> Float32:
@@ -290,97 +396,6 @@ def _ink_strength(strength: Float32, allowed: Bools, noise: float) -> float:
     return float(np.median(out)) if len(out) else 0.0
 
 
-def _frame(regions: Regions) -> Bools:
-    """Which regions lie along the sides of the picture: a table about the paper, a border."""
-    h, w = regions.mask.shape
-    if min(h, w) < 40:
-        return np.zeros(regions.count, bool)
-    top, left, bottom, right = regions.boxes.T
-    short, long = np.sort([regions.heights, regions.widths], axis=0)
-    at_side = (top == 0) | (left == 0) | (bottom == h) | (right == w)
-    wide = at_side & (short < 0.04 * min(h, w)) & (short < 0.2 * long)  # strips along a side
-    depth = max(1, min(h, w) // 200)
-    sides = [regions.labels[:depth], regions.labels[-depth:]]
-    sides += [regions.labels[:, :depth].T, regions.labels[:, -depth:].T]
-    for side in sides:
-        half = 0.5 * side.shape[1]
-        for k in np.flatnonzero(np.bincount(side.ravel())[1:] > half).tolist():
-            wide[k] |= np.count_nonzero((side == k + 1).any(axis=0)) > half
-    if not wide.any():
-        return wide
-    margin = round(0.25 * min(h, w))
-    inside = regions.labels[margin:-margin, margin:-margin].ravel()
-    # A digit that fills the picture may lie along a side too, but not along the sides alone.
-    frame: Bools = wide & (np.bincount(inside, minlength=len(wide) + 1)[1:] < 0.1 * regions.areas)
-    return frame
-
-
-def _ruled_lines(mask: Bools) -> Bools:
-    """Long thin lines across the picture, along it or down it."""
-    return _lines_along(mask) | _lines_along(mask.T).T
-
-
-def _lines_along(mask: Bools) -> Bools:
-    """Lines from side to side, perhaps a little turned, that are thinner than the pen."""
-    h, w = mask.shape
-    none = np.zeros((h, w), bool)
-    # A line is in more than half of the columns.
-    if w < 60 or np.count_nonzero(mask.any(axis=0)) <= 0.5 * w:
-        return none
-    columns, starts, ends = find_runs(mask.T)
-    drop = int(0.06 * w / 2) + 1
-    best: tuple[int, Integers, Integers] | None = None
-    for slope in np.linspace(-0.06, 0.06, 25):
-        shifts = drop - np.rint(slope * (columns - w / 2)).astype(np.int64)
-        more, less = (np.bincount(k + shifts, minlength=h + 2 * drop + 1) for k in (starts, ends))
-        counts = np.cumsum(more - less)
-        sharpness = int(counts @ counts)
-        if best is None or sharpness > best[0]:
-            best = (sharpness, shifts, counts)
-    assert best is not None
-    _, shifts, counts = best
-    full = counts > 0.5 * w
-    if not full.any():
-        return none
-    n_lines = int(np.count_nonzero(np.diff(full.astype(np.int8)) == 1))
-    full[1:] |= full[:-1]
-    full[:-1] |= full[1:]
-    lengths = ends - starts
-    thickness = np.repeat(lengths, lengths)
-    rows = np.arange(len(thickness)) - np.repeat(np.cumsum(lengths) - ends, lengths)
-    on_line = full[rows + np.repeat(shifts, lengths)]
-    if on_line.all():
-        return none
-    usual = float(np.median(thickness[on_line]))
-    crossed = np.repeat(columns, lengths)
-    ends_short = np.ptp(crossed[on_line]) < 0.9 * w
-    as_thick = usual > 0.6 * np.median(thickness[~on_line])
-    # A single line that ends short or is as thick as the pen is the bar of a digit that fills
-    # the picture.
-    if usual > 0.03 * h + 2 or (n_lines < 2 and (ends_short or as_thick)):
-        return none
-    thin = on_line & (thickness <= usual + 2)
-    none[rows[thin], crossed[thin]] = True
-    return none
-
-
-def _rings(regions: Regions) -> Bools:
-    """Which regions are boxes and circles that are drawn about something of some size."""
-    boxes, areas, sizes = regions.boxes, regions.areas, regions.sizes
-    wanted = np.zeros(regions.count, bool)
-    large = np.argsort(-sizes)[:8].tolist()
-    for outer in large:
-        for inner in large:
-            top, left, bottom, right = boxes[inner]
-            if sizes[inner] < 0.3 * sizes[outer] or areas[inner] < 0.1 * areas[outer]:
-                continue
-            y, x = (top + bottom) // 2, (left + right) // 2
-            row, column = regions.labels[y] == outer + 1, regions.labels[:, x] == outer + 1
-            around = (row[:left], row[right:], column[:top], column[bottom:])
-            wanted[outer] |= outer != inner and all(side.any() for side in around)
-    return wanted
-
-
 def _digit(regions: Regions) -> Bools:
     """The largest region, and those near it that are too large for specks."""
     wanted = np.zeros(regions.count, bool)
@@ -390,9 +405,9 @@ def _digit(regions: Regions) -> Bools:
     main = int(np.argmax(areas * sizes))
     size, area = sizes[main], areas[main]
     height, width = regions.heights, regions.widths
-    underline = (
-        (width > 6 * height) & (width > 1.15 * width[main]) & (boxes[:, 0] >= boxes[main, 2] - 2)
-    )
+    # The base of a one is no underline: it is less wide than the digit is high.
+    underline = (width > 6 * height) & (boxes[:, 0] >= boxes[main, 2] - 2)
+    underline &= width > np.maximum(1.15 * width[main], 0.8 * height[main])
     reach = np.where(areas > 0.08 * area, 0.25 * size, 0.02 * size + 1)
     reach[(areas <= 0.01 * area) | underline] = 0
     wanted[main] = True

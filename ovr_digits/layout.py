@@ -2,56 +2,158 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
+from heapq import heapify, heappop, heappush
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ovr_digits.regions import Regions
+from ovr_digits.regions import Box, LeftOut, Regions, as_box
 
 Integers = NDArray[np.int64]
 Bools = NDArray[np.bool_]
-#: Top, left, bottom, right; the last two are one beyond.
-Box = tuple[int, int, int, int]
 
 #: Of more marks than these only the largest are looked at: others are a texture, not writing.
-_MOST_MARKS = 200
+MOST_MARKS = 5000
+#: How many digits tell how a page is turned, at least and at most, ...
+_LEAST_CHAIN, _MOST_CHAIN = 4, 500
+#: ... and from where on their neighbours lie in one direction: a mean resultant length.
+_ONE_WAY = 0.8
+#: A mark that is as high as this, in usual heights, is a digit;
+_HIGH = 0.45
+#: from this height on it may be one that is written smaller.
+_LOW = 0.25
+#: Pens, in shares of the usual one, that are thin; and in heights, that write no digit.
+_THIN, _HAIR = 0.5, 0.04
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """Regions that make one digit, or digits that touch.
+
+    Attributes
+    ----------
+    regions : (n,) int
+        Their numbers, from 1.
+    box : (top, left, bottom, right)
+    doubt : str
+        Why it may be no digit; empty where it looks like its neighbours.
+    """
+
+    regions: Integers
+    box: Box
+    doubt: str
+
+
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """How marks lie on a page.
+
+    Attributes
+    ----------
+    lines : list of lists of Group
+        Line by line, each from left to right.
+    left_out : list of LeftOut
+    """
+
+    lines: list[list[Group]]
+    left_out: list[LeftOut]
+
+
+def find_layout(regions: Regions) -> Layout:
+    """Put regions together to digits, or digits that touch, in reading order."""
+    groups, left_out = _grouped(regions)
+    lines = _in_lines(groups, usual_height([group.box for group in groups]))
+    h, w = regions.mask.shape
+    whole = [
+        any(
+            top > 0 and left > 0 and bottom < h and right < w
+            for top, left, bottom, right in (group.box for group in line)
+        )
+        for line in lines
+    ]
+    kept = []
+    for line, keep in zip(lines, whole, strict=True):
+        # What only goes on beyond the picture is its edge, or a shadow.
+        if keep or not any(whole):
+            kept.append(line)
+        else:
+            left_out += [LeftOut(group.box, "goes on beyond the picture") for group in line]
+    return Layout(kept, left_out)
 
 
 def find_lines(regions: Regions) -> list[list[Integers]]:
     """Regions that make a digit each, or digits that touch, in reading order.
+
+    What is far smaller or thinner than the others is not among them.
 
     Returns
     -------
     list of lists of arrays of int
         Line by line, the numbers of the regions of each digit.
     """
-    groups = _grouped(regions)
-    boxes = [box_of(regions, group) for group in groups]
-    usual = usual_height(boxes)
-    lines: list[list[int]] = []
-    for k in sorted(range(len(groups)), key=lambda k: boxes[k][0] + boxes[k][2]):
-        middle = (boxes[k][0] + boxes[k][2]) / 2
-        for line in lines:
+    lines = [
+        [group.regions for group in line if not group.doubt] for line in find_layout(regions).lines
+    ]
+    return [line for line in lines if line]
+
+
+def _in_lines(groups: Sequence[Group], usual: float) -> list[list[Group]]:
+    lines: list[list[Group]] = []
+    lefts: list[list[int]] = []  # of each line's groups, in order, as the groups are
+    lowest: list[float] = []  # middle in each line
+    open_lines: list[int] = []  # that may go on
+    for group in sorted(groups, key=lambda group: group.box[0] + group.box[2]):
+        top, left, bottom, _ = group.box
+        middle = (top + bottom) / 2
+        # Middles come in order: a line that ended further above has no neighbour for the rest.
+        open_lines = [row for row in open_lines if middle - lowest[row] < 0.6 * usual]
+        for row in open_lines:
+            place = bisect_left(lefts[row], left)
             # A tilted line drifts: what counts is the neighbour in it.
-            near = min(line, key=lambda other: abs(boxes[other][1] - boxes[k][1]))
-            if abs((boxes[near][0] + boxes[near][2]) / 2 - middle) < 0.6 * usual:
-                line.append(k)
+            near = min(
+                lines[row][max(0, place - 1) : place + 1], key=lambda near: abs(near.box[1] - left)
+            )
+            if abs((near.box[0] + near.box[2]) / 2 - middle) < 0.6 * usual:
                 break
         else:
-            lines.append([k])
-    h, w = regions.mask.shape
-    whole = [
-        any(top > 0 and left > 0 and bottom < h and right < w for top, left, bottom, right in line)
-        for line in ([boxes[k] for k in line] for line in lines)
-    ]
-    return [
-        [groups[k] for k in sorted(line, key=lambda k: boxes[k][1])]
-        # What only goes on beyond the picture is its edge, or a shadow.
-        for line, keep in zip(lines, whole, strict=True)
-        if keep or not any(whole)
-    ]
+            row, place = len(lines), 0
+            lines.append([])
+            lefts.append([])
+            lowest.append(middle)
+            open_lines.append(row)
+        lines[row].insert(place, group)
+        lefts[row].insert(place, left)
+        lowest[row] = middle
+    return lines
+
+
+def line_turn(regions: Regions) -> float | None:
+    """By how many degrees the lines of marks seem to run downhill: -90 to 90, negative uphill.
+
+    Returns
+    -------
+    float or None
+        None where nearest neighbours do not lie in one direction.
+    """
+    boxes = regions.boxes[regions.heights >= _HIGH * usual_height(regions.boxes)]
+    if len(boxes) < _LEAST_CHAIN:
+        return None
+    middles = (boxes[:, :2] + boxes[:, 2:]) / 2
+    # Some of a page are enough.
+    some = middles[:: -(-len(middles) // _MOST_CHAIN)]
+    steps = middles[None] - some[:, None]
+    away = np.hypot(*np.moveaxis(steps, 2, 0))
+    away[away == 0] = np.inf
+    nearest = steps[np.arange(len(some)), away.argmin(axis=1)]
+    # A step and its way back are one direction: angles are doubled.
+    directions = np.exp(2j * np.arctan2(nearest[:, 0], nearest[:, 1]))
+    mean = complex(directions.mean())
+    return float(np.degrees(np.angle(mean) / 2)) if abs(mean) > _ONE_WAY else None
 
 
 def count_digits(regions: Regions) -> int:
@@ -91,50 +193,90 @@ def usual_height(boxes: Sequence[Box] | Integers) -> float:
 def box_of(regions: Regions, group: NDArray[Any]) -> Box:
     """The box about some regions."""
     boxes = regions.boxes[group - 1]
-    top, left = boxes[:, :2].min(axis=0)
-    bottom, right = boxes[:, 2:].max(axis=0)
-    return int(top), int(left), int(bottom), int(right)
+    return as_box(np.concatenate([boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)]))
 
 
-def _grouped(regions: Regions) -> list[Integers]:
+def _grouped(regions: Regions) -> tuple[list[Group], list[LeftOut]]:
     """Put the parts of broken digits together, and leave out what is too small for a digit.
 
     What is too close to be told apart is put together as if it touched.
     """
-    largest = np.sort(np.argsort(-regions.areas, kind="stable")[:_MOST_MARKS])
-    groups = [np.array([k + 1]) for k in largest]
-    boxes = regions.boxes[largest]
-    usual = usual_height(boxes)
+    largest = np.sort(np.argsort(-regions.areas, kind="stable")[:MOST_MARKS])
+    left_out = [
+        LeftOut(as_box(regions.boxes[k]), "one of too many marks")
+        for k in np.setdiff1d(np.arange(regions.count), largest)
+    ]
+    usual = usual_height(regions.boxes[largest])
+    members, boxes = _joined(largest + 1, regions.boxes[largest], usual)
+    edges = np.append(0, regions.edges)
+    areas = np.append(0, regions.areas)
+    heights, widths = (boxes[:, 2:] - boxes[:, :2]).T
+    pens = 2 * np.array([areas[group].sum() / edges[group].sum() for group in members])
+    usual_pen = float(np.median(pens[heights >= _HIGH * usual]))
+    groups = []
+    for group, box, height, width, pen in zip(members, boxes, heights, widths, pens, strict=True):
+        is_thin = pen < _THIN * usual_pen
+        doubt = "far thinner than the others" if is_thin else ""
+        reason = ""
+        if is_thin and (pen < _HAIR * height or min(height, width) < 2.5 * pen):
+            reason = "a thin line"
+        elif height < _HIGH * usual:
+            doubt = "far smaller than the others"
+            # Dots, dashes and commas are strokes alone.
+            is_stroke = 0.3 * height < pen or not 0.4 < width / height < 1.6
+            reason = doubt if height < _LOW * usual or is_stroke else ""
+        if reason:
+            left_out.append(LeftOut(as_box(box), reason))
+        else:
+            groups.append(Group(group, as_box(box), doubt))
+    return groups, left_out
+
+
+def _joined(numbers: Integers, boxes: Integers, usual: float) -> tuple[list[Integers], Integers]:
+    """Put regions of boxes (n, 4) together that belong together.
+
+    Returns the numbers of the regions of each group, and the groups' boxes.
+    """
+    members = {k: np.array([number]) for k, number in enumerate(numbers)}
+    boxes = boxes.copy()
+    # Squares of a page, and what lies in them: what belongs together is never farther apart.
+    side = max(1, round(usual))
+    squares: dict[tuple[int, int], set[int]] = defaultdict(set)
+
+    def near(k: int) -> list[tuple[int, int]]:
+        top, left, bottom, right = ((boxes[k] + (-side, -side, side, side)) // side).tolist()
+        return [(y, x) for y in range(top, bottom + 1) for x in range(left, right + 1)]
+
+    def own(k: int) -> list[tuple[int, int]]:
+        top, left, bottom, right = (boxes[k] // side).tolist()
+        return [(y, x) for y in range(top, bottom + 1) for x in range(left, right + 1)]
+
+    for k in members:
+        for square in own(k):
+            squares[square].add(k)
     for belong in (_are_parts, _is_stray_part, _are_close):
-        i = 0
-        while i < len(groups):
-            partners = belong(boxes[i], boxes, usual)
-            partners[i] = False
-            if not partners.any():
-                i += 1
+        waiting = list(members)
+        heapify(waiting)
+        while waiting:
+            i = heappop(waiting)
+            if i not in members:
                 continue
-            j = int(partners.argmax())
-            groups[i] = np.concatenate([groups[i], groups[j]])
-            boxes[i] = box_of(regions, groups[i])
-            del groups[j]
-            boxes = np.delete(boxes, j, axis=0)
-            i = 0  # what is larger now may go with what was before it
-    edges = _edges(regions)
-    pens = np.array([regions.areas[group - 1].sum() / edges[group].sum() for group in groups])
-    # What is left of ruled lines is as long as a digit, but far thinner.
-    large = boxes[:, 2] - boxes[:, 0] >= 0.45 * usual
-    kept = large & (pens >= 0.5 * np.median(pens[large]))
-    return [group for group, keep in zip(groups, kept, strict=True) if keep]
-
-
-def _edges(regions: Regions) -> Integers:
-    """Of each region, from number 1, how many sides of pixels are at its edge."""
-    labels = np.pad(regions.labels, 1)
-    counts = np.zeros(regions.count + 1, np.int64)
-    for step in (labels, labels.T):
-        for one, other in ((step[1:], step[:-1]), (step[:-1], step[1:])):
-            counts += np.bincount(one[(one > 0) & (other == 0)], minlength=len(counts))
-    return counts
+            others = sorted({k for square in near(i) for k in squares.get(square, ())} - {i})
+            partners = belong(boxes[i], boxes[others], usual) if others else np.zeros(0, bool)
+            if not partners.any():
+                continue
+            j = others[int(partners.argmax())]
+            for square in own(j):
+                squares[square].discard(j)
+            members[i] = np.concatenate([members[i], members.pop(j)])
+            boxes[i, :2] = np.minimum(boxes[i, :2], boxes[j, :2])
+            boxes[i, 2:] = np.maximum(boxes[i, 2:], boxes[j, 2:])
+            for square in own(i):
+                squares[square].add(i)
+            # What is larger now may go with what was looked at before.
+            for k in {i, *(k for square in near(i) for k in squares.get(square, ()))}:
+                heappush(waiting, k)
+    return list(members.values()), boxes[list(members)]
 
 
 def _apart(one: Integers, others: Integers) -> tuple[Integers, Integers]:

@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 from ovr_digits.core.detectors import DetectorArrays
 from ovr_digits.core.vote import Vote, count_votes
 from ovr_digits.cutting import find_cuts, pairs_of_cuts
-from ovr_digits.errors import BlankPictureError
+from ovr_digits.errors import BlankPictureError, DigitsError
 from ovr_digits.form import to_mnist_form, with_usual_pen
 from ovr_digits.image import Photo, View
 from ovr_digits.ink import Ground, find_marks
-from ovr_digits.layout import Box, box_of, find_lines, usual_height
-from ovr_digits.regions import Regions, bounding_box, find_regions
+from ovr_digits.layout import MOST_MARKS, Group, find_layout, line_turn, usual_height
+from ovr_digits.regions import Box, LeftOut, Regions, bounding_box, find_regions
 
 Float32 = NDArray[np.float32]
 #: A mark that is less wide, in heights of the usual digit, is one digit.
@@ -29,8 +29,11 @@ _NARROW = 0.4
 _WIDE = 0.85
 #: below it, where the winner's score is less than that.
 _SURE = 2.5
-#: The most marks that are looked at more closely.
-_MOST_MARKS = 100
+#: From this height on, in usual heights, what is left out might be taken for a digit.
+_TOLD = 1 / 3
+#: Lines that are turned further than this, in degrees, are not told from one another; beyond the
+#: other, digits under one another are.
+_LEAST_TURN, _MOST_TURN = 11, 75
 #: How many cuts are tried to a height of a mark's width.
 _CUTS = 9
 #: Of all marks on a picture, and for each mark: how many heights are looked at for cuts, ...
@@ -89,6 +92,8 @@ class NumberAnswer:
     ----------
     lines : sequence of sequences of FoundDigit
         Line by line, each from left to right.
+    left_out : sequence of (box, reason)
+        What might be taken for a digit and is not read, and why; boxes as those of digits.
     picture : (h, w, 3) float32 in 0..1
         The picture, upright; perhaps reduced.
     scale : float
@@ -96,8 +101,25 @@ class NumberAnswer:
     """
 
     lines: Sequence[Sequence[FoundDigit]]
+    left_out: Sequence[tuple[tuple[int, int, int, int], str]]
     picture: Float32
     scale: float
+
+    @property
+    def digits(self) -> list[FoundDigit]:
+        """Of all lines, in reading order."""
+        return [found for line in self.lines for found in line]
+
+    @property
+    def confidence(self) -> float:
+        """That of the least certain digit."""
+        return min(found.vote.confidence for found in self.digits)
+
+    @property
+    def verdict(self) -> str:
+        """The worst of any digit: "sure" where all are."""
+        verdicts = {found.vote.verdict for found in self.digits}
+        return next(worst for worst in ("none", "conflict", "sure") if worst in verdicts)
 
     @property
     def text(self) -> str:
@@ -109,7 +131,10 @@ class NumberAnswer:
         return {
             "text": self.text,
             "lines": self.text.split("\n"),
-            "digits": [found.as_json() for line in self.lines for found in line],
+            "confidence": round(self.confidence, 6),
+            "verdict": self.verdict,
+            "digits": [found.as_json() for found in self.digits],
+            "left_out": [{"box": list(box), "reason": reason} for box, reason in self.left_out],
         }
 
 
@@ -132,24 +157,50 @@ def read_number(
     Raises
     ------
     DigitsError
-        Where it cannot be read, or holds no ink.
+        Where it cannot be read, holds no digit, or is turned too far for its lines to be told.
     """
     photo = Photo(source)
     view = photo.whole
-    ink, regions = find_marks(view.picture, ground, level)
+    ink, regions, left_out = find_marks(view.picture, ground, level)
     closer = photo.closer(regions.mask, usual_height(regions.boxes))
-    # Marks without end are what is left of ruled lines, and would be no digits more closely.
-    if closer is not None and regions.count <= _MOST_MARKS:
+    # Marks without end are a texture, and would be no digits more closely.
+    if closer is not None and regions.count <= MOST_MARKS:
         with contextlib.suppress(BlankPictureError):
-            fine = find_marks(closer.picture, ground, level)
-            if photo.shows_again(regions.mask, closer, fine[1].mask):
-                (ink, regions), view = fine, closer
-    lines = [_marks_of(ink, regions, line) for line in find_lines(regions)]
-    parts = _read_marks(models, [mark for line in lines for mark in line])
-    found = [
-        [_found(piece, vote, view) for _ in line for piece, vote in next(parts)] for line in lines
+            fine, fine_regions, fine_left_out = find_marks(closer.picture, ground, level)
+            if photo.shows_again(regions.mask, closer, fine_regions.mask):
+                ink, regions, left_out, view = fine, fine_regions, fine_left_out, closer
+    layout = find_layout(regions)
+    turn = line_turn(regions)
+    if turn is not None and _LEAST_TURN < abs(turn) < _MOST_TURN:
+        raise DigitsError(
+            f"the lines are turned by about {abs(turn):.0f}°; turn the picture upright"
+        )
+    marks = [mark for line in layout.lines for mark in _marks_of(ink, regions, line)]
+    parts = _read_marks(models, marks)
+    found = []
+    left_out += layout.left_out
+    bars = regions.are_bars()
+    for line in layout.lines:
+        digits = []
+        for group in line:
+            read = next(parts)
+            # What does not look like its neighbours is a digit only where a detector says so.
+            doubt = group.doubt or ("a line" if bars[group.regions - 1].all() else "")
+            if doubt and any(vote.verdict != "sure" for _, vote in read):
+                left_out.append(LeftOut(group.box, doubt))
+            else:
+                digits += [_found(piece, vote, view) for piece, vote in read]
+        if digits:
+            found.append(digits)
+    if not found:
+        raise BlankPictureError("no digit on the picture; write the digits darker or larger")
+    least = _TOLD * usual_height([group.box for line in layout.lines for group in line])
+    told = [
+        (view.box_in_file((slice(top, bottom), slice(left, right))), reason)
+        for (top, left, bottom, right), reason in ((left.box, left.reason) for left in left_out)
+        if bottom - top >= least
     ]
-    return NumberAnswer(found, photo.whole.picture, photo.whole.scale)
+    return NumberAnswer(found, told, photo.whole.picture, photo.whole.scale)
 
 
 @dataclass(frozen=True, eq=False)
@@ -214,14 +265,15 @@ class _Piece:
         return likelihood + bonus - self.faults
 
 
-def _marks_of(ink: Float32, regions: Regions, line: Sequence[NDArray[np.int64]]) -> list[_Mark]:
+def _marks_of(ink: Float32, regions: Regions, line: Sequence[Group]) -> list[_Mark]:
     """The ink of each group of regions in a line, without that of its neighbours."""
-    boxes = [box_of(regions, group) for group in line]
-    usual = usual_height(boxes)
+    usual = usual_height([group.box for group in line])
     marks = []
-    for group, (top, left, bottom, right) in zip(line, boxes, strict=True):
+    for group in line:
+        top, left, bottom, right = group.box
         part = (slice(top, bottom), slice(left, right))
-        own = np.where(np.isin(regions.labels[part], group), ink[part], 0).astype(np.float32)
+        own = np.where(np.isin(regions.labels[part], group.regions), ink[part], 0)
+        own = own.astype(np.float32)
         marks.append(_Mark(own, (top, left), min(usual, bottom - top)))
     return marks
 

@@ -13,6 +13,34 @@ Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]
 #: Share of the smallest even bar about a region that a line fills; nobody draws one quite straight.
 _STRAIGHT = 0.75
+#: Top, left, bottom, right, in pixels; the last two are one beyond.
+Box = tuple[int, int, int, int]
+
+
+def as_box(box: NDArray[Any]) -> Box:
+    """A row of four as a box."""
+    top, left, bottom, right = box.tolist()
+    return top, left, bottom, right
+
+
+@dataclass(frozen=True, eq=False)
+class LeftOut:
+    """Something on a picture that might be taken for a digit, and is not read.
+
+    Attributes
+    ----------
+    box : (top, left, bottom, right)
+    reason : str
+        What it is, or seems to be.
+    """
+
+    box: Box
+    reason: str
+
+    def moved(self, down: int, right: int) -> LeftOut:
+        """The same in another place."""
+        box = np.array(self.box) + np.array([down, right, down, right])
+        return LeftOut(as_box(box), self.reason)
 
 
 def bounding_box(mask: NDArray[Any]) -> tuple[slice, slice]:
@@ -83,6 +111,16 @@ class Regions:
         yy, xx, xy = mean(y * y) + 1 / 12, mean(x * x) + 1 / 12, mean(x * y)
         fills = self.areas / (12 * np.sqrt(yy * xx - xy**2))
         return (fills > _STRAIGHT) & (self.widths > self.heights)
+
+    @property
+    def edges(self) -> Integers:
+        """Of each region, how many sides of pixels are at its edge."""
+        labels = np.pad(self.labels, 1)
+        counts = np.zeros(self.count + 1, np.int64)
+        for step in (labels, labels.T):
+            for one, other in ((step[1:], step[:-1]), (step[:-1], step[1:])):
+                counts += np.bincount(one[(one > 0) & (other == 0)], minlength=len(counts))
+        return counts[1:]
 
     def only(self, wanted: Bools) -> Regions:
         """Some of the regions, (count,) bool: as if the mask had been theirs alone."""

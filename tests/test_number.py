@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import io
+import itertools
 import json
 import subprocess
 import sys
@@ -17,15 +18,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageFont, ImageOps
 
 from ovr_digits import load_models
 from ovr_digits.core.detectors import DetectorArrays
 from ovr_digits.data import load_split
 from ovr_digits.errors import DigitsError
-from ovr_digits.image import Photo
+from ovr_digits.image import Photo, find_digit
 from ovr_digits.ink import find_ink
+from ovr_digits.layout import find_layout
 from ovr_digits.number import read_number
+from ovr_digits.regions import find_regions
 
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = ROOT / "examples"
@@ -204,7 +207,9 @@ def test_the_command_in_json(tmp_path):
     done = read("--json", path, tmp_path / "absent.png")
     assert done.returncode == 1
     answer, failure = map(json.loads, done.stdout.splitlines())
-    assert set(answer) == {"path", "text", "lines", "digits"}
+    assert set(answer) == {
+        *("path", "text", "lines", "confidence", "verdict", "digits", "left_out")
+    }
     assert (answer["text"], answer["lines"]) == ("407\n1", ["407", "1"])
     assert [d["digit"] for d in answer["digits"]] == [4, 0, 7, 1]
     for digit in answer["digits"]:
@@ -301,6 +306,147 @@ def test_boxes_of_a_form_are_not_read(tmp_path, models):
             page.paste(0, (box[0] + x, box[1] + 50, box[2] + x, box[3] + 50))
     page.save(tmp_path / "n.png")
     assert read_number(models, tmp_path / "n.png").text == "407"
+
+
+PAPER = (244, 244, 244)
+
+
+def written(
+    *digits: tuple[int, int, int], pens: dict[int, tuple[int, int, int]] | None = None
+) -> Image.Image:
+    """Digits (digit, x, height) in a line, some of them with a pen of another colour."""
+    page = Image.new("RGB", (660, 200), PAPER)
+    for place, (digit, x, height) in enumerate(digits):
+        ink = ImageOps.invert(digit_picture(digit, height))
+        page.paste((pens or {}).get(place, (30, 30, 30)), (x, 100 - height // 2), ink)
+    return page
+
+
+ROW = [(2, 40, 100), (1, 170, 100), (0, 280, 100), (3, 410, 100), (4, 530, 100)]
+
+
+def read_page(models, page: Image.Image):
+    buffer = io.BytesIO()
+    page.save(buffer, "PNG")
+    return read_number(models, buffer.getvalue())
+
+
+@pytest.mark.parametrize("place", range(5))
+@pytest.mark.parametrize(
+    "pen", [pytest.param((170, 170, 170), id="pencil"), pytest.param((120, 170, 230), id="blue")]
+)
+def test_a_digit_that_is_paler_than_its_neighbours_is_read(models, place, pen):
+    number = read_page(models, written(*ROW, pens={place: pen}))
+    assert number.text == "21034"
+    assert number.left_out == []
+
+
+def test_a_small_digit_is_read(models):
+    row = [*ROW[:2], (0, 300, 42), *ROW[3:]]
+    assert read_page(models, written(*row)).text == "21034"
+
+
+def test_a_thin_digit_among_thick_ones_is_read(models):
+    thin, row = written((0, 280, 100)), [(3, 40, 100), (3, 160, 100), (3, 410, 100), (3, 530, 100)]
+    page = ImageChops.darker(written(*row).filter(ImageFilter.MinFilter(7)), thin)
+    assert read_page(models, page).text == "33033"
+
+
+def boxed(page: Image.Image, apart: int = 122) -> Image.Image:
+    draw = ImageDraw.Draw(page)
+    for k in range(5):
+        draw.rectangle((25 + 122 * k, 30, 25 + 122 * k + apart, 170), outline=(50, 50, 50), width=3)
+    return page
+
+
+def test_a_digit_in_a_box_of_its_own_is_read_and_the_box_is_told(models):
+    number = read_page(models, boxed(written(*ROW), apart=112))
+    assert number.text == "21034"
+    assert [reason for _, reason in number.left_out] == ["a box or a ring"] * 5
+    assert number.left_out[0][0] == pytest.approx((25, 30, 113, 141), abs=2)
+
+
+def test_digits_in_a_comb_are_read(models):
+    assert read_page(models, boxed(written(*ROW))).text == "21034"
+
+
+@pytest.mark.parametrize("turn", [0, 2])
+@pytest.mark.parametrize("apart", [112, 122])
+def test_empty_boxes_are_no_digits(models, apart, turn):
+    page = boxed(written(), apart).rotate(turn, Image.Resampling.BICUBIC, fillcolor=PAPER)
+    with pytest.raises(DigitsError, match="no digit on the picture"):
+        read_page(models, page)
+
+
+@pytest.mark.parametrize("turn", [-25, 25, 40])
+def test_lines_that_are_turned_far_are_refused(models, turn):
+    page = written(*ROW).rotate(turn, Image.Resampling.BICUBIC, expand=True, fillcolor=PAPER)
+    with pytest.raises(DigitsError, match=r"turned by about \d\d°; turn the picture upright"):
+        read_page(models, page)
+
+
+def test_digits_under_one_another_are_not_turned(tmp_path, models):
+    path = write_number(tmp_path / "n.png", "3", "0", "5", "9")
+    assert read_number(models, path).text == "3\n0\n5\n9"
+
+
+@pytest.mark.parametrize("margin", [0, 1, 2])
+@pytest.mark.parametrize("number", ["1471", "7114", "11", "4401"])
+def test_a_number_may_be_cut_out_tightly(models, number, margin):
+    pictures = [digit_picture(int(digit)) for digit in number]
+    page = Image.new("L", (sum(p.width + 30 for p in pictures) - 30, 90), 255)
+    x = 0
+    for picture in pictures:
+        page.paste(picture, (x, 0))
+        x += picture.width + 30
+    assert read_page(models, ImageOps.expand(page, margin, 255)).text == number
+
+
+def test_a_page_of_two_thousand_digits_is_arranged_whole():
+    size, across, down = 12, 40, 50
+    mask = np.zeros((down * 20 + 20, across * 20 + 20), bool)
+    for row, column in itertools.product(range(down), range(across)):
+        top, left = 10 + 20 * row + (row * column) % 3, 10 + 20 * column
+        mask[top : top + size, left : left + 8] = True
+        mask[top + 2 : top + size - 2, left + 2 : left + 6] = False
+    layout = find_layout(find_regions(mask))
+    assert [len(line) for line in layout.lines] == [across] * down
+    assert layout.left_out == []
+    for line in layout.lines:
+        lefts = [group.box[1] for group in line]
+        assert lefts == sorted(lefts)
+
+
+def test_more_than_two_hundred_digits_are_read(models):
+    digits = (0, 2, 3, 5, 6, 8)
+    pictures = [digit_picture(digit, 40) for digit in digits]
+    page = Image.new("L", (60 * 6 + 40, 60 * 36 + 40), 255)
+    for row, place in itertools.product(range(36), range(6)):
+        page.paste(pictures[place], (20 + 60 * place, 20 + 60 * row))
+    assert read_page(models, page).text == "\n".join(["023568"] * 36)
+
+
+def test_the_base_of_a_one_is_part_of_it(models):
+    page = Image.new("L", (200, 240), 255)
+    draw = ImageDraw.Draw(page)
+    draw.line([(80, 70), (105, 45), (105, 180)], fill=0, width=11, joint="curve")
+    draw.rectangle((68, 190, 142, 200), fill=0)
+    buffer = io.BytesIO()
+    page.save(buffer, "PNG")
+    _, top, _, height = find_digit(buffer.getvalue()).box
+    assert (top, top + height) == pytest.approx((40, 201), abs=6)
+    assert read_page(models, page).text == "1"
+
+
+def test_the_command_tells_what_it_leaves_out(tmp_path):
+    boxed(written(*ROW), apart=112).save(tmp_path / "form.png")
+    done = read(tmp_path / "form.png", "--json")
+    assert done.returncode == 0
+    assert done.stderr == f"ovr-digits: {tmp_path / 'form.png'}: left out: 5× a box or a ring\n"
+    answer = json.loads(done.stdout)
+    assert [left["reason"] for left in answer["left_out"]] == ["a box or a ring"] * 5
+    assert answer["verdict"] in ("sure", "conflict", "none")
+    assert answer["confidence"] == min(digit["confidence"] for digit in answer["digits"])
 
 
 @pytest.mark.skipif(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from ovr_digits.cli.options import (
     json_option,
     level_option,
     models_option,
+    note,
     print_json,
     printable,
     save_option,
@@ -47,6 +49,8 @@ def read(
 
     Digits are found wherever they are and put in reading order, line by line.
     With several pictures every line of output begins with the picture's name.
+    What might be taken for a digit and is not read, such as a box to write in, is
+    counted on stderr; --json tells where it is, and why it was left out.
 
     \b
     Examples:
@@ -72,6 +76,10 @@ def read(
                 fail(f"{name}: {error}")
             continue
         answered.append((name, number))
+        if number.left_out:
+            counts = Counter(reason for _, reason in number.left_out).most_common()
+            reasons = ", ".join(f"{count}× {reason}" for reason, count in counts)
+            note(f"{name}: left out: {reasons}")
         if as_json:
             print_json({"path": name, **number.as_json()})
             continue

@@ -54,13 +54,23 @@ class FoundDigit(BaseModel):
     votes: list[Share] = Field(min_length=10, max_length=10)
 
 
+class LeftOut(BaseModel):
+    """What might be taken for a digit and is not read."""
+
+    box: Box
+    reason: str
+
+
 class Number(BaseModel):
     """All digits on a picture, in reading order."""
 
     path: str = Field(description="The name of the file in a form, else -.")
     text: str
     lines: list[str]
+    confidence: Share = Field(description="That of the least certain digit.")
+    verdict: Verdict = Field(description="The worst of any digit.")
     digits: list[FoundDigit]
+    left_out: list[LeftOut]
 
 
 class Kept(BaseModel):

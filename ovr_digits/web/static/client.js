@@ -16,7 +16,8 @@
  * @property {number[][]} [contributions]
  *
  * @typedef {{box: Box, digit: number, confidence: number, verdict: Verdict, votes: number[]}} FoundDigit
- * @typedef {{text: string, lines: string[], digits: FoundDigit[]}} NumberReading
+ * @typedef {{text: string, lines: string[], digits: FoundDigit[],
+ *   left_out: {box: Box, reason: string}[]}} NumberReading
  *
  * @typedef {{version: string, keeps: boolean, max_bytes?: number}} Service
  */

@@ -88,10 +88,12 @@ export class Answer {
   }
 
   /** @param {import("./client.js").NumberReading} reading */
-  showNumber({ text, digits }) {
+  showNumber({ text, digits, left_out }) {
     const unsure = digits.filter(({ verdict }) => verdict !== "sure").length;
     const rest = unsure ? `; ${unsure} of them not sure` : ", all sure";
-    this.#show("", text, `${digits.length} digits${rest}`, unsure ? "conflict" : "sure", false);
+    const marks = left_out.length === 1 ? "mark" : "marks";
+    const others = left_out.length ? `; ${left_out.length} other ${marks} left out` : "";
+    this.#show("", text, `${digits.length} digits${rest}${others}`, unsure ? "conflict" : "sure", false);
   }
 
   /** @param {string} text an error or a hint; empty to take it away */
