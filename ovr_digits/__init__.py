@@ -11,8 +11,11 @@ __version__ = "0.1.0"
 # Imported when first asked for: `import ovr_digits` stays cheap, and what needs
 # no scikit-learn never loads it.
 _HOMES = {
+    "Branch": "ovr_digits.core.features",
     "DigitDetector": "ovr_digits.detectors",
     "DigitsError": "ovr_digits.errors",
+    "KernelLayer": "ovr_digits.core.features",
+    "LeadingAxes": "ovr_digits.core.features",
     "OneVsRestDigits": "ovr_digits.detectors",
     "PatchKernelFeatures": "ovr_digits.features",
     "Vote": "ovr_digits.core.vote",
@@ -26,6 +29,7 @@ _HOMES = {
 if TYPE_CHECKING:
     from typing import Any
 
+    from ovr_digits.core.features import Branch, KernelLayer, LeadingAxes
     from ovr_digits.core.vote import Vote, count_votes
     from ovr_digits.detectors import DigitDetector, OneVsRestDigits
     from ovr_digits.errors import DigitsError
@@ -35,8 +39,11 @@ if TYPE_CHECKING:
     from ovr_digits.number import read_number
 
 __all__ = [
+    "Branch",
     "DigitDetector",
     "DigitsError",
+    "KernelLayer",
+    "LeadingAxes",
     "OneVsRestDigits",
     "PatchKernelFeatures",
     "Vote",

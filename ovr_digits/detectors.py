@@ -241,6 +241,8 @@ class DigitDetector(_SGDOnFeatures):
     True
     """
 
+    __module__ = "ovr_digits"  # the public name, which models.pkl stores
+
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Fit on images and two classes.
 

@@ -170,6 +170,8 @@ class PatchKernelFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ima
     (100, 32)
     """
 
+    __module__ = "ovr_digits"  # the public name, which models.pkl stores
+
     _parameter_constraints: ClassVar[Constraints] = {
         **{name: ["array-like"] for name in ("views", *_PER_LAYER)},
         "n_channels": [Interval(Integral, 1, None, closed="left")],

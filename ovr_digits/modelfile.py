@@ -417,8 +417,14 @@ class _FromBuffer(metaclass=_Sealed):
 
 
 _STAND_INS: Mapping[tuple[str, str], type] = {
-    ("ovr_digits.detectors", "DigitDetector"): _Detector,
-    ("ovr_digits.features", "PatchKernelFeatures"): _Features,
+    ("ovr_digits", "DigitDetector"): _Detector,
+    ("ovr_digits", "PatchKernelFeatures"): _Features,
+    ("ovr_digits", "Branch"): _Branch,
+    ("ovr_digits", "KernelLayer"): _Layer,
+    ("ovr_digits", "LeadingAxes"): _Leading,
+    # Where these were in files from before they had public names.
+    ("ovr_digits.detectors", "DigitDetector"): _Detector,  # keep-old-name
+    ("ovr_digits.features", "PatchKernelFeatures"): _Features,  # keep-old-name
     ("ovr_digits.core.features", "Branch"): _Branch,
     ("ovr_digits.core.features", "KernelLayer"): _Layer,
     ("ovr_digits.core.features", "LeadingAxes"): _Leading,

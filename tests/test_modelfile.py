@@ -375,7 +375,7 @@ def joblib_bytes(value: Any) -> bytes:
 
 
 GLOBAL = b"\x80\x02c%s\n%s\n."
-DETECTOR = b"covr_digits.detectors\nDigitDetector\n"
+DETECTOR = b"covr_digits\nDigitDetector\n"
 DTYPE = b"cnumpy\ndtype\n"
 
 #: Other things that no models.pkl needs, and what the refusal names.

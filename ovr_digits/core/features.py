@@ -51,6 +51,8 @@ class KernelLayer:
         takes further.
     """
 
+    __module__ = "ovr_digits"  # the public name, which models.pkl stores
+
     anchors: Float32
     patch_size: int
     alpha: float
@@ -252,6 +254,8 @@ class LeadingAxes:
         The coordinates of the mean.
     """
 
+    __module__ = "ovr_digits"  # the public name, which models.pkl stores
+
     axes: Array
     offset: Float32
 
@@ -290,6 +294,8 @@ class Branch:
     layers : tuple of KernelLayer
     leading : LeadingAxes or None
     """
+
+    __module__ = "ovr_digits"  # the public name, which models.pkl stores
 
     view: str
     layers: tuple[KernelLayer, ...]
