@@ -131,8 +131,8 @@ class Experiment:
         self, writer: Writer, count: int, n_later: int, rng: Any, folder: Path
     ) -> HandResult:
         """One writer's corrections, what was learnt from them, and later drawings."""
+        from ovr_digits.core.evaluation import measure_reliability
         from ovr_digits.corrections import load_corrections
-        from ovr_digits.evaluation import measure_reliability
         from ovr_digits.image import read_digit
         from ovr_digits.parallel import collect
 

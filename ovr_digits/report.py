@@ -14,9 +14,7 @@ from numpy.typing import NDArray
 
 from ovr_digits import atomic, page
 from ovr_digits.core.arrays import Float64
-from ovr_digits.data import Split
-from ovr_digits.errors import DigitsError
-from ovr_digits.evaluation import (
+from ovr_digits.core.evaluation import (
     Evaluation,
     PrecisionRecall,
     Reliability,
@@ -27,6 +25,8 @@ from ovr_digits.evaluation import (
     precision_recall_curves,
     truth_leads,
 )
+from ovr_digits.data import Split
+from ovr_digits.errors import DigitsError
 from ovr_digits.page import Html, tag
 from ovr_digits.prediction import SampleAnswer, pair_samples
 from ovr_digits.progress import Progress

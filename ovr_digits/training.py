@@ -9,11 +9,11 @@ from typing import Any
 from ovr_digits.atomic import check_writable
 from ovr_digits.checkpoint import Checkpoint, FolderCheckpoint
 from ovr_digits.core.arrays import Array
+from ovr_digits.core.evaluation import evaluate_scores
 from ovr_digits.curves import OnEpoch
 from ovr_digits.data import Dataset, Split, load_split
 from ovr_digits.detectors import OneVsRestDigits
 from ovr_digits.errors import DigitsError
-from ovr_digits.evaluation import evaluate_scores
 from ovr_digits.features import PatchKernelFeatures
 from ovr_digits.modelfile import save_models
 from ovr_digits.negatives import draw_negatives

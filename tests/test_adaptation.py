@@ -19,11 +19,11 @@ from sklearn.linear_model import SGDClassifier
 from ovr_digits import load_models, retraining
 from ovr_digits.adaptation import AdaptationOptions, adapt_detectors
 from ovr_digits.cli import main
+from ovr_digits.core.evaluation import measure_reliability
 from ovr_digits.core.vote import count_votes
 from ovr_digits.corrections import FILE_NAME, keep_correction
 from ovr_digits.data import load_split
 from ovr_digits.detectors import detector_arrays, detectors_of
-from ovr_digits.evaluation import measure_reliability
 from ovr_digits.modelfile import save_models
 from ovr_digits.parallel import collect
 from ovr_digits.retraining import RetrainingOptions, retrain, with_adaptation

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 from scipy.stats import binomtest
 
-from ovr_digits.evaluation import Comparison, compare_scores, mcnemar_test
+from ovr_digits.core.evaluation import Comparison, compare_scores, mcnemar_test
 from ovr_digits.plots import plot_differences
 
 QUICK = ["--dataset", "digits", "--limit", "100", "--epochs", "1", "--preset", "fast"]

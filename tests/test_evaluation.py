@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from ovr_digits.evaluation import (
+from ovr_digits.core.evaluation import (
     Evaluation,
     evaluate_scores,
     find_mistakes,

@@ -19,8 +19,8 @@ from PIL import Image
 from sklearn.metrics import average_precision_score
 
 from ovr_digits import load_models, report
+from ovr_digits.core.evaluation import Evaluation, find_mistakes, find_unsure
 from ovr_digits.data import Split, load_split
-from ovr_digits.evaluation import Evaluation, find_mistakes, find_unsure
 
 PICTURES = [name for name in report.FILES if name.endswith(".png")]
 

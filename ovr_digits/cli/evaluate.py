@@ -58,8 +58,8 @@ def evaluate(
       ovr-digits evaluate --report results
       ovr-digits evaluate --dataset digits --models mine.pkl --json
     """
+    from ovr_digits.core.evaluation import evaluate_scores, measure_reliability
     from ovr_digits.data import load_split
-    from ovr_digits.evaluation import evaluate_scores, measure_reliability
     from ovr_digits.modelfile import load_models
     from ovr_digits.modelplace import find_models
     from ovr_digits.parallel import collect

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from ovr_digits.core.evaluation import Evaluation
     from ovr_digits.core.vote import Vote
     from ovr_digits.curves import EpochResult
     from ovr_digits.data import Dataset, Split
-    from ovr_digits.evaluation import Evaluation
     from ovr_digits.inventory import Inventory, Place
     from ovr_digits.mnist import FileCheck
     from ovr_digits.summary import Summary

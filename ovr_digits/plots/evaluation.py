@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from numpy.typing import NDArray
 
-from ovr_digits.evaluation import Comparison, DigitScores, PrecisionRecall, Reliability
+from ovr_digits.core.evaluation import Comparison, DigitScores, PrecisionRecall, Reliability
 from ovr_digits.plots.style import (
     FIRED,
     QUIET,
