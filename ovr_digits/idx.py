@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ovr_digits.errors import DigitsError
-from ovr_digits.reading import read_bytes, read_stream
+from ovr_digits.files import read_bytes, read_stream
 
 #: The most bytes that a file may hold, before and after decompression.
 MAX_BYTES = 100_000_000

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from ovr_digits.errors import DigitsError
-from ovr_digits.reading import read_bytes
+from ovr_digits.files import read_bytes
 
 FILE_NAME = "models.pkl"
 #: The most bytes that a models.pkl may have; a trained one has under 5 MB.
