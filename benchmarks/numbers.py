@@ -58,7 +58,7 @@ def draw_random(X: Any, y: Any, kind: str, rng: np.random.Generator) -> tuple[by
 def read_random(setting: Setting, kind: str, count: int) -> list[NumberResult]:
     """Draw numbers of a kind, and read them."""
     from ovr_digits.errors import DigitsError
-    from ovr_digits.number import read_number
+    from ovr_digits.picture.number import read_number
 
     rng = np.random.default_rng([setting.seed, kind == "touching"])
     results = []

@@ -101,7 +101,7 @@ class Experiment:
     def corrections(self, writer: Writer, count: int, rng: Any, folder: Path) -> int:
         """Let somebody draw and correct into a folder; the number of drawings that it took."""
         from ovr_digits.corrections import keep_correction
-        from ovr_digits.prediction import answer_pictures
+        from ovr_digits.picture.answers import answer_pictures
 
         odd = sorted(writer.odd)
         n_drawn = n_kept = 0
@@ -133,8 +133,8 @@ class Experiment:
         """One writer's corrections, what was learnt from them, and later drawings."""
         from ovr_digits.core.evaluation import measure_reliability
         from ovr_digits.corrections import load_corrections
-        from ovr_digits.image import read_digit
         from ovr_digits.parallel import collect
+        from ovr_digits.picture.photo import read_digit
 
         n_drawn = self.corrections(writer, count, rng, folder)
         kept, labels = load_corrections(folder)

@@ -40,9 +40,9 @@ def run_speed(settings: Settings, models_path: Path | None) -> None:
 
     from ovr_digits import load_models
     from ovr_digits.core.features import branch_features
-    from ovr_digits.image import find_digit
     from ovr_digits.modelplace import find_models
     from ovr_digits.parallel import collect
+    from ovr_digits.picture.photo import find_digit
 
     data = settings.data
     X, _ = data.load("test")

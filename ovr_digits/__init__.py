@@ -21,8 +21,8 @@ _HOMES = {
     "Vote": "ovr_digits.core.vote",
     "count_votes": "ovr_digits.core.vote",
     "load_models": "ovr_digits.modelfile",
-    "read_digit": "ovr_digits.image",
-    "read_number": "ovr_digits.number",
+    "read_digit": "ovr_digits.picture.photo",
+    "read_number": "ovr_digits.picture.number",
     "save_models": "ovr_digits.modelfile",
 }
 
@@ -34,9 +34,9 @@ if TYPE_CHECKING:
     from ovr_digits.detectors import DigitDetector, OneVsRestDigits
     from ovr_digits.errors import DigitsError
     from ovr_digits.features import PatchKernelFeatures
-    from ovr_digits.image import read_digit
     from ovr_digits.modelfile import load_models, save_models
-    from ovr_digits.number import read_number
+    from ovr_digits.picture.number import read_number
+    from ovr_digits.picture.photo import read_digit
 
 __all__ = [
     "Branch",

@@ -19,7 +19,7 @@ from ovr_digits import atomic
 from ovr_digits.core.vote import Vote
 from ovr_digits.errors import DigitsError
 from ovr_digits.files import read_bytes
-from ovr_digits.image import Photo, find_digit
+from ovr_digits.picture.photo import Photo, find_digit
 from ovr_digits.progress import Progress
 
 #: In the folder: a JSON object on each line, with the keys file, label, time and answer.

@@ -193,7 +193,7 @@ def _enlarge(small: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Bring ink of 8×8 coarse pixels, 0..1, to (28, 28) in MNIST form."""
     from PIL import Image
 
-    from ovr_digits.form import to_mnist_form
+    from ovr_digits.picture.mnist_form import to_mnist_form
 
     large = np.asarray(Image.fromarray(small).resize((40, 40), Image.Resampling.BICUBIC))
     return to_mnist_form(np.clip(large, 0, 1))  # bicubic weights overshoot

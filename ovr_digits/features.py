@@ -38,7 +38,6 @@ from ovr_digits.core.features import (
     patch_kernel_features,
 )
 from ovr_digits.core.views import VIEWS
-from ovr_digits.form import IMAGE_SHAPE
 from ovr_digits.modelfile import (
     MAX_ALPHA,
     MAX_ANCHORS,
@@ -48,6 +47,7 @@ from ovr_digits.modelfile import (
     PATCH_SIZES,
 )
 from ovr_digits.parallel import collect, resolve_jobs
+from ovr_digits.picture.mnist_form import IMAGE_SHAPE
 
 #: For parameters: what a value has to be one of, in scikit-learn's terms.
 Constraints = dict[str, list[Any]]

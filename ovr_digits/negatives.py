@@ -13,8 +13,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from ovr_digits.checkpoint import Checkpoint
 from ovr_digits.core.arrays import Array, Float64
-from ovr_digits.form import IMAGE_SHAPE, to_mnist_form
 from ovr_digits.matplot import import_matplotlib
+from ovr_digits.picture.mnist_form import IMAGE_SHAPE, to_mnist_form
 
 Grey = NDArray[np.uint8]
 Random = np.random.Generator

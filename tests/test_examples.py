@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from ovr_digits.modelfile import load_models
-from ovr_digits.prediction import answer_pictures
+from ovr_digits.picture.answers import answer_pictures
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "examples"

@@ -23,8 +23,8 @@ from benchmarks.robustness.mutations import encoded, mutated, sound_files
 from benchmarks.robustness.pictures import AS_NUMBER, cases, prepare
 from benchmarks.robustness.trial import Outcome, try_all
 from ovr_digits.errors import DigitsError
-from ovr_digits.form import with_usual_pen
-from ovr_digits.image import find_digit
+from ovr_digits.picture.mnist_form import with_usual_pen
+from ovr_digits.picture.photo import find_digit
 
 #: Formats of which every sound file is read.
 READ = "PNG JPEG GIF BMP TIFF WebP PPM ICO TGA SGI PCX JPEG2000 AVIF".split()  # noqa: SIM905
@@ -181,7 +181,7 @@ def test_a_picture_of_one_column_when_reduced():
 
 def test_a_pen_is_changed_as_before():
     """Distances are told no further than is needed; what comes of them stays the same."""
-    from ovr_digits import form
+    from ovr_digits.picture import mnist_form as form
 
     ink = np.zeros((200, 120), np.float32)
     ink[20:180, 50:54] = 1

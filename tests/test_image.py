@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image, ImageDraw, ImageOps
 
-from ovr_digits import image
 from ovr_digits.errors import DigitsError
-from ovr_digits.form import to_mnist_form
-from ovr_digits.image import Photo, find_digit, read_digit
+from ovr_digits.picture import photo as image
+from ovr_digits.picture.mnist_form import to_mnist_form
+from ovr_digits.picture.photo import Photo, find_digit, read_digit
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 

@@ -19,7 +19,6 @@ from ovr_digits.core.features import Branch, KernelLayer
 from ovr_digits.core.occlusion import ink_effects
 from ovr_digits.core.views import VIEWS
 from ovr_digits.data import Split, load_split
-from ovr_digits.image import read_digit
 from ovr_digits.inspection import (
     VIEW_MEANINGS,
     DetectorPortrait,
@@ -28,6 +27,7 @@ from ovr_digits.inspection import (
     show_anchors,
 )
 from ovr_digits.modelfile import parse_models
+from ovr_digits.picture.photo import read_digit
 from ovr_digits.plots import plot_anchors, plot_detectors, png_bytes
 from ovr_digits.presets import PRESETS
 

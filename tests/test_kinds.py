@@ -16,11 +16,11 @@ import pytest
 from PIL import Image, ImageDraw, ImageFilter, ImageOps
 
 from ovr_digits import load_models
-from ovr_digits.image import WORKING_SIDE, Photo
-from ovr_digits.ink import find_ink
-from ovr_digits.number import read_number
-from ovr_digits.prediction import answer_pictures
-from ovr_digits.regions import bounding_box
+from ovr_digits.picture.answers import answer_pictures
+from ovr_digits.picture.ink import find_ink
+from ovr_digits.picture.number import read_number
+from ovr_digits.picture.photo import WORKING_SIDE, Photo
+from ovr_digits.picture.regions import bounding_box
 
 ROOT = Path(__file__).resolve().parent.parent
 NAMES = "zero one two three four five six seven eight nine".split()  # noqa: SIM905
@@ -372,7 +372,7 @@ def test_no_closer_view_where_there_is_no_more_to_see():
 STATUS = Path("/proc/self/status")
 PEAK = """
 import sys
-from ovr_digits.image import read_digit
+from ovr_digits.picture.photo import read_digit
 read_digit(sys.argv[1])
 print(open("/proc/self/status").read().partition("VmHWM:")[2].split()[0])
 """

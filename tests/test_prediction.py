@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from ovr_digits.prediction import answer_pictures, answer_samples, random_indices
+from ovr_digits.picture.answers import answer_pictures, answer_samples, random_indices
 
 
 def detectors(*winners: int) -> Any:

@@ -24,7 +24,7 @@ from PIL import Image
 from ovr_digits.data import load_split
 from ovr_digits.errors import DigitsError
 from ovr_digits.idx import write_idx
-from ovr_digits.image import read_digit, read_sample
+from ovr_digits.picture.photo import read_digit, read_sample
 from ovr_digits.scale.files import FileNames, FoundFile, shown
 from ovr_digits.scale.folder_pieces import PictureIndex, open_folder
 from ovr_digits.scale.pieces import NO_DIGIT, PIECE, Reading, Source

@@ -31,7 +31,7 @@ from ovr_digits.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from ovr_digits.ink import Ground
+    from ovr_digits.picture.ink import Ground
     from ovr_digits.scale.bulk import BulkResult
 
 #: Parameters of single pictures, and of a batch.
@@ -106,7 +106,7 @@ def predict(
         raise click.UsageError("Missing argument 'IMAGE...', or --batch SOURCE.")
 
     from ovr_digits.modelfile import load_models
-    from ovr_digits.prediction import answer_pictures
+    from ovr_digits.picture.answers import answer_pictures
 
     detectors = load_models(models)
     pictures = ((name, source_of(name)) for name in images)
@@ -135,7 +135,7 @@ def predict(
         forms.append(image)
         votes.append(vote)
         if explain is not None:
-            from ovr_digits.explanation import explain as explain_vote
+            from ovr_digits.picture.explanation import explain as explain_vote
 
             explanations.append(explain_vote(detectors, answer.found, vote))
     if save is not None and votes:

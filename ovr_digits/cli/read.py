@@ -26,7 +26,7 @@ from ovr_digits.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from ovr_digits.ink import Ground
+    from ovr_digits.picture.ink import Ground
 
 
 @click.command(context_settings=CONTEXT_SETTINGS)
@@ -60,7 +60,7 @@ def read(
     """
     from ovr_digits.errors import DigitsError
     from ovr_digits.modelfile import load_models
-    from ovr_digits.number import read_number
+    from ovr_digits.picture.number import read_number
 
     detectors = load_models(models)
     answered = []

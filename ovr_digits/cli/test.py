@@ -59,7 +59,7 @@ def test(
     """
     from ovr_digits.data import load_split
     from ovr_digits.modelfile import load_models
-    from ovr_digits.prediction import answer_samples, random_indices
+    from ovr_digits.picture.answers import answer_samples, random_indices
     from ovr_digits.progress import TerminalProgress
 
     detectors = load_models(models)

@@ -15,8 +15,8 @@ from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
 from ovr_digits.core.vote import Vote
-from ovr_digits.explanation import Explanation
-from ovr_digits.number import NumberAnswer
+from ovr_digits.picture.explanation import Explanation
+from ovr_digits.picture.number import NumberAnswer
 from ovr_digits.plots.style import (
     FIRED,
     QUIET,

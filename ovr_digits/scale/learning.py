@@ -19,7 +19,7 @@ from ovr_digits.core.arrays import Bools, Float32, Float64, Floats
 from ovr_digits.core.distortion import apply_distortions, draw_distortions
 from ovr_digits.core.features import Branch, as_images, branch_features
 from ovr_digits.fitting import DetectorOptions
-from ovr_digits.form import IMAGE_SHAPE
+from ovr_digits.picture.mnist_form import IMAGE_SHAPE
 from ovr_digits.scale.sources import Piece, Reading
 from ovr_digits.sgd import AveragedSGD, SGDOptions
 

@@ -22,9 +22,9 @@ from ovr_digits.core.features import as_images
 from ovr_digits.data import Dataset, Split, load_split, place_in_use
 from ovr_digits.errors import DigitsError
 from ovr_digits.files import read_bytes
-from ovr_digits.form import IMAGE_SHAPE
 from ovr_digits.idx import GZIP_MAGIC, IDX_MAGIC
-from ovr_digits.image import endings
+from ovr_digits.picture.mnist_form import IMAGE_SHAPE
+from ovr_digits.picture.photo import endings
 from ovr_digits.progress import Progress
 from ovr_digits.scale.files import find_below, shown
 from ovr_digits.scale.folder_pieces import PictureIndex, open_folder

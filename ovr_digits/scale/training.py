@@ -23,10 +23,10 @@ from ovr_digits.detectors import detectors_of
 from ovr_digits.errors import DigitsError
 from ovr_digits.features import PatchKernelFeatures
 from ovr_digits.fitting import DetectorOptions, calibrate, learn_space
-from ovr_digits.form import IMAGE_SHAPE
 from ovr_digits.modelfile import save_models
 from ovr_digits.negatives import draw_negatives
 from ovr_digits.parallel import collect, resolve_jobs
+from ovr_digits.picture.mnist_form import IMAGE_SHAPE
 from ovr_digits.presets import NEGATIVES, PARTS, PRESETS
 from ovr_digits.progress import Progress
 from ovr_digits.scale.engine import Engine, open_engine

@@ -20,8 +20,8 @@ from ovr_digits.web.form import picture_in
 
 if TYPE_CHECKING:
     from ovr_digits.core.detectors import DetectorArrays
-    from ovr_digits.ink import Ground
-    from ovr_digits.prediction import PictureAnswer
+    from ovr_digits.picture.answers import PictureAnswer
+    from ovr_digits.picture.ink import Ground
 
 _THREADS = (
     "OPENBLAS_NUM_THREADS",
@@ -66,8 +66,7 @@ def start(content: Any, max_pixels: int) -> None:
     except DigitsError as error:  # told by ``provenance``
         _unusable = error
         return
-    import ovr_digits.number
-    import ovr_digits.prediction  # noqa: F401
+    import ovr_digits.picture.answers  # noqa: F401
 
 
 def _end_with_parent() -> None:
@@ -95,7 +94,7 @@ def _loaded() -> DetectorArrays:
 
 
 def _checked(content_type: str, body: bytes) -> tuple[str, bytes]:
-    from ovr_digits.image import check_pixels
+    from ovr_digits.picture.photo import check_pixels
 
     name, picture = picture_in(content_type, body)
     check_pixels(picture, _max_pixels)
@@ -105,7 +104,7 @@ def _checked(content_type: str, body: bytes) -> tuple[str, bytes]:
 def _answer(
     content_type: str, body: bytes, ground: Ground = "auto", level: float | None = None
 ) -> PictureAnswer:
-    from ovr_digits.prediction import answer_pictures
+    from ovr_digits.picture.answers import answer_pictures
 
     picture = _checked(content_type, body)
     (answer,) = answer_pictures(_loaded(), [picture], ground, level)
@@ -156,7 +155,7 @@ def read(content_type: str, body: bytes, ground: Ground, level: float | None) ->
     DigitsError
         Where it cannot be read.
     """
-    from ovr_digits.number import read_number
+    from ovr_digits.picture.number import read_number
 
     name, picture = _checked(content_type, body)
     number = read_number(_loaded(), picture, ground, level)

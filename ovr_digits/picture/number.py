@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 
 from ovr_digits.core.detectors import DetectorArrays
 from ovr_digits.core.vote import Vote, count_votes
-from ovr_digits.cutting import find_cuts, pairs_of_cuts
 from ovr_digits.errors import BlankPictureError, DigitsError
-from ovr_digits.form import to_mnist_form, with_usual_pen
-from ovr_digits.image import Photo, View
-from ovr_digits.ink import Ground, find_marks
-from ovr_digits.layout import MOST_MARKS, Group, find_layout, line_turn, usual_height
-from ovr_digits.regions import Box, LeftOut, Regions, bounding_box, find_regions
+from ovr_digits.picture.cuts import find_cuts, pairs_of_cuts
+from ovr_digits.picture.ink import Ground, find_marks
+from ovr_digits.picture.lines import MOST_MARKS, Group, find_layout, line_turn, usual_height
+from ovr_digits.picture.mnist_form import to_mnist_form, with_usual_pen
+from ovr_digits.picture.photo import Photo, View
+from ovr_digits.picture.regions import Box, LeftOut, Regions, bounding_box, find_regions
 
 Float32 = NDArray[np.float32]
 #: A mark that is less wide, in heights of the usual digit, is one digit.

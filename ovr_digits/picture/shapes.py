@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ovr_digits.regions import find_regions
+from ovr_digits.picture.regions import find_regions
 
 Bools = NDArray[np.bool_]
 Integers = NDArray[np.int64]

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from ovr_digits.regions import Regions, bounding_box, find_regions
-from ovr_digits.shapes import border, convexity, elongation, filled, grown
+from ovr_digits.picture.regions import Regions, bounding_box, find_regions
+from ovr_digits.picture.shapes import border, convexity, elongation, filled, grown
 
 Float32 = NDArray[np.float32]
 Bools = NDArray[np.bool_]

@@ -23,9 +23,9 @@ from PIL.PpmImagePlugin import PpmImageFile
 
 from ovr_digits.errors import BlankPictureError, DigitsError
 from ovr_digits.files import read_bytes
-from ovr_digits.form import IMAGE_SHAPE, is_mnist_form, to_mnist_form, with_usual_pen
-from ovr_digits.ink import MIN_CONTRAST, Ground, find_ink, find_ink_and_marks
-from ovr_digits.regions import Regions, bounding_box, find_regions
+from ovr_digits.picture.ink import MIN_CONTRAST, Ground, find_ink, find_ink_and_marks
+from ovr_digits.picture.mnist_form import IMAGE_SHAPE, is_mnist_form, to_mnist_form, with_usual_pen
+from ovr_digits.picture.regions import Regions, bounding_box, find_regions
 
 Float32 = NDArray[np.float32]
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ovr_digits.regions import Box, LeftOut, Regions, as_box
+from ovr_digits.picture.regions import Box, LeftOut, Regions, as_box
 
 Integers = NDArray[np.int64]
 Bools = NDArray[np.bool_]

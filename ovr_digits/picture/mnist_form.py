@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ovr_digits.regions import bounding_box
+from ovr_digits.picture.regions import bounding_box
 
 Float32 = NDArray[np.float32]
 Bools = NDArray[np.bool_]

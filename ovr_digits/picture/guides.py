@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ovr_digits.regions import Regions, find_regions, find_runs
+from ovr_digits.picture.regions import Regions, find_regions, find_runs
 
 Bools = NDArray[np.bool_]
 Integers = NDArray[np.int64]

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ovr_digits.errors import BlankPictureError
-from ovr_digits.guides import find_boxes, find_frame, find_rings, find_ruled_lines
-from ovr_digits.notes import MOST_NOTES, find_notes, is_hole, is_speck, painted, rim
-from ovr_digits.regions import LeftOut, Regions, as_box, bounding_box, find_regions
-from ovr_digits.shapes import border, grown
+from ovr_digits.picture.guides import find_boxes, find_frame, find_rings, find_ruled_lines
+from ovr_digits.picture.notes import MOST_NOTES, find_notes, is_hole, is_speck, painted, rim
+from ovr_digits.picture.regions import LeftOut, Regions, as_box, bounding_box, find_regions
+from ovr_digits.picture.shapes import border, grown
 
 Float32 = NDArray[np.float32]
 Bools = NDArray[np.bool_]
