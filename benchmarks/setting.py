@@ -110,7 +110,7 @@ def common_options(count: int, text: str) -> Callable[[Callable[..., None]], Cal
             **others: Any,
         ) -> None:
             from ovr_digits import load_models
-            from ovr_digits.modelplace import find_models
+            from ovr_digits.models.place import find_models
 
             data = Data(dataset, data_dir, quick)
             models = load_models(find_models(models_path))

@@ -40,7 +40,7 @@ def run_speed(settings: Settings, models_path: Path | None) -> None:
 
     from ovr_digits import load_models
     from ovr_digits.core.features import branch_features
-    from ovr_digits.modelplace import find_models
+    from ovr_digits.models.place import find_models
     from ovr_digits.parallel import collect
     from ovr_digits.picture.photo import find_digit
 

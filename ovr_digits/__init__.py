@@ -20,10 +20,10 @@ _HOMES = {
     "PatchKernelFeatures": "ovr_digits.features",
     "Vote": "ovr_digits.core.vote",
     "count_votes": "ovr_digits.core.vote",
-    "load_models": "ovr_digits.modelfile",
+    "load_models": "ovr_digits.models.modelfile",
     "read_digit": "ovr_digits.picture.photo",
     "read_number": "ovr_digits.picture.number",
-    "save_models": "ovr_digits.modelfile",
+    "save_models": "ovr_digits.models.modelfile",
 }
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from ovr_digits.detectors import DigitDetector, OneVsRestDigits
     from ovr_digits.errors import DigitsError
     from ovr_digits.features import PatchKernelFeatures
-    from ovr_digits.modelfile import load_models, save_models
+    from ovr_digits.models.modelfile import load_models, save_models
     from ovr_digits.picture.number import read_number
     from ovr_digits.picture.photo import read_digit
 

@@ -22,8 +22,8 @@ from ovr_digits.core.vote import probabilities
 from ovr_digits.curves import OnEpoch
 from ovr_digits.features import Constraints, ImageInput, PatchKernelFeatures
 from ovr_digits.fitting import DetectorOptions, FittedDetectors, fit_detectors
-from ovr_digits.modelfile import MAX_LEADING, check_size
-from ovr_digits.modelplace import ModelFileError
+from ovr_digits.models.modelfile import MAX_LEADING, check_size
+from ovr_digits.models.place import ModelFileError
 from ovr_digits.parallel import collect
 from ovr_digits.picture.mnist_form import IMAGE_SHAPE
 from ovr_digits.presets import DETECTOR_LOSSES

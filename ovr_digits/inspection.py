@@ -26,8 +26,8 @@ from ovr_digits.core.features import (
 from ovr_digits.core.occlusion import ink_effects
 from ovr_digits.core.views import VIEWS
 from ovr_digits.data import Split
-from ovr_digits.modelfile import StoredSizes, load_with_sizes
-from ovr_digits.modelplace import find_models
+from ovr_digits.models.modelfile import StoredSizes, load_with_sizes
+from ovr_digits.models.place import find_models
 from ovr_digits.parallel import collect, map_batches
 from ovr_digits.progress import Progress
 

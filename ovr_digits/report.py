@@ -27,10 +27,10 @@ from ovr_digits.core.evaluation import (
 )
 from ovr_digits.data import Split
 from ovr_digits.errors import DigitsError
+from ovr_digits.models.stamp import stamp
 from ovr_digits.page import Html, tag
 from ovr_digits.picture.answers import SampleAnswer, pair_samples
 from ovr_digits.progress import Progress
-from ovr_digits.stamp import stamp
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -18,11 +18,11 @@ from ovr_digits.corrections import load_corrections
 from ovr_digits.data import Dataset, load_split
 from ovr_digits.detectors import detector_arrays
 from ovr_digits.errors import DigitsError
-from ovr_digits.modelfile import load_models, save_models
-from ovr_digits.modelplace import find_models
+from ovr_digits.models.modelfile import load_models, save_models
+from ovr_digits.models.place import find_models
+from ovr_digits.models.stamp import stamp
 from ovr_digits.parallel import collect
 from ovr_digits.progress import Progress
-from ovr_digits.stamp import stamp
 
 #: Of a result, where files lay: nobody's business who is given the models.
 _PLACES = ("output", "models")

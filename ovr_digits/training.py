@@ -15,12 +15,12 @@ from ovr_digits.data import Dataset, Split, load_split
 from ovr_digits.detectors import OneVsRestDigits
 from ovr_digits.errors import DigitsError
 from ovr_digits.features import PatchKernelFeatures
-from ovr_digits.modelfile import save_models
+from ovr_digits.models.modelfile import save_models
+from ovr_digits.models.stamp import stamp
 from ovr_digits.negatives import draw_negatives
 from ovr_digits.parallel import collect
 from ovr_digits.presets import NEGATIVES, PRESETS
 from ovr_digits.progress import Progress
-from ovr_digits.stamp import stamp
 
 #: Share of the training images, the last ones, on which training is checked.
 VALIDATION_FRACTION = 1 / 6

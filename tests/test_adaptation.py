@@ -24,10 +24,10 @@ from ovr_digits.core.vote import count_votes
 from ovr_digits.corrections import FILE_NAME, keep_correction
 from ovr_digits.data import load_split
 from ovr_digits.detectors import detector_arrays, detectors_of
-from ovr_digits.modelfile import save_models
+from ovr_digits.models.modelfile import save_models
+from ovr_digits.models.stamp import stamp
 from ovr_digits.parallel import collect
 from ovr_digits.retraining import RetrainingOptions, retrain, with_adaptation
-from ovr_digits.stamp import stamp
 
 #: Rows of the digits inside scikit-learn that the tiny models have not seen.
 UNSEEN = slice(600, 1500)

@@ -225,7 +225,7 @@ def test_evaluate_draws_how_far_votes_can_be_believed(run, trained, tmp_path):
 
 
 def test_provenance(trained):
-    from ovr_digits.modelfile import load_models
+    from ovr_digits.models.modelfile import load_models
 
     model, said = trained
     provenance = load_models(model).provenance
@@ -792,7 +792,7 @@ def test_reader_that_goes_away(trained, tmp_path, form):
 
 def test_curves_are_logged_told_and_drawn(run, trained, tmp_path):
     """And change nothing of what is learnt."""
-    from ovr_digits.modelfile import load_models
+    from ovr_digits.models.modelfile import load_models
 
     (tmp_path / "log.jsonl").write_text("of an older run\n" * 9)
     result = run("train", *SMALL, "--log", "log.jsonl", "--plot", "curves.png", "--json")
@@ -821,7 +821,7 @@ def test_curves_are_logged_told_and_drawn(run, trained, tmp_path):
 
 
 def test_patience_stops_early_and_keeps_the_best_epoch(run, tmp_path):
-    from ovr_digits.modelfile import load_models
+    from ovr_digits.models.modelfile import load_models
 
     options = [*SMALL, "--preset", "fast"]
     (said,) = objects(run("train", *options, "--patience", 2, "--log", "log.jsonl", "--json"))

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ovr_digits.modelfile import load_models
+from ovr_digits.models.modelfile import load_models
 from ovr_digits.picture.answers import answer_pictures
 
 ROOT = Path(__file__).parent.parent

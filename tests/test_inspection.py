@@ -26,7 +26,7 @@ from ovr_digits.inspection import (
     portray_detectors,
     show_anchors,
 )
-from ovr_digits.modelfile import parse_models
+from ovr_digits.models.modelfile import parse_models
 from ovr_digits.picture.photo import read_digit
 from ovr_digits.plots import plot_anchors, plot_detectors, png_bytes
 from ovr_digits.presets import PRESETS

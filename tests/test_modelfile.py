@@ -27,11 +27,11 @@ import pytest
 from PIL import Image
 from sklearn.linear_model import SGDClassifier
 
-from ovr_digits import modelfile
 from ovr_digits.core.features import Branch, KernelLayer, LeadingAxes, n_positions
 from ovr_digits.core.vote import count_votes
-from ovr_digits.modelfile import load_models, parse_models, save_models
-from ovr_digits.modelplace import FILE_NAME, MAX_BYTES, ModelFileError, find_models
+from ovr_digits.models import modelfile
+from ovr_digits.models.modelfile import load_models, parse_models, save_models
+from ovr_digits.models.place import FILE_NAME, MAX_BYTES, ModelFileError, find_models
 
 COMMITTED = Path(__file__).parent.parent / FILE_NAME
 
@@ -252,10 +252,10 @@ LIVE: dict[str, tuple[Callable[[Path], bytes], str]] = {
     ),
     "os.system, by a dotted name": (
         lambda m: (
-            b"\x80\x04" + text("ovr_digits.modelfile") + text("os.system") + b"\x93"
+            b"\x80\x04" + text("ovr_digits.models.modelfile") + text("os.system") + b"\x93"
             + text(f"touch '{m}'") + b"\x85R."
         ),
-        "ovr_digits.modelfile.os.system",
+        "ovr_digits.models.modelfile.os.system",
     ),
     "eval": (
         lambda m: pickle.dumps([Asks(eval, creates(m))]),
@@ -383,8 +383,8 @@ FOREIGN: dict[str, tuple[bytes, str]] = {
     "numpy.load": (pickle.dumps(Asks(np.load, "/etc/passwd")), "numpy.load"),
     "numpy.fromfile": (pickle.dumps(Asks(np.fromfile, "/etc/passwd")), "numpy.*fromfile"),
     "numpy.memmap": (GLOBAL % (b"numpy", b"memmap"), "numpy.memmap"),
-    "load_models itself": (GLOBAL % (b"ovr_digits.modelfile", b"load_models"), "load_models"),
-    "save_models": (GLOBAL % (b"ovr_digits.modelfile", b"save_models"), "save_models"),
+    "load_models itself": (GLOBAL % (b"ovr_digits.models.modelfile", b"load_models"), "load_models"),
+    "save_models": (GLOBAL % (b"ovr_digits.models.modelfile", b"save_models"), "save_models"),
     "a method": (
         b"\x80\x04" + text("ovr_digits.detectors") + text("DigitDetector.fit") + b"\x93.",
         "ovr_digits.detectors.DigitDetector.fit",
@@ -474,8 +474,8 @@ def test_no_codec_is_imported_for_the_text_of_an_opcode_that_is_refused():
     codec = "encodings.raw_unicode_escape"
     output = python(
         "import sys\n"
-        "from ovr_digits.modelfile import parse_models\n"
-        "from ovr_digits.modelplace import ModelFileError\n"
+        "from ovr_digits.models.modelfile import parse_models\n"
+        "from ovr_digits.models.place import ModelFileError\n"
         "sys.modules.pop(sys.argv[1], None)\n"
         "try: parse_models(b'\\x80\\x02Vtext\\n.')\n"
         "except ModelFileError as error: print(error, sys.argv[1] in sys.modules)\n",
@@ -745,7 +745,7 @@ def test_the_largest_that_is_read_votes_in_little_memory(tiny_models_bytes, tmp_
     output = python(
         "import sys\n"
         "import numpy as np\n"
-        "from ovr_digits.modelfile import load_models\n"
+        "from ovr_digits.models.modelfile import load_models\n"
         "models = load_models(sys.argv[1])\n"
         "assert np.isfinite(models.decision_function(np.zeros((256, 784), np.uint8))).all()\n"
         "print(open('/proc/self/status').read().split('VmHWM:')[1].split()[0])\n",
@@ -952,8 +952,8 @@ def test_small_files_cannot_claim_memory_or_time(tiny_models_bytes, tmp_path):
         (tmp_path / f"{index}.pkl").write_bytes(data)
     output = python(
         "import json, resource, sys, time\n"
-        "from ovr_digits.modelfile import load_models\n"
-        "from ovr_digits.modelplace import ModelFileError\n"
+        "from ovr_digits.models.modelfile import load_models\n"
+        "from ovr_digits.models.place import ModelFileError\n"
         "resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30))\n"
         "for index in range(int(sys.argv[2])):\n"
         "    start, why = time.process_time(), None\n"
@@ -1022,8 +1022,8 @@ def test_a_file_without_permission_is_told(tiny_models_bytes, tmp_path):
     path.chmod(0)
     output = python(
         "import os, sys\n"
-        "from ovr_digits.modelfile import load_models\n"
-        "from ovr_digits.modelplace import ModelFileError\n"
+        "from ovr_digits.models.modelfile import load_models\n"
+        "from ovr_digits.models.place import ModelFileError\n"
         "if os.geteuid() == 0: os.setuid(65534)\n"  # root may read everything
         "try: load_models(sys.argv[1])\n"
         "except ModelFileError as error: print(error)\n",
@@ -1102,8 +1102,8 @@ def test_a_full_disk_leaves_the_old_file(tiny_models, tmp_path):
     (tmp_path / "models.pkl").write_bytes(b"old")
     output = python(
         "import pickle, resource, sys\n"
-        "from ovr_digits.modelfile import save_models\n"
-        "from ovr_digits.modelplace import ModelFileError\n"
+        "from ovr_digits.models.modelfile import save_models\n"
+        "from ovr_digits.models.place import ModelFileError\n"
         "with open(sys.argv[1], 'rb') as file: detectors = pickle.load(file)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"
         "try: save_models(detectors, sys.argv[2])\n"
@@ -1133,7 +1133,7 @@ def test_failing_to_sync_or_rename_leaves_the_old_file(tiny_model, tmp_path, mon
 
 KILLS = """
 import os, pickle, random, signal, sys, time
-from ovr_digits.modelfile import load_models, save_models
+from ovr_digits.models.modelfile import load_models, save_models
 
 path, rng, seen = sys.argv[2], random.Random(0), set()
 with open(sys.argv[1], "rb") as file:

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import pytest
 
 import ovr_digits
-from ovr_digits.modelfile import load_models, parse_models
+from ovr_digits.models.modelfile import load_models, parse_models
 
 ROOT = Path(__file__).parents[1]
 #: The classes of a models.pkl, and where files of version 0.1.0 say that they are.

@@ -10,7 +10,7 @@ import atheris
 # Also those that are there already, so that the fuzzer sees their branches, too.
 for _name in ("pickle", "pickletools"):
     sys.modules.pop(_name, None)
-with atheris.instrument_imports(include=["pickle", "pickletools", "ovr_digits.modelfile"]):
+with atheris.instrument_imports(include=["pickle", "pickletools", "ovr_digits.models.modelfile"]):
     from benchmarks.robustness.model_check import check_reading
     from benchmarks.robustness.pickle_changes import change_opcodes
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.robustness.audit import recorded
-from ovr_digits import modelfile
+from ovr_digits.models import modelfile
 
 
 class BrokenPromiseError(Exception):

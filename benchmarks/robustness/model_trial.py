@@ -172,8 +172,8 @@ def _peak(anew: bool = False) -> int:
 
 def _run(folder: Path, count: int, plain: bool) -> None:
     from benchmarks.robustness.small_models import small_models
-    from ovr_digits.modelfile import load_models, parse_models
-    from ovr_digits.modelplace import ModelFileError
+    from ovr_digits.models.modelfile import load_models, parse_models
+    from ovr_digits.models.place import ModelFileError
 
     resource.setrlimit(resource.RLIMIT_AS, (_LIMIT, _LIMIT))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

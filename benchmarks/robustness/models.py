@@ -23,7 +23,7 @@ from benchmarks.robustness.model_trial import can_trace, read_all
 from benchmarks.robustness.pickle_changes import change_bytes, change_opcodes
 from benchmarks.robustness.small_models import small_models
 from benchmarks.store import Record, write_json, write_text
-from ovr_digits.modelplace import find_models
+from ovr_digits.models.place import find_models
 
 _NOTES = """\
 Every case was read by `load_models` in a child process that was watched by Python's audit hooks

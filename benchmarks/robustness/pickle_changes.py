@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickletools
 import random
 
-from ovr_digits.modelfile import _STAND_INS
+from ovr_digits.models.modelfile import _STAND_INS
 
 _CODES = [opcode.code.encode("latin-1") for opcode in pickletools.opcodes]
 _NAMES = [f"{module}\n{name}\n".encode() for module, name in _STAND_INS]

@@ -60,8 +60,8 @@ def evaluate(
     """
     from ovr_digits.core.evaluation import evaluate_scores, measure_reliability
     from ovr_digits.data import load_split
-    from ovr_digits.modelfile import load_models
-    from ovr_digits.modelplace import find_models
+    from ovr_digits.models.modelfile import load_models
+    from ovr_digits.models.place import find_models
     from ovr_digits.parallel import collect
     from ovr_digits.progress import TerminalProgress
     from ovr_digits.report import FILES, check_folder, make_report, write_report

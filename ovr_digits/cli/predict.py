@@ -105,7 +105,7 @@ def predict(
     if not images:
         raise click.UsageError("Missing argument 'IMAGE...', or --batch SOURCE.")
 
-    from ovr_digits.modelfile import load_models
+    from ovr_digits.models.modelfile import load_models
     from ovr_digits.picture.answers import answer_pictures
 
     detectors = load_models(models)

@@ -59,7 +59,7 @@ def read(
       ovr-digits read page.png --save found.png
     """
     from ovr_digits.errors import DigitsError
-    from ovr_digits.modelfile import load_models
+    from ovr_digits.models.modelfile import load_models
     from ovr_digits.picture.number import read_number
 
     detectors = load_models(models)

@@ -312,7 +312,7 @@ def _learn_hand(extra: Path, as_json: bool) -> None:
     refuse_given(_NOT_WITH_EXTRA, "of a training from the beginning; leave out with --extra.")
     asked, given = click.get_current_context().params, given_parameters()
 
-    from ovr_digits.modelplace import is_shipped
+    from ovr_digits.models.place import is_shipped
 
     if "output" not in given and is_shipped(asked["output"]):
         raise click.UsageError(

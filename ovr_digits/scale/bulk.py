@@ -20,8 +20,8 @@ from ovr_digits.core.arrays import Float32
 from ovr_digits.core.detectors import DetectorArrays
 from ovr_digits.core.vote import VERDICTS, probabilities, verdict_places
 from ovr_digits.errors import DigitsError
-from ovr_digits.modelfile import load_bytes, parse_models
-from ovr_digits.modelplace import find_models
+from ovr_digits.models.modelfile import load_bytes, parse_models
+from ovr_digits.models.place import find_models
 from ovr_digits.progress import Progress
 from ovr_digits.scale.engine import open_engine
 from ovr_digits.scale.parquet_pieces import import_pyarrow

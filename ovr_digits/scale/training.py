@@ -23,7 +23,8 @@ from ovr_digits.detectors import detectors_of
 from ovr_digits.errors import DigitsError
 from ovr_digits.features import PatchKernelFeatures
 from ovr_digits.fitting import DetectorOptions, calibrate, learn_space
-from ovr_digits.modelfile import save_models
+from ovr_digits.models.modelfile import save_models
+from ovr_digits.models.stamp import stamp
 from ovr_digits.negatives import draw_negatives
 from ovr_digits.parallel import collect, resolve_jobs
 from ovr_digits.picture.mnist_form import IMAGE_SHAPE
@@ -50,7 +51,6 @@ from ovr_digits.scale.sources import (
     open_source,
 )
 from ovr_digits.sgd import BLOCK, learning_rate
-from ovr_digits.stamp import stamp
 from ovr_digits.training import MIN_SAMPLES, TrainingResult, provenance
 
 #: Pieces that there are at least, so that some can be held out, and parts differ little in size.

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ovr_digits.errors import DigitsError
-from ovr_digits.modelplace import ModelFileError, find_models, read_models
+from ovr_digits.models.place import ModelFileError, find_models, read_models
 from ovr_digits.web.hosts import served_hosts
 from ovr_digits.web.interrupts import interrupts_held
 from ovr_digits.web.limits import Limits

@@ -55,7 +55,7 @@ def start(content: Any, max_pixels: int) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     logging.disable()
     os.environ.update(dict.fromkeys(_THREADS, "1"))
-    from ovr_digits.modelfile import parse_models
+    from ovr_digits.models.modelfile import parse_models
 
     # The C library gives back large pieces of memory, and gets them anew for each picture, until
     # it has seen a larger one.

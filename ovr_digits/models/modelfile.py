@@ -26,7 +26,7 @@ from ovr_digits.core.arrays import Array
 from ovr_digits.core.detectors import DetectorArrays
 from ovr_digits.core.features import Branch, KernelLayer, LeadingAxes, n_positions
 from ovr_digits.core.views import VIEWS
-from ovr_digits.modelplace import MAX_BYTES, ModelFileError, find_models, read_models
+from ovr_digits.models.place import MAX_BYTES, ModelFileError, find_models, read_models
 
 _IMAGE_SHAPE = (28, 28)
 _N_DIGITS = 10

@@ -35,7 +35,7 @@ def find_models(path: str | os.PathLike[str] | None = None) -> Path:
 
 def _shipped() -> tuple[Path, ...]:
     """Where the file that ships may lie: inside the package, or beside it in a source checkout."""
-    package = Path(__file__).parent
+    package = Path(__file__).parents[1]
     return package / FILE_NAME, package.parent / FILE_NAME
 
 

@@ -1,0 +1,1 @@
+"""models.pkl: ten detectors in one file, read without running anything in it."""
