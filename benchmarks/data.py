@@ -17,7 +17,7 @@ class Data:
     ----------
     dataset : "mnist" or "digits"
     data_dir : str, optional
-        Folder of the MNIST files; default: see ``ovr_digits.data.load_split``.
+        Folder of the MNIST files; default: see ``ovr_digits.data.splits.load_split``.
     quick : bool
         Only the first images of each part.
     """
@@ -34,7 +34,7 @@ class Data:
 
     def load(self, part: str) -> tuple[Any, Any]:
         """Images (n, 784) uint8 and their digits (n,) uint8."""
-        from ovr_digits.data import load_split
+        from ovr_digits.data.splits import load_split
 
         split = load_split(self.dataset, part, self.data_dir)  # type: ignore[arg-type]
         return split.X[: self.limit(part)], split.y[: self.limit(part)]

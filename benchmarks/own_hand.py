@@ -100,7 +100,7 @@ class Experiment:
 
     def corrections(self, writer: Writer, count: int, rng: Any, folder: Path) -> int:
         """Let somebody draw and correct into a folder; the number of drawings that it took."""
-        from ovr_digits.corrections import keep_correction
+        from ovr_digits.data.corrections import keep_correction
         from ovr_digits.picture.answers import answer_pictures
 
         odd = sorted(writer.odd)
@@ -132,7 +132,7 @@ class Experiment:
     ) -> HandResult:
         """One writer's corrections, what was learnt from them, and later drawings."""
         from ovr_digits.core.evaluation import measure_reliability
-        from ovr_digits.corrections import load_corrections
+        from ovr_digits.data.corrections import load_corrections
         from ovr_digits.parallel import collect
         from ovr_digits.picture.photo import read_digit
 
@@ -224,7 +224,7 @@ def plot_forms(part: str, seed: int) -> Figure:
 @click.option("--later", type=click.IntRange(min=10), default=200, show_default=True)
 def main(setting: Setting, count: int, corrected: int, later: int) -> None:
     """Draw as people with odd digits do, correct, learn, and see how later drawings fare."""
-    from ovr_digits.corrections import load_corrections
+    from ovr_digits.data.corrections import load_corrections
     from ovr_digits.plots import save_figure
 
     experiment = Experiment(setting)

@@ -11,7 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from ovr_digits.data import load_split
+from ovr_digits.data.splits import load_split
 from ovr_digits.errors import DigitsError
 from ovr_digits.progress import TerminalProgress
 

@@ -25,7 +25,7 @@ from ovr_digits.core.features import (
 )
 from ovr_digits.core.occlusion import ink_effects
 from ovr_digits.core.views import VIEWS
-from ovr_digits.data import Split
+from ovr_digits.data.splits import Split
 from ovr_digits.models.modelfile import StoredSizes, load_with_sizes
 from ovr_digits.models.place import find_models
 from ovr_digits.parallel import collect, map_batches

@@ -25,7 +25,7 @@ from ovr_digits.core.evaluation import (
     precision_recall_curves,
     truth_leads,
 )
-from ovr_digits.data import Split
+from ovr_digits.data.splits import Split
 from ovr_digits.errors import DigitsError
 from ovr_digits.models.stamp import stamp
 from ovr_digits.page import Html, tag

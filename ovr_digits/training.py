@@ -11,7 +11,7 @@ from ovr_digits.checkpoint import Checkpoint, FolderCheckpoint
 from ovr_digits.core.arrays import Array
 from ovr_digits.core.evaluation import evaluate_scores
 from ovr_digits.curves import OnEpoch
-from ovr_digits.data import Dataset, Split, load_split
+from ovr_digits.data.splits import Dataset, Split, load_split
 from ovr_digits.detectors import OneVsRestDigits
 from ovr_digits.errors import DigitsError
 from ovr_digits.features import PatchKernelFeatures

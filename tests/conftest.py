@@ -10,7 +10,7 @@ import pytest
 from hypothesis import settings
 
 from ovr_digits import OneVsRestDigits, PatchKernelFeatures, save_models
-from ovr_digits.data import load_split
+from ovr_digits.data.splits import load_split
 
 # A machine that is busy with other things makes single examples slow, not wrong.
 settings.register_profile("unhurried", deadline=None)

@@ -21,8 +21,8 @@ from ovr_digits.adaptation import AdaptationOptions, adapt_detectors
 from ovr_digits.cli import main
 from ovr_digits.core.evaluation import measure_reliability
 from ovr_digits.core.vote import count_votes
-from ovr_digits.corrections import FILE_NAME, keep_correction
-from ovr_digits.data import load_split
+from ovr_digits.data.corrections import FILE_NAME, keep_correction
+from ovr_digits.data.splits import load_split
 from ovr_digits.detectors import detector_arrays, detectors_of
 from ovr_digits.models.modelfile import save_models
 from ovr_digits.models.stamp import stamp

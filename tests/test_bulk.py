@@ -33,8 +33,8 @@ from test_cli import (
 )
 
 from ovr_digits.core.vote import VERDICTS, count_votes
-from ovr_digits.data import load_split
-from ovr_digits.idx import write_idx
+from ovr_digits.data.idx import write_idx
+from ovr_digits.data.splits import load_split
 from ovr_digits.models.modelfile import load_models
 from ovr_digits.scale.bulk import ModelsFile, answer_piece
 from ovr_digits.scale.shards import Shards

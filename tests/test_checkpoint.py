@@ -18,7 +18,7 @@ from test_cli import assert_one_line, environment, run  # noqa: F401
 from ovr_digits import OneVsRestDigits, PatchKernelFeatures, checkpoint, coordinates, fitting
 from ovr_digits.checkpoint import FolderCheckpoint, random_state_array, set_random_state
 from ovr_digits.core.arrays import Array
-from ovr_digits.data import load_split
+from ovr_digits.data.splits import load_split
 from ovr_digits.errors import DigitsError
 from ovr_digits.negatives import draw_negatives
 

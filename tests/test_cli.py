@@ -28,9 +28,9 @@ from ovr_digits import training
 from ovr_digits.cli import main
 from ovr_digits.cli.terminal import confusion_lines
 from ovr_digits.core.evaluation import Evaluation
-from ovr_digits.data import Split
+from ovr_digits.data.idx import idx_bytes
+from ovr_digits.data.splits import Split
 from ovr_digits.errors import DigitsError
-from ovr_digits.idx import idx_bytes
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "examples"

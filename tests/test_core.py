@@ -37,7 +37,7 @@ from ovr_digits.core.features import (
 from ovr_digits.core.occlusion import ink_contributions
 from ovr_digits.core.views import VIEWS, bilinear_sample, fill_box
 from ovr_digits.core.vote import count_votes, probabilities
-from ovr_digits.data import load_split
+from ovr_digits.data.splits import load_split
 from ovr_digits.features import PatchKernelFeatures
 from ovr_digits.fitting import DetectorOptions, fit_detectors
 from ovr_digits.whitening import Covariances, Whitening, principal_axes

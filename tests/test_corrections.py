@@ -17,7 +17,7 @@ from PIL import Image, PngImagePlugin
 
 from ovr_digits import atomic
 from ovr_digits.core.vote import Vote, count_votes
-from ovr_digits.corrections import FILE_NAME, keep_correction, load_corrections
+from ovr_digits.data.corrections import FILE_NAME, keep_correction, load_corrections
 from ovr_digits.errors import DigitsError
 from ovr_digits.picture.photo import read_digit
 
@@ -29,7 +29,7 @@ import sys
 from pathlib import Path
 import numpy as np
 from ovr_digits.core.vote import count_votes
-from ovr_digits.corrections import keep_correction
+from ovr_digits.data.corrections import keep_correction
 vote = count_votes(np.zeros((1, 10)))[0]
 picture = Path(sys.argv[2]).read_bytes()
 for _ in range(int(sys.argv[3])):

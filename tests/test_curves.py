@@ -14,7 +14,7 @@ from sklearn.metrics import hinge_loss, log_loss
 
 from ovr_digits import DigitDetector, OneVsRestDigits, PatchKernelFeatures, fitting
 from ovr_digits.curves import EpochResult, Measures, measure
-from ovr_digits.data import load_split
+from ovr_digits.data.splits import load_split
 from ovr_digits.negatives import draw_negatives
 from ovr_digits.plots import plot_curves, save_figure
 

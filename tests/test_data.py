@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ovr_digits import data
-from ovr_digits.data import Split, cache_folder, load_split
+from ovr_digits.data import splits as data
+from ovr_digits.data.idx import idx_bytes, write_idx
+from ovr_digits.data.mnist import MNIST_FILES
+from ovr_digits.data.splits import Split, cache_folder, load_split
 from ovr_digits.errors import DigitsError
-from ovr_digits.idx import idx_bytes, write_idx
-from ovr_digits.mnist import MNIST_FILES
 
 STAND_IN = {
     name: np.random.default_rng(len(name) + i).integers(0, 10, shape, np.uint8)
@@ -212,7 +212,7 @@ def test_importing_is_cheap():
     import subprocess
 
     code = (
-        "import sys; import ovr_digits.data; "
+        "import sys; import ovr_digits.data.splits; "
         "print({'sklearn', 'requests', 'pooch', 'PIL'} & set(sys.modules))"
     )
     result = subprocess.run(

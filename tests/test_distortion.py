@@ -94,7 +94,7 @@ def test_the_same_seed_draws_the_same_copies(bars):
 
 @pytest.fixture(scope="module")
 def digits() -> tuple[np.ndarray, np.ndarray]:
-    from ovr_digits.data import load_split
+    from ovr_digits.data.splits import load_split
 
     split = load_split("digits", "train")
     return split.X[:400], split.y[:400]

@@ -36,12 +36,13 @@ from benchmarks.robustness.mirrors import (
     status,
     whole,
 )
-from ovr_digits import data, download
-from ovr_digits.data import load_split
-from ovr_digits.download import download_mnist
+from ovr_digits.data import download
+from ovr_digits.data import splits as data
+from ovr_digits.data.download import download_mnist
+from ovr_digits.data.idx import read_content, read_idx
+from ovr_digits.data.mnist import MNIST_FILES
+from ovr_digits.data.splits import load_split
 from ovr_digits.errors import DigitsError
-from ovr_digits.idx import read_content, read_idx
-from ovr_digits.mnist import MNIST_FILES
 from ovr_digits.progress import Progress
 
 FIRST = next(iter(FILES))

@@ -14,7 +14,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import estimator_checks_generator, parametrize_with_checks
 
 from ovr_digits import DigitDetector, OneVsRestDigits, PatchKernelFeatures
-from ovr_digits.data import load_split
+from ovr_digits.data.splits import load_split
 
 
 def small_features(**options: Any) -> PatchKernelFeatures:

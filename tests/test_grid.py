@@ -13,7 +13,7 @@ from matplotlib.colors import to_hex
 from PIL import Image
 
 from ovr_digits import load_models
-from ovr_digits.data import load_split
+from ovr_digits.data.splits import load_split
 from ovr_digits.picture.answers import SampleAnswer, answer_samples
 from ovr_digits.plots import plot_votes
 

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from ovr_digits.data.idx import decompress, idx_bytes, parse_idx, read_content, read_idx, write_idx
 from ovr_digits.errors import DigitsError
-from ovr_digits.idx import decompress, idx_bytes, parse_idx, read_content, read_idx, write_idx
 
 ARRAY = np.arange(24, dtype=np.uint8).reshape(2, 3, 4)
 

@@ -18,7 +18,7 @@ from ovr_digits import load_models
 from ovr_digits.core.features import Branch, KernelLayer
 from ovr_digits.core.occlusion import ink_effects
 from ovr_digits.core.views import VIEWS
-from ovr_digits.data import Split, load_split
+from ovr_digits.data.splits import Split, load_split
 from ovr_digits.inspection import (
     VIEW_MEANINGS,
     DetectorPortrait,

@@ -25,10 +25,10 @@ import pytest
 from PIL import Image
 
 from ovr_digits.cli import terminal
-from ovr_digits.data import load_split
-from ovr_digits.idx import idx_bytes
-from ovr_digits.mnist import MNIST_FILES
-from ovr_digits.summary import choose_samples, summarise
+from ovr_digits.data.idx import idx_bytes
+from ovr_digits.data.mnist import MNIST_FILES
+from ovr_digits.data.splits import load_split
+from ovr_digits.data.summary import choose_samples, summarise
 
 TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS = MNIST_FILES
 RNG = np.random.default_rng(0)
@@ -43,7 +43,7 @@ DIGESTS = {name: hashlib.sha256(content).hexdigest() for name, content in CONTEN
 
 # All that read MNIST_FILES are imported after it is replaced.
 WITH_STAND_IN = f"""
-from ovr_digits import mnist
+from ovr_digits.data import mnist
 mnist.MNIST_FILES = {DIGESTS}
 from ovr_digits.cli import main
 main(prog_name="ovr-digits")

@@ -101,7 +101,7 @@ def test_plain_pickle_gives_ten_binary_classifiers(models, digit_images):
 
 def test_each_detector_knows_its_own_digit(models):
     """Not only are there ten of them: number d is the one for digit d."""
-    from ovr_digits.data import load_split
+    from ovr_digits.data.splits import load_split
 
     split = load_split("digits", "test")
     scores = load_models(models).decision_function(split.X[:200])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ovr_digits import OneVsRestDigits, PatchKernelFeatures
-from ovr_digits.data import load_split
+from ovr_digits.data.splits import load_split
 from ovr_digits.negatives import draw_negatives
 
 N = 400

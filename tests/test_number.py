@@ -22,7 +22,7 @@ from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageFont, ImageOps
 
 from ovr_digits import load_models
 from ovr_digits.core.detectors import DetectorArrays
-from ovr_digits.data import load_split
+from ovr_digits.data.splits import load_split
 from ovr_digits.errors import DigitsError
 from ovr_digits.picture.ink import find_ink
 from ovr_digits.picture.lines import find_layout

@@ -385,7 +385,7 @@ def test_several_digits_are_a_number(paper):
 
 
 def test_a_correction_is_kept_and_read_back(opened, keeping_service, kept):
-    from ovr_digits.corrections import load_corrections
+    from ovr_digits.data.corrections import load_corrections
 
     paper = opened(keeping_service)
     assert not any(kept.iterdir())

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from ovr_digits import load_models
-from ovr_digits.data import load_split
+from ovr_digits.data.splits import load_split
 
 ROOT = Path(__file__).resolve().parent.parent
 

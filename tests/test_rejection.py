@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from ovr_digits import load_models
-from ovr_digits.data import load_split
+from ovr_digits.data.splits import load_split
 
 ROOT = Path(__file__).resolve().parent.parent
 

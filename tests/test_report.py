@@ -20,7 +20,7 @@ from sklearn.metrics import average_precision_score
 
 from ovr_digits import load_models, report
 from ovr_digits.core.evaluation import Evaluation, find_mistakes, find_unsure
-from ovr_digits.data import Split, load_split
+from ovr_digits.data.splits import Split, load_split
 
 PICTURES = [name for name in report.FILES if name.endswith(".png")]
 

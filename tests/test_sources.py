@@ -21,9 +21,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from ovr_digits.data import load_split
+from ovr_digits.data.idx import write_idx
+from ovr_digits.data.splits import load_split
 from ovr_digits.errors import DigitsError
-from ovr_digits.idx import write_idx
 from ovr_digits.picture.photo import read_digit, read_sample
 from ovr_digits.scale.files import FileNames, FoundFile, shown
 from ovr_digits.scale.folder_pieces import PictureIndex, open_folder

@@ -26,11 +26,11 @@ from ovr_digits import (
 )
 from ovr_digits.cli import main as ovr_digits
 from ovr_digits.core.vote import count_votes
-from ovr_digits.corrections import keep_correction, load_corrections
-from ovr_digits.data import load_split
+from ovr_digits.data.corrections import keep_correction, load_corrections
+from ovr_digits.data.idx import idx_bytes
+from ovr_digits.data.mnist import MNIST_FILES
+from ovr_digits.data.splits import load_split
 from ovr_digits.errors import DigitsError
-from ovr_digits.idx import idx_bytes
-from ovr_digits.mnist import MNIST_FILES
 
 _TRAIN = ("train", "--dataset", "digits", "--limit", "120", "--preset", "fast", "--epochs", "3")
 

@@ -18,7 +18,8 @@ from typing import Any
 from benchmarks.robustness.crash_jobs import Job
 from benchmarks.robustness.crash_kills import Tally, begin, ended, look_wrong, prepared, undisturbed
 from benchmarks.robustness.crash_run import Run
-from ovr_digits import checkpoint, corrections
+from ovr_digits import checkpoint
+from ovr_digits.data import corrections
 from ovr_digits.errors import DigitsError
 
 

@@ -23,8 +23,8 @@ from time import time
 
 import numpy as np
 
-from ovr_digits.idx import idx_bytes
-from ovr_digits.mnist import MNIST_FILES
+from ovr_digits.data.idx import idx_bytes
+from ovr_digits.data.mnist import MNIST_FILES
 
 Reply = Callable[[BaseHTTPRequestHandler], None]
 

@@ -174,7 +174,7 @@ _NAMES: list[tuple[str, str]] = [
     ("sklearn.pipeline", "Pipeline"), ("sklearn.preprocessing", "FunctionTransformer"),
     ("sklearn.linear_model", "SGDClassifier"), ("sklearn.datasets", "fetch_openml"),
     ("ovr_digits.models.modelfile", "load_models"), ("ovr_digits.models.modelfile", "save_models"),
-    ("ovr_digits.atomic", "write_bytes"), ("ovr_digits.download", "download"),
+    ("ovr_digits.atomic", "write_bytes"), ("ovr_digits.data.download", "download"),
     ("ovr_digits.models.modelfile", "_Detector"), ("ovr_digits.detectors", "OneVsRestDigits"),
     ("torch._utils", "_rebuild_tensor_v2"), ("torch.storage", "_load_from_bytes"),
     ("pandas", "read_pickle"), ("dill._dill", "_create_function"), ("cloudpickle", "loads"),

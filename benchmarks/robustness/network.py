@@ -27,7 +27,7 @@ from benchmarks.options import results_option
 from benchmarks.report import conditions_text, markdown_table
 from benchmarks.robustness.mirrors import FILES, Fault, Mirror, faults_at, refusing, whole
 from benchmarks.store import write_json, write_text
-from ovr_digits.idx import read_content
+from ovr_digits.data.idx import read_content
 
 _POSITIONS = ["first mirror", "all mirrors", *FILES]
 #: Megabytes that a download may take up; what is unpacked is held to 100 MB, and held twice.
@@ -38,7 +38,7 @@ _START = 30.0
 _CHILD = """
 import functools, json, socket, sys
 from benchmarks.robustness.mirrors import FILES, broken_look_up
-from ovr_digits import download
+from ovr_digits.data import download
 from ovr_digits.cli import main
 timeout, time_limit = json.loads(sys.argv[1])
 socket.getaddrinfo = broken_look_up(4 * time_limit, socket.getaddrinfo)

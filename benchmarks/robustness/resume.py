@@ -23,7 +23,7 @@ from benchmarks.measure import ROOT
 from benchmarks.report import conditions_text, markdown_table
 from benchmarks.store import Record, write_json, write_text
 from ovr_digits import load_models
-from ovr_digits.data import load_split
+from ovr_digits.data.splits import load_split
 
 _NOTES = """\
 `ovr-digits train --preset {preset}` on {dataset}: undisturbed, with a checkpoint, and killed with

@@ -11,7 +11,7 @@ from typing import Any
 def small_detectors() -> list[Any]:
     """Ten detectors, learnt in a second or two from digits that scikit-learn brings along."""
     from ovr_digits import OneVsRestDigits, PatchKernelFeatures
-    from ovr_digits.data import load_split
+    from ovr_digits.data.splits import load_split
 
     split = load_split("digits", "train")
     features = PatchKernelFeatures(n_anchors=(2, 3), random_state=0)

@@ -80,8 +80,8 @@ def write_many(n: int, work: Path) -> None:
     """Write n digits, those of MNIST again and again, as IDX files."""
     import numpy as np
 
-    from ovr_digits.data import load_split
-    from ovr_digits.idx import idx_bytes
+    from ovr_digits.data.idx import idx_bytes
+    from ovr_digits.data.splits import load_split
 
     split = load_split("mnist", "train")
     with (work / "many-images-idx3-ubyte").open("wb") as file:

@@ -55,7 +55,7 @@ def compare(
       ovr-digits compare old.pkl new.pkl --dataset digits --json
     """
     from ovr_digits.core.evaluation import compare_scores
-    from ovr_digits.data import load_split
+    from ovr_digits.data.splits import load_split
     from ovr_digits.models.modelfile import load_models
     from ovr_digits.parallel import collect
     from ovr_digits.progress import TerminalProgress

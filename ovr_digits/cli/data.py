@@ -62,7 +62,7 @@ def data(context: click.Context, dataset: str, data_dir: Path | None, as_json: b
             raise click.UsageError(f"options go after the command: data {name} OPTIONS")
         return
 
-    from ovr_digits.inventory import take_inventory
+    from ovr_digits.data.inventory import take_inventory
 
     inventory = take_inventory(data_dir)
     usable = inventory.is_usable(dataset)  # type: ignore[arg-type]
@@ -98,8 +98,8 @@ def download(data_dir: Path | None, as_json: bool) -> None:
       ovr-digits data download
       ovr-digits data download --data-dir mnist
     """
-    from ovr_digits.data import cache_folder, place_in_use
-    from ovr_digits.download import download_mnist
+    from ovr_digits.data.download import download_mnist
+    from ovr_digits.data.splits import cache_folder, place_in_use
     from ovr_digits.progress import TerminalProgress
 
     folder = cache_folder() if data_dir is None else data_dir
@@ -158,9 +158,9 @@ def show(
             if context.get_parameter_source(name) != ParameterSource.DEFAULT:
                 raise click.UsageError(f"--index is one sample: --{name} does not go with it.")
 
-    from ovr_digits.data import load_split
+    from ovr_digits.data.splits import load_split
+    from ovr_digits.data.summary import choose_samples
     from ovr_digits.progress import TerminalProgress
-    from ovr_digits.summary import choose_samples
 
     with TerminalProgress() as progress:
         split = load_split(dataset, part, data_dir, progress)  # type: ignore[arg-type]
@@ -224,9 +224,9 @@ def summary(
       ovr-digits data summary --split test --save means.png
       ovr-digits data summary --dataset digits --json
     """
-    from ovr_digits.data import load_split
+    from ovr_digits.data.splits import load_split
+    from ovr_digits.data.summary import summarise
     from ovr_digits.progress import TerminalProgress
-    from ovr_digits.summary import summarise
 
     with TerminalProgress() as progress:
         split = load_split(dataset, part, data_dir, progress)  # type: ignore[arg-type]

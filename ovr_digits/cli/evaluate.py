@@ -59,7 +59,7 @@ def evaluate(
       ovr-digits evaluate --dataset digits --models mine.pkl --json
     """
     from ovr_digits.core.evaluation import evaluate_scores, measure_reliability
-    from ovr_digits.data import load_split
+    from ovr_digits.data.splits import load_split
     from ovr_digits.models.modelfile import load_models
     from ovr_digits.models.place import find_models
     from ovr_digits.parallel import collect

@@ -81,7 +81,7 @@ def inspect(
 def _save_pictures(
     inspection: Inspection, folder: Path, dataset: str | None, data_dir: Path | None, jobs: int
 ) -> None:
-    from ovr_digits.data import load_split
+    from ovr_digits.data.splits import load_split
     from ovr_digits.inspection import portray_detectors, show_anchors
     from ovr_digits.plots import make_folder, plot_anchors, plot_detectors, save_figure
     from ovr_digits.progress import TerminalProgress

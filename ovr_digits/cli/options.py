@@ -105,7 +105,7 @@ def _paths_of(parameter: click.Parameter) -> list[Path]:
     if value is None or not isinstance(parameter.type, click.Path):
         return []
     if parameter.name == "data_dir":
-        from ovr_digits.mnist import MNIST_FILES
+        from ovr_digits.data.mnist import MNIST_FILES
 
         return [value / f"{name}{packed}" for name in MNIST_FILES for packed in ("", ".gz")]
     return [value]

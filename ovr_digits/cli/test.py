@@ -57,7 +57,7 @@ def test(
       ovr-digits test --count 25 --save votes.png
       ovr-digits test --index 4 --json
     """
-    from ovr_digits.data import load_split
+    from ovr_digits.data.splits import load_split
     from ovr_digits.models.modelfile import load_models
     from ovr_digits.picture.answers import answer_samples, random_indices
     from ovr_digits.progress import TerminalProgress

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from numpy.typing import NDArray
 
+from ovr_digits.data.summary import Summary
 from ovr_digits.plots.style import (
     QUIET,
     WINNER,
@@ -17,7 +18,6 @@ from ovr_digits.plots.style import (
     in_own_style,
     set_title,
 )
-from ovr_digits.summary import Summary
 
 
 @in_own_style

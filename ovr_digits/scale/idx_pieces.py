@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ovr_digits.data.idx import GZIP_MAGIC, HEADER_BYTES, parse_header, read_idx
 from ovr_digits.errors import DigitsError
 from ovr_digits.files import read_bytes
-from ovr_digits.idx import GZIP_MAGIC, HEADER_BYTES, parse_header, read_idx
 from ovr_digits.picture.mnist_form import IMAGE_SHAPE
 from ovr_digits.scale.files import find_file, shown, unreachable
 from ovr_digits.scale.pieces import (

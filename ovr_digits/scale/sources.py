@@ -19,10 +19,10 @@ from ovr_digits.core.distortion import (
     draw_distortions,
 )
 from ovr_digits.core.features import as_images
-from ovr_digits.data import Dataset, Split, load_split, place_in_use
+from ovr_digits.data.idx import GZIP_MAGIC, IDX_MAGIC
+from ovr_digits.data.splits import Dataset, Split, load_split, place_in_use
 from ovr_digits.errors import DigitsError
 from ovr_digits.files import read_bytes
-from ovr_digits.idx import GZIP_MAGIC, IDX_MAGIC
 from ovr_digits.picture.mnist_form import IMAGE_SHAPE
 from ovr_digits.picture.photo import endings
 from ovr_digits.progress import Progress

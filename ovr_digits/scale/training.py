@@ -18,7 +18,7 @@ from ovr_digits.core.detectors import DetectorArrays
 from ovr_digits.core.distortion import MEDIUM
 from ovr_digits.core.evaluation import evaluate_scores
 from ovr_digits.core.features import as_images
-from ovr_digits.data import Dataset, load_split
+from ovr_digits.data.splits import Dataset, load_split
 from ovr_digits.detectors import detectors_of
 from ovr_digits.errors import DigitsError
 from ovr_digits.features import PatchKernelFeatures

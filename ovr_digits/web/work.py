@@ -170,7 +170,7 @@ def keep(content_type: str, body: bytes, label: int, folder: Path, max_kept: int
     DigitsError
         Where it cannot be read or kept.
     """
-    from ovr_digits.corrections import keep_correction
+    from ovr_digits.data.corrections import keep_correction
 
     _, picture = _checked(content_type, body)
     vote = _answer("", picture).vote

@@ -20,10 +20,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ovr_digits.download import download_mnist
+from ovr_digits.data.download import download_mnist
+from ovr_digits.data.idx import parse_idx, read_content
+from ovr_digits.data.mnist import MNIST_FILES, MNIST_PARTS, find_files
 from ovr_digits.errors import DigitsError
-from ovr_digits.idx import parse_idx, read_content
-from ovr_digits.mnist import MNIST_FILES, MNIST_PARTS, find_files
 from ovr_digits.progress import Progress
 
 Dataset = Literal["mnist", "digits"]

@@ -9,8 +9,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from ovr_digits.data.idx import parse_idx, read_content
 from ovr_digits.errors import DigitsError
-from ovr_digits.idx import parse_idx, read_content
 
 #: The files of MNIST and the SHA-256 of their uncompressed bytes.
 MNIST_FILES: Mapping[str, str] = MappingProxyType(

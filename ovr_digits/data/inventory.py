@@ -9,9 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from ovr_digits.data import Dataset, place_in_use, search_places
-from ovr_digits.errors import DigitsError
-from ovr_digits.mnist import (
+from ovr_digits.data.mnist import (
     MNIST_FILES,
     MNIST_PARTS,
     FileCheck,
@@ -19,6 +17,8 @@ from ovr_digits.mnist import (
     check_file,
     find_files,
 )
+from ovr_digits.data.splits import Dataset, place_in_use, search_places
+from ovr_digits.errors import DigitsError
 
 #: In scikit-learn: one digit a line.
 _BUNDLED_FILE = "datasets/data/digits.csv.gz"
