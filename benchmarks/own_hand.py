@@ -118,8 +118,8 @@ class Experiment:
 
     def learn(self, kept: Images, labels: Images) -> tuple[DetectorArrays, float]:
         """Models that have learnt from kept digits, and the seconds that this took."""
-        from ovr_digits.adaptation import adapt_detectors
-        from ovr_digits.detectors import detector_arrays
+        from ovr_digits.learn.adaptation import adapt_detectors
+        from ovr_digits.learn.detectors import detector_arrays
 
         start = time.perf_counter()
         adapted = adapt_detectors(

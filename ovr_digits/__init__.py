@@ -12,12 +12,12 @@ __version__ = "0.1.0"
 # no scikit-learn never loads it.
 _HOMES = {
     "Branch": "ovr_digits.core.features",
-    "DigitDetector": "ovr_digits.detectors",
+    "DigitDetector": "ovr_digits.learn.detectors",
     "DigitsError": "ovr_digits.errors",
     "KernelLayer": "ovr_digits.core.features",
     "LeadingAxes": "ovr_digits.core.features",
-    "OneVsRestDigits": "ovr_digits.detectors",
-    "PatchKernelFeatures": "ovr_digits.features",
+    "OneVsRestDigits": "ovr_digits.learn.detectors",
+    "PatchKernelFeatures": "ovr_digits.learn.features",
     "Vote": "ovr_digits.core.vote",
     "count_votes": "ovr_digits.core.vote",
     "load_models": "ovr_digits.models.modelfile",
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 
     from ovr_digits.core.features import Branch, KernelLayer, LeadingAxes
     from ovr_digits.core.vote import Vote, count_votes
-    from ovr_digits.detectors import DigitDetector, OneVsRestDigits
     from ovr_digits.errors import DigitsError
-    from ovr_digits.features import PatchKernelFeatures
+    from ovr_digits.learn.detectors import DigitDetector, OneVsRestDigits
+    from ovr_digits.learn.features import PatchKernelFeatures
     from ovr_digits.models.modelfile import load_models, save_models
     from ovr_digits.picture.number import read_number
     from ovr_digits.picture.photo import read_digit

@@ -16,18 +16,19 @@ from click.testing import CliRunner, Result
 from PIL import Image
 from sklearn.linear_model import SGDClassifier
 
-from ovr_digits import load_models, retraining
-from ovr_digits.adaptation import AdaptationOptions, adapt_detectors
+from ovr_digits import load_models
 from ovr_digits.cli import main
 from ovr_digits.core.evaluation import measure_reliability
 from ovr_digits.core.vote import count_votes
 from ovr_digits.data.corrections import FILE_NAME, keep_correction
 from ovr_digits.data.splits import load_split
-from ovr_digits.detectors import detector_arrays, detectors_of
+from ovr_digits.learn import retraining
+from ovr_digits.learn.adaptation import AdaptationOptions, adapt_detectors
+from ovr_digits.learn.detectors import detector_arrays, detectors_of
+from ovr_digits.learn.retraining import RetrainingOptions, retrain, with_adaptation
 from ovr_digits.models.modelfile import save_models
 from ovr_digits.models.stamp import stamp
 from ovr_digits.parallel import collect
-from ovr_digits.retraining import RetrainingOptions, retrain, with_adaptation
 
 #: Rows of the digits inside scikit-learn that the tiny models have not seen.
 UNSEEN = slice(600, 1500)

@@ -15,12 +15,13 @@ import numpy as np
 import pytest
 from test_cli import assert_one_line, environment, run  # noqa: F401
 
-from ovr_digits import OneVsRestDigits, PatchKernelFeatures, checkpoint, coordinates, fitting
-from ovr_digits.checkpoint import FolderCheckpoint, random_state_array, set_random_state
+from ovr_digits import OneVsRestDigits, PatchKernelFeatures
 from ovr_digits.core.arrays import Array
 from ovr_digits.data.splits import load_split
 from ovr_digits.errors import DigitsError
-from ovr_digits.negatives import draw_negatives
+from ovr_digits.learn import checkpoint, coordinates, fitting
+from ovr_digits.learn.checkpoint import FolderCheckpoint, random_state_array, set_random_state
+from ovr_digits.learn.negatives import draw_negatives
 
 TRAIN = ("train", "--dataset", "digits", "--limit", "300", "--epochs", "4")
 
@@ -101,7 +102,7 @@ def test_a_fit_that_dies_at_any_save_goes_on_to_the_same(tmp_path, monkeypatch, 
 
 
 def test_negatives_go_on(tmp_path, monkeypatch):
-    monkeypatch.setattr("ovr_digits.negatives._PIECE", 10)
+    monkeypatch.setattr("ovr_digits.learn.negatives._PIECE", 10)
     digits = load_split("digits", "train").X
     plain = draw_negatives(35, digits, 3)
     begun = Mortal(tmp_path, True, fail)

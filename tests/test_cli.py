@@ -24,13 +24,13 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from ovr_digits import training
 from ovr_digits.cli import main
 from ovr_digits.cli.terminal import confusion_lines
 from ovr_digits.core.evaluation import Evaluation
 from ovr_digits.data.idx import idx_bytes
 from ovr_digits.data.splits import Split
 from ovr_digits.errors import DigitsError
+from ovr_digits.learn import training
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "examples"

@@ -17,8 +17,6 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import ovr_digits
-from ovr_digits import fitting
-from ovr_digits.coordinates import PRODUCT_SCALE, CoordinateSpace
 from ovr_digits.core.detectors import detector_scores
 from ovr_digits.core.features import (
     Branch,
@@ -38,9 +36,11 @@ from ovr_digits.core.occlusion import ink_contributions
 from ovr_digits.core.views import VIEWS, bilinear_sample, fill_box
 from ovr_digits.core.vote import count_votes, probabilities
 from ovr_digits.data.splits import load_split
-from ovr_digits.features import PatchKernelFeatures
-from ovr_digits.fitting import DetectorOptions, fit_detectors
-from ovr_digits.whitening import Covariances, Whitening, principal_axes
+from ovr_digits.learn import fitting
+from ovr_digits.learn.coordinates import PRODUCT_SCALE, CoordinateSpace
+from ovr_digits.learn.features import PatchKernelFeatures
+from ovr_digits.learn.fitting import DetectorOptions, fit_detectors
+from ovr_digits.learn.whitening import Covariances, Whitening, principal_axes
 
 PACKAGE = Path(ovr_digits.__file__).parent
 

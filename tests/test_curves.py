@@ -12,10 +12,11 @@ from PIL import Image
 from sklearn.base import clone
 from sklearn.metrics import hinge_loss, log_loss
 
-from ovr_digits import DigitDetector, OneVsRestDigits, PatchKernelFeatures, fitting
-from ovr_digits.curves import EpochResult, Measures, measure
+from ovr_digits import DigitDetector, OneVsRestDigits, PatchKernelFeatures
 from ovr_digits.data.splits import load_split
-from ovr_digits.negatives import draw_negatives
+from ovr_digits.learn import fitting
+from ovr_digits.learn.curves import EpochResult, Measures, measure
+from ovr_digits.learn.negatives import draw_negatives
 from ovr_digits.plots import plot_curves, save_figure
 
 MARGINS = [-3, -1, -0.5, 0.5, 1, 4]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ovr_digits import fitting
 from ovr_digits.core.distortion import (
     MEDIUM,
     Distortions,
@@ -13,8 +12,9 @@ from ovr_digits.core.distortion import (
     apply_distortions,
     draw_distortions,
 )
-from ovr_digits.detectors import OneVsRestDigits
-from ovr_digits.features import PatchKernelFeatures
+from ovr_digits.learn import fitting
+from ovr_digits.learn.detectors import OneVsRestDigits
+from ovr_digits.learn.features import PatchKernelFeatures
 
 NOTHING = DistortionStrength(rotation=0, scale=0, shear=0, shift=0, elastic=0)
 

@@ -26,10 +26,10 @@ from ovr_digits.inspection import (
     portray_detectors,
     show_anchors,
 )
+from ovr_digits.learn.presets import PRESETS
 from ovr_digits.models.modelfile import parse_models
 from ovr_digits.picture.photo import read_digit
 from ovr_digits.plots import plot_anchors, plot_detectors, png_bytes
-from ovr_digits.presets import PRESETS
 
 ROOT = Path(__file__).resolve().parent.parent
 

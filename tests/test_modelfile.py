@@ -386,15 +386,15 @@ FOREIGN: dict[str, tuple[bytes, str]] = {
     "load_models itself": (GLOBAL % (b"ovr_digits.models.modelfile", b"load_models"), "load_models"),
     "save_models": (GLOBAL % (b"ovr_digits.models.modelfile", b"save_models"), "save_models"),
     "a method": (
-        b"\x80\x04" + text("ovr_digits.detectors") + text("DigitDetector.fit") + b"\x93.",
-        "ovr_digits.detectors.DigitDetector.fit",
+        b"\x80\x04" + text("ovr_digits.learn.detectors") + text("DigitDetector.fit") + b"\x93.",
+        "ovr_digits.learn.detectors.DigitDetector.fit",
     ),
     "dunder": (
         b"\x80\x04" + text("numpy") + text("ndarray.__class__") + b"\x93.",
         "numpy.ndarray.__class__",
     ),
     "the ten with their vote": (
-        GLOBAL % (b"ovr_digits.detectors", b"OneVsRestDigits"),
+        GLOBAL % (b"ovr_digits.learn.detectors", b"OneVsRestDigits"),
         "OneVsRestDigits",
     ),
     "copyreg._reconstructor": (

@@ -7,7 +7,7 @@ import pytest
 
 from ovr_digits import OneVsRestDigits, PatchKernelFeatures
 from ovr_digits.data.splits import load_split
-from ovr_digits.negatives import draw_negatives
+from ovr_digits.learn.negatives import draw_negatives
 
 N = 400
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ovr_digits import sgd
-from ovr_digits.sgd import AveragedSGD, SGDOptions, pass_over
+from ovr_digits.learn import sgd
+from ovr_digits.learn.sgd import AveragedSGD, SGDOptions, pass_over
 
 HINGE = SGDOptions("hinge", alpha=1e-6, step=1.0)
 

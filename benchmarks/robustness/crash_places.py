@@ -18,9 +18,9 @@ from typing import Any
 from benchmarks.robustness.crash_jobs import Job
 from benchmarks.robustness.crash_kills import Tally, begin, ended, look_wrong, prepared, undisturbed
 from benchmarks.robustness.crash_run import Run
-from ovr_digits import checkpoint
 from ovr_digits.data import corrections
 from ovr_digits.errors import DigitsError
+from ovr_digits.learn import checkpoint
 
 
 def _refused(job: Job, folder: Path, run: Run) -> str | None:

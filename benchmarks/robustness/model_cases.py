@@ -94,7 +94,7 @@ def _stack_global(module: str, name: str) -> bytes:
     return _text(module) + _text(name) + b"\x93"
 
 
-_DETECTOR = _global("ovr_digits.detectors", "DigitDetector")
+_DETECTOR = _global("ovr_digits.learn.detectors", "DigitDetector")
 _RECONSTRUCT = _global("numpy._core.multiarray", "_reconstruct")
 _FROM_BUFFER = _global("numpy._core.numeric", "_frombuffer")
 _NDARRAY = _global("numpy", "ndarray")
@@ -135,7 +135,7 @@ _LIVE: list[tuple[str, str, tuple[Any, ...]]] = [
     ("logging", "FileHandler", (CANARY,)),
     ("ovr_digits.atomic", "os.mkdir", (CANARY,)),
     ("ovr_digits.models.modelfile", "os.system", (f"touch {CANARY}",)),
-    ("ovr_digits.detectors", "np.savetxt", (CANARY, [1])),
+    ("ovr_digits.learn.detectors", "np.savetxt", (CANARY, [1])),
     ("pickle", "loads", (pickle.dumps(0)[:2] + b"cos\nmkdir\n" + _text(CANARY) + b"\x85R.",)),
 ]
 
@@ -175,7 +175,7 @@ _NAMES: list[tuple[str, str]] = [
     ("sklearn.linear_model", "SGDClassifier"), ("sklearn.datasets", "fetch_openml"),
     ("ovr_digits.models.modelfile", "load_models"), ("ovr_digits.models.modelfile", "save_models"),
     ("ovr_digits.atomic", "write_bytes"), ("ovr_digits.data.download", "download"),
-    ("ovr_digits.models.modelfile", "_Detector"), ("ovr_digits.detectors", "OneVsRestDigits"),
+    ("ovr_digits.models.modelfile", "_Detector"), ("ovr_digits.learn.detectors", "OneVsRestDigits"),
     ("torch._utils", "_rebuild_tensor_v2"), ("torch.storage", "_load_from_bytes"),
     ("pandas", "read_pickle"), ("dill._dill", "_create_function"), ("cloudpickle", "loads"),
     ("no_such_module_at_all", "x"), ("a" * 5000, "b"),
@@ -193,11 +193,11 @@ _SHADOWS: list[tuple[str, str]] = [
     ("numpy", "sys.exit"), ("numpy.core", "multiarray._reconstruct"),
     ("numpy", "_core.multiarray._reconstruct"),
     ("numpy.core.multiarray", "_reconstruct.__globals__"), ("numpy.core.umath", "_reconstruct"),
-    ("ovr_digits.detectors", "DigitDetector.__init__"), ("ovr_digits.detectors", "np"),
-    ("ovr_digits.detectors", "DigitDetector.__init__.__globals__"), ("ovr_digits", "detectors"),
-    ("ovr_digits.detectors", "DigitDetector.fit"), ("ovr_digits.detectors", "Digitdetector"),
+    ("ovr_digits.learn.detectors", "DigitDetector.__init__"), ("ovr_digits.learn.detectors", "np"),
+    ("ovr_digits.learn.detectors", "DigitDetector.__init__.__globals__"), ("ovr_digits", "detectors"),
+    ("ovr_digits.learn.detectors", "DigitDetector.fit"), ("ovr_digits.learn.detectors", "Digitdetector"),
     ("ovr_digits.core.features", "Branch.__class__"), ("ovr_digits.core.features", "math.sqrt"),
-    ("ovr_digits.core.features", "KernelLayer.__mro__"), ("ovr_digits.features", "Branch"),
+    ("ovr_digits.core.features", "KernelLayer.__mro__"), ("ovr_digits.learn.features", "Branch"),
     ("sklearn.linear_model._stochastic_gradient", "SGDClassifier.fit"),
     ("sklearn.linear_model._stochastic_gradient", "np.savetxt"),
     ("sklearn.linear_model.stochastic_gradient", "SGDClassifier"), ("_codecs", "decode"),

@@ -45,7 +45,7 @@ def answer_at_once(part: int, weights: Sequence[Any]) -> Any:
 
 def parts_a_second(n_workers: int) -> float:
     """Parts that can be handed out, and their results put together, where they are no work."""
-    from ovr_digits.checkpoint import Checkpoint
+    from ovr_digits.learn.checkpoint import Checkpoint
     from ovr_digits.progress import Progress
     from ovr_digits.scale.engine import open_engine
     from ovr_digits.scale.training import Course

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
     from ovr_digits.core.evaluation import Evaluation
     from ovr_digits.core.vote import Vote
-    from ovr_digits.curves import EpochResult
     from ovr_digits.data.inventory import Inventory, Place
     from ovr_digits.data.mnist import FileCheck
     from ovr_digits.data.splits import Dataset, Split
     from ovr_digits.data.summary import Summary
+    from ovr_digits.learn.curves import EpochResult
 
 NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 BLANK = "no ink on it, and so no digit"

@@ -24,10 +24,10 @@ from ovr_digits.cli.options import (
     seed_option,
     tidy_errors,
 )
-from ovr_digits.presets import DETECTOR_LOSSES, NEGATIVES, PARTS, PRESETS
+from ovr_digits.learn.presets import DETECTOR_LOSSES, NEGATIVES, PARTS, PRESETS
 
 if TYPE_CHECKING:
-    from ovr_digits.training import TrainingResult
+    from ovr_digits.learn.training import TrainingResult
 
 #: Options of a training from a stream, by the names that its settings have.
 _OF_STREAM = (
@@ -221,10 +221,10 @@ def train(
         )
 
     from ovr_digits.atomic import check_writable
-    from ovr_digits.curves import EpochLog, EpochResult
+    from ovr_digits.learn.curves import EpochLog, EpochResult
+    from ovr_digits.learn.training import TrainingOptions
+    from ovr_digits.learn.training import train as run
     from ovr_digits.progress import TerminalProgress
-    from ovr_digits.training import TrainingOptions
-    from ovr_digits.training import train as run
 
     options = TrainingOptions(
         dataset=dataset,  # type: ignore[arg-type]
@@ -319,8 +319,8 @@ def _learn_hand(extra: Path, as_json: bool) -> None:
             "here the default output is the models.pkl that ships; name another with --output."
         )
 
+    from ovr_digits.learn.retraining import RetrainingOptions, retrain
     from ovr_digits.progress import TerminalProgress
-    from ovr_digits.retraining import RetrainingOptions, retrain
 
     options = RetrainingOptions(
         extra=extra,

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator
 
-from ovr_digits.curves import EpochResult, Measures
+from ovr_digits.learn.curves import EpochResult, Measures
 from ovr_digits.plots.style import (
     FIRED,
     WINNER,

@@ -14,14 +14,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ovr_digits.coordinates import CoordinateSpace, Inputs
 from ovr_digits.core.arrays import Bools, Float32, Float64, Floats
 from ovr_digits.core.distortion import apply_distortions, draw_distortions
 from ovr_digits.core.features import Branch, as_images, branch_features
-from ovr_digits.fitting import DetectorOptions
+from ovr_digits.learn.coordinates import CoordinateSpace, Inputs
+from ovr_digits.learn.fitting import DetectorOptions
+from ovr_digits.learn.sgd import AveragedSGD, SGDOptions
 from ovr_digits.picture.mnist_form import IMAGE_SHAPE
 from ovr_digits.scale.sources import Piece, Reading
-from ovr_digits.sgd import AveragedSGD, SGDOptions
 
 #: Weights and offsets (10, n_inputs + 1) of each group of views of each committee, in turn.
 Weights = list[Float32]

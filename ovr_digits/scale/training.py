@@ -11,24 +11,26 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from ovr_digits.atomic import check_writable
-from ovr_digits.checkpoint import Arrays, Checkpoint, FolderCheckpoint
-from ovr_digits.coordinates import WHITENING_SAMPLES
 from ovr_digits.core.arrays import Array, Float64
 from ovr_digits.core.detectors import DetectorArrays
 from ovr_digits.core.distortion import MEDIUM
 from ovr_digits.core.evaluation import evaluate_scores
 from ovr_digits.core.features import as_images
 from ovr_digits.data.splits import Dataset, load_split
-from ovr_digits.detectors import detectors_of
 from ovr_digits.errors import DigitsError
-from ovr_digits.features import PatchKernelFeatures
-from ovr_digits.fitting import DetectorOptions, calibrate, learn_space
+from ovr_digits.learn.checkpoint import Arrays, Checkpoint, FolderCheckpoint
+from ovr_digits.learn.coordinates import WHITENING_SAMPLES
+from ovr_digits.learn.detectors import detectors_of
+from ovr_digits.learn.features import PatchKernelFeatures
+from ovr_digits.learn.fitting import DetectorOptions, calibrate, learn_space
+from ovr_digits.learn.negatives import draw_negatives
+from ovr_digits.learn.presets import NEGATIVES, PARTS, PRESETS
+from ovr_digits.learn.sgd import BLOCK, learning_rate
+from ovr_digits.learn.training import MIN_SAMPLES, TrainingResult, provenance
 from ovr_digits.models.modelfile import save_models
 from ovr_digits.models.stamp import stamp
-from ovr_digits.negatives import draw_negatives
 from ovr_digits.parallel import collect, resolve_jobs
 from ovr_digits.picture.mnist_form import IMAGE_SHAPE
-from ovr_digits.presets import NEGATIVES, PARTS, PRESETS
 from ovr_digits.progress import Progress
 from ovr_digits.scale.engine import Engine, open_engine
 from ovr_digits.scale.learning import (
@@ -50,8 +52,6 @@ from ovr_digits.scale.sources import (
     is_part_of,
     open_source,
 )
-from ovr_digits.sgd import BLOCK, learning_rate
-from ovr_digits.training import MIN_SAMPLES, TrainingResult, provenance
 
 #: Pieces that there are at least, so that some can be held out, and parts differ little in size.
 _MIN_PIECES = 48

@@ -10,15 +10,15 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
-from ovr_digits.checkpoint import Arrays, Checkpoint, random_state_array, set_random_state
-from ovr_digits.coordinates import CoordinateSpace, Inputs, TrainingImages
 from ovr_digits.core.arrays import Array, Bools, Float32, Float64, Floats
 from ovr_digits.core.distortion import MEDIUM, DistortionStrength
-from ovr_digits.curves import EpochResult, OnEpoch, measure
-from ovr_digits.features import PatchKernelFeatures
+from ovr_digits.learn.checkpoint import Arrays, Checkpoint, random_state_array, set_random_state
+from ovr_digits.learn.coordinates import CoordinateSpace, Inputs, TrainingImages
+from ovr_digits.learn.curves import EpochResult, OnEpoch, measure
+from ovr_digits.learn.features import PatchKernelFeatures
+from ovr_digits.learn.sgd import AveragedSGD, SGDOptions, pass_over
 from ovr_digits.parallel import collect, resolve_jobs
 from ovr_digits.progress import Progress
-from ovr_digits.sgd import AveragedSGD, SGDOptions, pass_over
 
 #: Bytes of coordinates that are held at once, of the images and of as many copies as fit;
 #: at least one copy is. SGD goes over these for all epochs, then they make place for others.

@@ -14,7 +14,7 @@ from ovr_digits.core.arrays import Array, Float64, Floats
 from ovr_digits.core.detectors import DetectorArrays
 from ovr_digits.core.distortion import MEDIUM, apply_distortions, draw_distortions
 from ovr_digits.core.features import as_images, branch_features
-from ovr_digits.detectors import DigitDetector, detectors_of
+from ovr_digits.learn.detectors import DigitDetector, detectors_of
 from ovr_digits.parallel import collect, matmul, resolve_jobs
 from ovr_digits.progress import Progress
 

@@ -15,18 +15,18 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
-from ovr_digits.checkpoint import Checkpoint
 from ovr_digits.core.arrays import Array, Bools, Float64
 from ovr_digits.core.detectors import DetectorArrays
 from ovr_digits.core.vote import probabilities
-from ovr_digits.curves import OnEpoch
-from ovr_digits.features import Constraints, ImageInput, PatchKernelFeatures
-from ovr_digits.fitting import DetectorOptions, FittedDetectors, fit_detectors
+from ovr_digits.learn.checkpoint import Checkpoint
+from ovr_digits.learn.curves import OnEpoch
+from ovr_digits.learn.features import Constraints, ImageInput, PatchKernelFeatures
+from ovr_digits.learn.fitting import DetectorOptions, FittedDetectors, fit_detectors
+from ovr_digits.learn.presets import DETECTOR_LOSSES
 from ovr_digits.models.modelfile import MAX_LEADING, check_size
 from ovr_digits.models.place import ModelFileError
 from ovr_digits.parallel import collect
 from ovr_digits.picture.mnist_form import IMAGE_SHAPE
-from ovr_digits.presets import DETECTOR_LOSSES
 from ovr_digits.progress import Progress
 
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ovr_digits.checkpoint import Checkpoint, random_state_array, set_random_state
 from ovr_digits.core.arrays import Array, Float32, Float64, Floats
 from ovr_digits.core.distortion import (
     Distortions,
@@ -23,10 +22,11 @@ from ovr_digits.core.features import (
     branch_features,
     pair_products,
 )
-from ovr_digits.features import PatchKernelFeatures
+from ovr_digits.learn.checkpoint import Checkpoint, random_state_array, set_random_state
+from ovr_digits.learn.features import PatchKernelFeatures
+from ovr_digits.learn.whitening import Covariances, Whitening
 from ovr_digits.parallel import CHUNK, collect, map_batches
 from ovr_digits.progress import Progress
-from ovr_digits.whitening import Covariances, Whitening
 
 #: Images that the whitening is measured on, copies counted; more make no difference.
 WHITENING_SAMPLES = 12_000

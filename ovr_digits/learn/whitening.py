@@ -9,8 +9,8 @@ from functools import cached_property
 import numpy as np
 from scipy.linalg import eigh, qr, solve_triangular
 
-from ovr_digits.checkpoint import Arrays
 from ovr_digits.core.arrays import Float32, Float64, Floats
+from ovr_digits.learn.checkpoint import Arrays
 from ovr_digits.parallel import matmul
 
 

@@ -10,8 +10,8 @@ import numpy as np
 from joblib import Parallel, delayed
 from sklearn.linear_model import SGDClassifier
 
-from ovr_digits.checkpoint import Arrays, random_state_array, set_random_state
 from ovr_digits.core.arrays import Array, Bools, Float32, Float64, Floats
+from ovr_digits.learn.checkpoint import Arrays, random_state_array, set_random_state
 
 #: Samples between two looks at which of them still need a step.
 BLOCK = 2000

@@ -7,19 +7,19 @@ from pathlib import Path
 from typing import Any
 
 from ovr_digits.atomic import check_writable
-from ovr_digits.checkpoint import Checkpoint, FolderCheckpoint
 from ovr_digits.core.arrays import Array
 from ovr_digits.core.evaluation import evaluate_scores
-from ovr_digits.curves import OnEpoch
 from ovr_digits.data.splits import Dataset, Split, load_split
-from ovr_digits.detectors import OneVsRestDigits
 from ovr_digits.errors import DigitsError
-from ovr_digits.features import PatchKernelFeatures
+from ovr_digits.learn.checkpoint import Checkpoint, FolderCheckpoint
+from ovr_digits.learn.curves import OnEpoch
+from ovr_digits.learn.detectors import OneVsRestDigits
+from ovr_digits.learn.features import PatchKernelFeatures
+from ovr_digits.learn.negatives import draw_negatives
+from ovr_digits.learn.presets import NEGATIVES, PRESETS
 from ovr_digits.models.modelfile import save_models
 from ovr_digits.models.stamp import stamp
-from ovr_digits.negatives import draw_negatives
 from ovr_digits.parallel import collect
-from ovr_digits.presets import NEGATIVES, PRESETS
 from ovr_digits.progress import Progress
 
 #: Share of the training images, the last ones, on which training is checked.

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from ovr_digits.checkpoint import Checkpoint
 from ovr_digits.core.arrays import Array, Float64
+from ovr_digits.learn.checkpoint import Checkpoint
 from ovr_digits.matplot import import_matplotlib
 from ovr_digits.picture.mnist_form import IMAGE_SHAPE, to_mnist_form
 
