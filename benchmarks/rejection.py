@@ -69,7 +69,7 @@ def plot_trade_off(of_digits: Floats, of_others: Floats) -> Figure:
     """What each threshold would turn down of digits and of what is none."""
     from matplotlib.figure import Figure
 
-    from ovr_digits.plots.style import FIRED, WINNER, open_frame
+    from ovr_digits.report.plots.style import FIRED, WINNER, open_frame
 
     votes = 1 / (1 + np.exp(-np.linspace(-7, 9, 161)))
     lost = [100 * (1 - sure_share(of_digits, vote)) for vote in votes]
@@ -98,7 +98,7 @@ def plot_trade_off(of_digits: Floats, of_others: Floats) -> Figure:
 def main(setting: Setting, count: int) -> None:
     """Draw pictures of no digit, of kinds not trained on, and count how many are turned down."""
     from ovr_digits.parallel import collect
-    from ovr_digits.plots import save_figure
+    from ovr_digits.report.plots import save_figure
 
     scores = {}
     for kind in KINDS:

@@ -97,7 +97,7 @@ def save_picture(path: Path, peers: Sequence[Record], about: Record) -> None:
     from matplotlib.figure import Figure
     from matplotlib.ticker import LogLocator, NullLocator
 
-    from ovr_digits.plots.style import QUIET, WINNER, open_frame, save_figure
+    from ovr_digits.report.plots.style import QUIET, WINNER, open_frame, save_figure
 
     finished = [peer for peer in peers if "accuracy" in peer]
     if not finished:

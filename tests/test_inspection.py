@@ -19,17 +19,17 @@ from ovr_digits.core.features import Branch, KernelLayer
 from ovr_digits.core.occlusion import ink_effects
 from ovr_digits.core.views import VIEWS
 from ovr_digits.data.splits import Split, load_split
-from ovr_digits.inspection import (
+from ovr_digits.learn.presets import PRESETS
+from ovr_digits.models.modelfile import parse_models
+from ovr_digits.picture.photo import read_digit
+from ovr_digits.report.inspection import (
     VIEW_MEANINGS,
     DetectorPortrait,
     inspect_models,
     portray_detectors,
     show_anchors,
 )
-from ovr_digits.learn.presets import PRESETS
-from ovr_digits.models.modelfile import parse_models
-from ovr_digits.picture.photo import read_digit
-from ovr_digits.plots import plot_anchors, plot_detectors, png_bytes
+from ovr_digits.report.plots import plot_anchors, plot_detectors, png_bytes
 
 ROOT = Path(__file__).resolve().parent.parent
 

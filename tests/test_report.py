@@ -18,9 +18,10 @@ import pytest
 from PIL import Image
 from sklearn.metrics import average_precision_score
 
-from ovr_digits import load_models, report
+from ovr_digits import load_models
 from ovr_digits.core.evaluation import Evaluation, find_mistakes, find_unsure
 from ovr_digits.data.splits import Split, load_split
+from ovr_digits.report import evaluation_report as report
 
 PICTURES = [name for name in report.FILES if name.endswith(".png")]
 

@@ -69,7 +69,7 @@ def draw(runs: list[Record], path: Path) -> None:
     """Draw both errors over the digits seen."""
     from matplotlib.figure import Figure
 
-    from ovr_digits.plots.style import WINNER, WRONG, open_frame, save_figure, set_title
+    from ovr_digits.report.plots.style import WINNER, WRONG, open_frame, save_figure, set_title
 
     figure = Figure(figsize=(6.6, 3.8), layout="constrained")
     axes = figure.subplots()

@@ -69,7 +69,7 @@ def compare(
         scores_b = collect(models_b.decision_function, split.X, jobs, progress.advance)
         found = compare_scores(scores_a, scores_b, split.y)
         if save is not None:
-            from ovr_digits.plots import plot_differences, save_figure
+            from ovr_digits.report.plots import plot_differences, save_figure
 
             progress.stage("drawing", 1)
             images = split.X.reshape(-1, 28, 28)

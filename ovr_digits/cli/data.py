@@ -191,7 +191,7 @@ def show(
     if save is None and not show:
         return
 
-    from ovr_digits.plots import plot_pixels, plot_sheet
+    from ovr_digits.report.plots import plot_pixels, plot_sheet
 
     title = f"{name}: {finding}"
     if index is not None:
@@ -237,7 +237,7 @@ def summary(
         heading = terminal.heading_lines(found.finding, split)
         terminal.echo("\n".join([*heading, *terminal.summary_lines(found)]))
     if save is not None or show:
-        from ovr_digits.plots import plot_summary
+        from ovr_digits.report.plots import plot_summary
 
         title = f"{terminal.split_name(split)}: {found.finding}"
         put_out(plot_summary(found, title), save, show)

@@ -64,7 +64,7 @@ def evaluate(
     from ovr_digits.models.place import find_models
     from ovr_digits.parallel import collect
     from ovr_digits.progress import TerminalProgress
-    from ovr_digits.report import FILES, check_folder, make_report, write_report
+    from ovr_digits.report.evaluation_report import FILES, check_folder, make_report, write_report
 
     if report is not None:
         check_files_of("report", FILES)
@@ -83,7 +83,7 @@ def evaluate(
     result = evaluate_scores(scores, split.y)
     calibration = measure_reliability(scores, split.y)
     if reliability is not None:
-        from ovr_digits.plots import plot_reliability, save_figure
+        from ovr_digits.report.plots import plot_reliability, save_figure
 
         title = f"Votes on {result.samples:,} images of the {name} test set"
         save_figure(plot_reliability(calibration, title), reliability)

@@ -20,7 +20,7 @@ from ovr_digits.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from ovr_digits.inspection import Inspection
+    from ovr_digits.report.inspection import Inspection
 
 #: Of a text out of the file: one that nobody means to read is cut off here.
 _LONGEST = 300
@@ -66,7 +66,7 @@ def inspect(
       ovr-digits inspect mine.pkl --save pictures
       ovr-digits inspect --save pictures --dataset digits
     """
-    from ovr_digits.inspection import inspect_models
+    from ovr_digits.report.inspection import inspect_models
 
     check_files_of("save", (_ANCHORS, _DETECTORS))
     inspection = inspect_models(models)
@@ -82,9 +82,9 @@ def _save_pictures(
     inspection: Inspection, folder: Path, dataset: str | None, data_dir: Path | None, jobs: int
 ) -> None:
     from ovr_digits.data.splits import load_split
-    from ovr_digits.inspection import portray_detectors, show_anchors
-    from ovr_digits.plots import make_folder, plot_anchors, plot_detectors, save_figure
     from ovr_digits.progress import TerminalProgress
+    from ovr_digits.report.inspection import portray_detectors, show_anchors
+    from ovr_digits.report.plots import make_folder, plot_anchors, plot_detectors, save_figure
 
     make_folder(folder)
     trained_on = inspection.models.provenance.get("dataset")

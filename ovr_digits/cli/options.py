@@ -241,7 +241,7 @@ def check_index(index: int, n_samples: int, name: str) -> None:
 
 def put_out(figure: Figure, save: Path | None, show: bool) -> None:
     """Do with a picture what ``--save`` and ``--show`` ask for."""
-    from ovr_digits.plots import save_figure, show_figure
+    from ovr_digits.report.plots import save_figure, show_figure
 
     if save is not None:
         save_figure(figure, save)

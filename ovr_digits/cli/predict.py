@@ -139,11 +139,11 @@ def predict(
 
             explanations.append(explain_vote(detectors, answer.found, vote))
     if save is not None and votes:
-        from ovr_digits.plots import plot_votes, save_figure
+        from ovr_digits.report.plots import plot_votes, save_figure
 
         save_figure(plot_votes(forms, votes, titles), save)
     if explain is not None and explanations:
-        from ovr_digits.plots import plot_explanations, save_figure
+        from ovr_digits.report.plots import plot_explanations, save_figure
 
         save_figure(plot_explanations(explanations, titles), explain)
     if failed:

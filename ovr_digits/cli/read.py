@@ -86,7 +86,7 @@ def read(
         for line in number.text.split("\n"):
             terminal.echo(line if len(images) == 1 else f"{printable(name)}: {line}")
     if save is not None and answered:
-        from ovr_digits.plots import plot_numbers, save_figure
+        from ovr_digits.report.plots import plot_numbers, save_figure
 
         titles = [f"{printable(name)}: {' / '.join(n.text.split())}" for name, n in answered]
         save_figure(plot_numbers([number for _, number in answered], titles), save)

@@ -90,7 +90,7 @@ def test(
     if save is None and not show:
         return
 
-    from ovr_digits.plots import plot_votes
+    from ovr_digits.report.plots import plot_votes
 
     with TerminalProgress() as progress:
         progress.stage("drawing", 1)

@@ -256,7 +256,7 @@ def train(
     with TerminalProgress() as progress:
         result = run(options, progress, on_epoch if is_watched else None)
     if plot is not None:
-        from ovr_digits.plots import plot_curves, save_figure
+        from ovr_digits.report.plots import plot_curves, save_figure
 
         save_figure(plot_curves(curve, result.kept_epoch), plot)
     if as_json:

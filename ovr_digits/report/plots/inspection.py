@@ -13,7 +13,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from numpy.typing import NDArray
 
 from ovr_digits.core.arrays import Float32
-from ovr_digits.plots.style import (
+from ovr_digits.report.plots.style import (
     QUIET,
     SPEAKS,
     WRONG,
@@ -23,7 +23,7 @@ from ovr_digits.plots.style import (
 )
 
 if TYPE_CHECKING:
-    from ovr_digits.inspection import DetectorPortrait, ViewAnchors
+    from ovr_digits.report.inspection import DetectorPortrait, ViewAnchors
 
 #: Pixels along the edges of an image in MNIST form that hold next to no ink.
 _MARGIN = 3

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ovr_digits.core.evaluation import Comparison, DigitScores, PrecisionRecall, Reliability
 from ovr_digits.picture.answers import SampleAnswer
-from ovr_digits.plots.style import (
+from ovr_digits.report.plots.style import (
     FIRED,
     QUIET,
     WINNER,

@@ -13,7 +13,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator
 
 from ovr_digits.learn.curves import EpochResult, Measures
-from ovr_digits.plots.style import (
+from ovr_digits.report.plots.style import (
     FIRED,
     WINNER,
     WRONG,

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ovr_digits.core.vote import Vote
 from ovr_digits.picture.explanation import Explanation
 from ovr_digits.picture.number import NumberAnswer
-from ovr_digits.plots.style import (
+from ovr_digits.report.plots.style import (
     FIRED,
     QUIET,
     SPEAKS,

@@ -5,9 +5,9 @@ from ovr_digits.matplot import import_matplotlib
 
 import_matplotlib()  # before the modules below ask for parts of it
 
-from ovr_digits.plots.answers import plot_explanations, plot_numbers, plot_votes
-from ovr_digits.plots.data import plot_pixels, plot_sheet, plot_summary
-from ovr_digits.plots.evaluation import (
+from ovr_digits.report.plots.answers import plot_explanations, plot_numbers, plot_votes
+from ovr_digits.report.plots.data import plot_pixels, plot_sheet, plot_summary
+from ovr_digits.report.plots.evaluation import (
     plot_confusion,
     plot_differences,
     plot_digit_scores,
@@ -15,8 +15,8 @@ from ovr_digits.plots.evaluation import (
     plot_precision_recall,
     plot_reliability,
 )
-from ovr_digits.plots.inspection import plot_anchors, plot_detectors
-from ovr_digits.plots.style import (
+from ovr_digits.report.plots.inspection import plot_anchors, plot_detectors
+from ovr_digits.report.plots.style import (
     FIRED,
     QUIET,
     WINNER,
@@ -26,7 +26,7 @@ from ovr_digits.plots.style import (
     save_figure,
     show_figure,
 )
-from ovr_digits.plots.training import plot_curves
+from ovr_digits.report.plots.training import plot_curves
 
 __all__ = [
     "FIRED",

@@ -11,7 +11,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from numpy.typing import NDArray
 
 from ovr_digits.data.summary import Summary
-from ovr_digits.plots.style import (
+from ovr_digits.report.plots.style import (
     QUIET,
     WINNER,
     draw_digit,

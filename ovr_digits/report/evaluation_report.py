@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ovr_digits import atomic, page
+from ovr_digits import atomic
 from ovr_digits.core.arrays import Float64
 from ovr_digits.core.evaluation import (
     Evaluation,
@@ -28,9 +28,10 @@ from ovr_digits.core.evaluation import (
 from ovr_digits.data.splits import Split
 from ovr_digits.errors import DigitsError
 from ovr_digits.models.stamp import stamp
-from ovr_digits.page import Html, tag
 from ovr_digits.picture.answers import SampleAnswer, pair_samples
 from ovr_digits.progress import Progress
+from ovr_digits.report import html as page
+from ovr_digits.report.html import Html, tag
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -73,7 +74,7 @@ def make_report(
         The content of each of ``FILES``.
     """
     # Half a second, which a folder that cannot be written need not wait for.
-    from ovr_digits import plots
+    from ovr_digits.report import plots
 
     files: dict[str, bytes] = {}
     progress.stage("drawing the report", len(FILES) - 1)
