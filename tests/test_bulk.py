@@ -36,9 +36,9 @@ from ovr_digits.core.vote import VERDICTS, count_votes
 from ovr_digits.data.idx import write_idx
 from ovr_digits.data.splits import load_split
 from ovr_digits.models.modelfile import load_models
+from ovr_digits.scale.answers_file import Shards
 from ovr_digits.scale.bulk import ModelsFile, answer_piece
-from ovr_digits.scale.shards import Shards
-from ovr_digits.scale.sources import open_source
+from ovr_digits.scale.sources.opening import open_source
 
 pa = pytest.importorskip("pyarrow", reason="needs pyarrow: pip install 'ovr-digits[parquet]'")
 pq = pytest.importorskip("pyarrow.parquet")

@@ -25,10 +25,10 @@ from ovr_digits.data.idx import write_idx
 from ovr_digits.data.splits import load_split
 from ovr_digits.errors import DigitsError
 from ovr_digits.picture.photo import read_digit, read_sample
-from ovr_digits.scale.files import FileNames, FoundFile, shown
-from ovr_digits.scale.folder_pieces import PictureIndex, open_folder
-from ovr_digits.scale.pieces import NO_DIGIT, PIECE, Reading, Source
-from ovr_digits.scale.sources import dataset_source, distorted, open_source
+from ovr_digits.scale.sources.files import FileNames, FoundFile, shown
+from ovr_digits.scale.sources.folder import PictureIndex, open_folder
+from ovr_digits.scale.sources.opening import dataset_source, distorted, open_source
+from ovr_digits.scale.sources.pieces import NO_DIGIT, PIECE, Reading, Source
 
 pa = pytest.importorskip("pyarrow")
 pq = pytest.importorskip("pyarrow.parquet")
@@ -633,7 +633,7 @@ def test_without_pyarrow(places, monkeypatch):
 
 _OPEN_AND_READ = """
 import resource, sys
-from ovr_digits.scale.sources import open_source
+from ovr_digits.scale.sources.opening import open_source
 open_source(sys.argv[1], labelled=False).pieces[0].read()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 source = open_source(sys.argv[2], labelled=False)

@@ -21,7 +21,7 @@ from ovr_digits.data.idx import write_idx
 from ovr_digits.data.splits import load_split
 from ovr_digits.learn.checkpoint import Checkpoint
 from ovr_digits.progress import Progress
-from ovr_digits.scale.learning import Learnt
+from ovr_digits.scale.part import Learnt
 from ovr_digits.scale.training import Course, StreamOptions, train_stream
 
 #: Thirteen rounds of two parts.

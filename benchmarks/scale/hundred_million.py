@@ -38,7 +38,7 @@ to process counted. Machines have 4 cores, and `--parts` is the number of worker
 
 def answer_at_once(part: int, weights: Sequence[Any]) -> Any:
     """A part without work: what travels is what travels else."""
-    from ovr_digits.scale.learning import Learnt
+    from ovr_digits.scale.part import Learnt
 
     return Learnt([array + np.float32(part) for array in weights], _PART, ())
 

@@ -33,7 +33,7 @@ from ovr_digits.parallel import collect, resolve_jobs
 from ovr_digits.picture.mnist_form import IMAGE_SHAPE
 from ovr_digits.progress import Progress
 from ovr_digits.scale.engine import Engine, open_engine
-from ovr_digits.scale.learning import (
+from ovr_digits.scale.part import (
     Learnt,
     Lesson,
     Scored,
@@ -43,7 +43,7 @@ from ovr_digits.scale.learning import (
     read_piece,
     score_piece,
 )
-from ovr_digits.scale.sources import (
+from ovr_digits.scale.sources.opening import (
     Piece,
     Source,
     dataset_source,

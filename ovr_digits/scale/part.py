@@ -21,7 +21,7 @@ from ovr_digits.learn.coordinates import CoordinateSpace, Inputs
 from ovr_digits.learn.fitting import DetectorOptions
 from ovr_digits.learn.sgd import AveragedSGD, SGDOptions
 from ovr_digits.picture.mnist_form import IMAGE_SHAPE
-from ovr_digits.scale.sources import Piece, Reading
+from ovr_digits.scale.sources.opening import Piece, Reading
 
 #: Weights and offsets (10, n_inputs + 1) of each group of views of each committee, in turn.
 Weights = list[Float32]

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from ovr_digits.errors import DigitsError
 from ovr_digits.picture.photo import read_sample
-from ovr_digits.scale.files import find_file, shown, unreachable
-from ovr_digits.scale.pieces import (
+from ovr_digits.scale.sources.files import find_file, shown, unreachable
+from ovr_digits.scale.sources.pieces import (
     PIECE,
     SIZE,
     LazyPieces,

@@ -17,8 +17,8 @@ from ovr_digits.data.idx import GZIP_MAGIC, HEADER_BYTES, parse_header, read_idx
 from ovr_digits.errors import DigitsError
 from ovr_digits.files import read_bytes
 from ovr_digits.picture.mnist_form import IMAGE_SHAPE
-from ovr_digits.scale.files import find_file, shown, unreachable
-from ovr_digits.scale.pieces import (
+from ovr_digits.scale.sources.files import find_file, shown, unreachable
+from ovr_digits.scale.sources.pieces import (
     PIECE,
     SIZE,
     LazyPieces,

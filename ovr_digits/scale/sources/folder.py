@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from ovr_digits.errors import DigitsError
 from ovr_digits.picture.photo import read_sample
-from ovr_digits.scale.files import FileNames, FoundFile, shown, unreachable
-from ovr_digits.scale.pieces import (
+from ovr_digits.scale.sources.files import FileNames, FoundFile, shown, unreachable
+from ovr_digits.scale.sources.pieces import (
     NO_DIGIT,
     PIECE,
     SIZE,

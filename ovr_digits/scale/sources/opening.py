@@ -26,11 +26,11 @@ from ovr_digits.files import read_bytes
 from ovr_digits.picture.mnist_form import IMAGE_SHAPE
 from ovr_digits.picture.photo import endings
 from ovr_digits.progress import Progress
-from ovr_digits.scale.files import find_below, shown
-from ovr_digits.scale.folder_pieces import PictureIndex, open_folder
-from ovr_digits.scale.idx_pieces import IdxPiece, labels_beside, open_idx
-from ovr_digits.scale.parquet_pieces import PARQUET_MAGIC, open_parquet
-from ovr_digits.scale.pieces import (
+from ovr_digits.scale.sources.files import find_below, shown
+from ovr_digits.scale.sources.folder import PictureIndex, open_folder
+from ovr_digits.scale.sources.idx import IdxPiece, labels_beside, open_idx
+from ovr_digits.scale.sources.parquet import PARQUET_MAGIC, open_parquet
+from ovr_digits.scale.sources.pieces import (
     NO_DIGIT,
     PIECE,
     LazyPieces,
