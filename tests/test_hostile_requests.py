@@ -24,8 +24,8 @@ from benchmarks.robustness.web_clients import BEHAVIOURS, ask, behave
 from benchmarks.robustness.web_watch import Sample, Watched
 from benchmarks.robustness.web_words import MARK
 from ovr_digits.errors import DigitsError
-from ovr_digits.web.form import picture_in
-from ovr_digits.web.guard import HEADERS
+from ovr_digits.web.http.guard import HEADERS
+from ovr_digits.web.http.multipart import picture_in
 
 
 def test_cases_are_the_same_again_and_of_every_kind() -> None:

@@ -31,10 +31,10 @@ import pytest
 from PIL import Image, ImageDraw
 
 from benchmarks.service import memory_of
-from ovr_digits.web.connection import Connections
-from ovr_digits.web.guard import Guard
-from ovr_digits.web.hosts import is_same_origin, served_hosts
-from ovr_digits.web.limits import Limits
+from ovr_digits.web.http.connection import Connections
+from ovr_digits.web.http.guard import Guard
+from ovr_digits.web.http.hosts import is_same_origin, served_hosts
+from ovr_digits.web.http.limits import Limits
 
 ROOT = Path(__file__).parent.parent
 COMMAND = [sys.executable, "-m", "ovr_digits"]
@@ -1097,7 +1097,7 @@ def test_workers_that_are_ended_while_they_start_say_nothing(tmp_path: Path) -> 
     script = tmp_path / "begin_and_end.py"
     script.write_text(
         "import time\n"
-        "from ovr_digits.web.limits import Limits\n"
+        "from ovr_digits.web.http.limits import Limits\n"
         "from ovr_digits.web.workers import Workers\n"
         "if __name__ == '__main__':\n"
         "    for pause in range(0, 120, 5):\n"

@@ -18,7 +18,7 @@ from ovr_digits.cli.options import (
     tidy_errors,
 )
 from ovr_digits.errors import DigitsError
-from ovr_digits.web.limits import Limits
+from ovr_digits.web.http.limits import Limits
 
 _DEFAULTS = Limits()
 _MOST_WORKERS = 256

@@ -17,11 +17,12 @@ from starlette.requests import ClientDisconnect
 
 from ovr_digits import __version__
 from ovr_digits.errors import DigitsError
-from ovr_digits.web import schemas, work
-from ovr_digits.web.bodies import Bodies
-from ovr_digits.web.form import FIELD
-from ovr_digits.web.limits import Limits
-from ovr_digits.web.problems import FAILED, NOTHING_HERE, problem
+from ovr_digits.web import schemas
+from ovr_digits.web import tasks as work
+from ovr_digits.web.http.bodies import Bodies
+from ovr_digits.web.http.limits import Limits
+from ovr_digits.web.http.multipart import FIELD
+from ovr_digits.web.http.problems import FAILED, NOTHING_HERE, problem
 from ovr_digits.web.workers import BusyError, Workers
 
 _STATIC = Path(__file__).with_name("static")

@@ -17,9 +17,9 @@ from typing import Any
 
 from ovr_digits.errors import DigitsError
 from ovr_digits.models.place import ModelFileError, find_models, read_models
-from ovr_digits.web.hosts import served_hosts
+from ovr_digits.web.http.hosts import served_hosts
+from ovr_digits.web.http.limits import Limits
 from ovr_digits.web.interrupts import interrupts_held
-from ovr_digits.web.limits import Limits
 
 #: How long requests that are being answered may take to end.
 _STOP_SECONDS = 5
@@ -111,8 +111,8 @@ def _run(
             import uvicorn
 
             from ovr_digits.web.app import create_app
-            from ovr_digits.web.connection import Connections
-            from ovr_digits.web.guard import HEADERS, Guard
+            from ovr_digits.web.http.connection import Connections
+            from ovr_digits.web.http.guard import HEADERS, Guard
 
             app = create_app(workers, settings.limits, _result(provenance, models), settings.keep)
             address, port = listener.getsockname()[:2]

@@ -15,9 +15,9 @@ from typing import Any
 from pebble import ProcessExpired, ProcessPool
 
 from ovr_digits.errors import DigitsError
-from ovr_digits.web import work
+from ovr_digits.web import tasks as work
+from ovr_digits.web.http.limits import Limits
 from ovr_digits.web.interrupts import interrupts_held
-from ovr_digits.web.limits import Limits
 
 #: Beyond the time of a piece of work, until the processes themselves are given up.
 _GRACE_SECONDS = 5.0

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ovr_digits.web.connection import Connections, log_line
-from ovr_digits.web.hosts import Hosts, is_same_origin
-from ovr_digits.web.problems import FAILED, NOTHING_HERE, problem
+from ovr_digits.web.http.connection import Connections, log_line
+from ovr_digits.web.http.hosts import Hosts, is_same_origin
+from ovr_digits.web.http.problems import FAILED, NOTHING_HERE, problem
 
 #: On every answer.
 HEADERS = [

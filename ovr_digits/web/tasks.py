@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ovr_digits.errors import DigitsError
-from ovr_digits.web.form import picture_in
+from ovr_digits.web.http.multipart import picture_in
 
 if TYPE_CHECKING:
     from ovr_digits.core.detectors import DetectorArrays

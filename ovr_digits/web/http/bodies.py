@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from ovr_digits.web.limits import Limits
+from ovr_digits.web.http.limits import Limits
 
 
 class Bodies:

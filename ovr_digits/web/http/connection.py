@@ -12,7 +12,7 @@ from typing import Any
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from ovr_digits.web.limits import Limits
+from ovr_digits.web.http.limits import Limits
 
 #: A request whose body comes too slowly is answered first; then its connection ends.
 _LINGER_SECONDS = 2.0

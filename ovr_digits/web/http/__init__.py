@@ -1,0 +1,1 @@
+"""Requests and answers: connections, limits, hosts, bodies, and what is said of problems."""
