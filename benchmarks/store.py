@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ovr_digits import atomic
+from ovr_digits.files import write_bytes
 
 Record = dict[str, Any]
 
@@ -19,7 +19,7 @@ def write_json(path: Path, value: Any) -> None:
 
 def write_text(path: Path, text: str) -> None:
     """Replace a text file as a whole."""
-    atomic.write_bytes(path, text.encode())
+    write_bytes(path, text.encode())
 
 
 def stored(path: Path, conditions: Record) -> Record | None:

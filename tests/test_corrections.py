@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 from PIL import Image, PngImagePlugin
 
-from ovr_digits import atomic
 from ovr_digits.core.vote import Vote, count_votes
 from ovr_digits.data.corrections import FILE_NAME, keep_correction, load_corrections
 from ovr_digits.errors import DigitsError
+from ovr_digits.files import replacing, write_bytes
 from ovr_digits.picture.photo import read_digit
 
 VOTE: Vote = count_votes(np.linspace(-3, 3, 10)[None])[0]
@@ -145,8 +145,6 @@ def test_processes_that_keep_at_once_lose_nothing(tmp_path, digit_images):
 def test_a_list_that_is_removed_meanwhile_loses_nothing_silently(
     tmp_path, digit_images, monkeypatch, takes_place
 ):
-    write_bytes = atomic.write_bytes
-
     def removing(path: Path, data: bytes) -> None:
         write_bytes(path, data)
         (tmp_path / FILE_NAME).unlink()
@@ -155,7 +153,7 @@ def test_a_list_that_is_removed_meanwhile_loses_nothing_silently(
 
     picture = drawing(digit_images[0])
     with monkeypatch.context() as patch:
-        patch.setattr(atomic, "write_bytes", removing)
+        patch.setattr("ovr_digits.data.corrections.write_bytes", removing)
         with pytest.raises(DigitsError, match="the picture cannot be kept there"):
             keep_correction(tmp_path, picture, 3, VOTE)
     assert not list(tmp_path.glob("*.png"))
@@ -259,12 +257,12 @@ def test_a_name_that_no_file_can_have_spoils_its_own_line_only(tmp_path, digit_i
 
 def test_a_file_keeps_its_mode_when_it_is_replaced(tmp_path):
     path = tmp_path / "models.pkl"
-    atomic.write_bytes(path, b"first")
+    write_bytes(path, b"first")
     (tmp_path / "plain").touch()
     assert path.stat().st_mode == (tmp_path / "plain").stat().st_mode  # as the umask has it
     for mode in (0o600, 0o640, 0o444):
         path.chmod(mode)
-        with atomic.replacing(path) as temporary:
+        with replacing(path) as temporary:
             assert temporary.stat().st_mode & 0o777 == mode | 0o600
             temporary.write_bytes(b"next")
         assert path.stat().st_mode & 0o777 == mode

@@ -13,7 +13,7 @@ import pytest
 
 from benchmarks import machine
 from benchmarks.robustness import resume
-from ovr_digits import atomic
+from ovr_digits.files import check_writable, remove_abandoned, replacing, write_bytes
 
 ROOT = Path(__file__).parent.parent
 KILLS = ["--count", "6", "--steps", "4", "--places", "0", "--only", "data download"]
@@ -41,14 +41,14 @@ def test_what_a_killed_writer_left_is_removed_and_what_a_live_one_writes_is_not(
     of_another = tmp_path / ".b.pkl.01234567.part"
     for left in (abandoned, of_another):
         left.write_bytes(b"half")
-    with atomic.replacing(path) as temporary:
+    with replacing(path) as temporary:
         temporary.write_bytes(b"one")
         assert not abandoned.exists()
         assert of_another.exists()
-        atomic.write_bytes(path, b"two")
+        write_bytes(path, b"two")
         assert temporary.exists()
     assert path.read_bytes() == b"one"
-    atomic.remove_abandoned(tmp_path)
+    remove_abandoned(tmp_path)
     assert list(tmp_path.iterdir()) == [path]
 
 
@@ -68,5 +68,5 @@ def test_to_find_out_that_one_can_write_leaves_nothing_whenever_it_ends(tmp_path
 
     monkeypatch.setattr(os, "unlink", interrupted)
     with contextlib.suppress(KeyboardInterrupt):
-        atomic.check_writable(tmp_path / "models.pkl")
+        check_writable(tmp_path / "models.pkl")
     assert list(tmp_path.iterdir()) == []

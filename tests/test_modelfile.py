@@ -383,7 +383,10 @@ FOREIGN: dict[str, tuple[bytes, str]] = {
     "numpy.load": (pickle.dumps(Asks(np.load, "/etc/passwd")), "numpy.load"),
     "numpy.fromfile": (pickle.dumps(Asks(np.fromfile, "/etc/passwd")), "numpy.*fromfile"),
     "numpy.memmap": (GLOBAL % (b"numpy", b"memmap"), "numpy.memmap"),
-    "load_models itself": (GLOBAL % (b"ovr_digits.models.modelfile", b"load_models"), "load_models"),
+    "load_models itself": (
+        GLOBAL % (b"ovr_digits.models.modelfile", b"load_models"),
+        "load_models",
+    ),
     "save_models": (GLOBAL % (b"ovr_digits.models.modelfile", b"save_models"), "save_models"),
     "a method": (
         b"\x80\x04" + text("ovr_digits.learn.detectors") + text("DigitDetector.fit") + b"\x93.",

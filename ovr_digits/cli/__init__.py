@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import click
 
-from ovr_digits import __version__
 from ovr_digits.cli.compare import compare
 from ovr_digits.cli.data import data
 from ovr_digits.cli.evaluate import evaluate
@@ -15,6 +14,7 @@ from ovr_digits.cli.read import read
 from ovr_digits.cli.serve import draw, serve
 from ovr_digits.cli.test import test
 from ovr_digits.cli.train import train
+from ovr_digits.version import __version__
 
 
 @click.group(context_settings=CONTEXT_SETTINGS)

@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from click.core import ParameterSource
 
-from ovr_digits.atomic import is_same_file
 from ovr_digits.errors import INTERRUPTED, DigitsError
-from ovr_digits.formats import format_of
+from ovr_digits.files import format_of, is_same_file
 
 if TYPE_CHECKING:
     from types import FrameType

@@ -220,7 +220,7 @@ def train(
             "--scheduler is for --source or --augment; what fits into memory is learnt here."
         )
 
-    from ovr_digits.atomic import check_writable
+    from ovr_digits.files import check_writable
     from ovr_digits.learn.curves import EpochLog, EpochResult
     from ovr_digits.learn.training import TrainingOptions
     from ovr_digits.learn.training import train as run

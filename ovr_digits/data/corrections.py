@@ -15,10 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ovr_digits import atomic
 from ovr_digits.core.vote import Vote
 from ovr_digits.errors import DigitsError
-from ovr_digits.files import read_bytes
+from ovr_digits.files import read_bytes, remove_abandoned, write_bytes
 from ovr_digits.picture.photo import Photo, find_digit
 from ovr_digits.progress import Progress
 
@@ -87,12 +86,12 @@ def keep_correction(
     }
     try:
         folder.mkdir(exist_ok=True)
-        atomic.remove_abandoned(folder)
+        remove_abandoned(folder)
         if sum(entry.name.endswith(".png") for entry in os.scandir(folder)) >= max_kept:
             raise DigitsError(f"{folder}: full ({max_kept:,} pictures); train, then empty it")
         # Opened first: what syncs the picture's name then syncs the name of this file too.
         with (folder / FILE_NAME).open("a+b", buffering=0) as log:
-            atomic.write_bytes(folder / name, content)
+            write_bytes(folder / name, content)
             try:
                 _append_line(log, json.dumps(line).encode())
                 if not os.path.samestat(os.fstat(log.fileno()), (folder / FILE_NAME).stat()):

@@ -22,10 +22,10 @@ from urllib.error import HTTPError, URLError
 import numpy as np
 from numpy.typing import NDArray
 
-from ovr_digits.atomic import write_bytes
 from ovr_digits.data.idx import GZIP_MAGIC, MAX_BYTES, decompress, idx_bytes
 from ovr_digits.data.mnist import MNIST_FILES, MNIST_PARTS, is_sound
 from ovr_digits.errors import DigitsError
+from ovr_digits.files import write_bytes
 from ovr_digits.progress import Progress
 
 #: Where MNIST is downloaded from, in this order, before OpenML is asked.

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from ovr_digits import atomic
 from ovr_digits.core.arrays import Array, Float64
 from ovr_digits.errors import DigitsError
+from ovr_digits.files import check_writable, remove_abandoned, replacing, write_bytes
 
 Arrays = dict[str, Array]
 
@@ -110,7 +110,7 @@ class FolderCheckpoint(Checkpoint):
                 )
         elif names:
             raise DigitsError(f"{folder}: holds other things than a checkpoint; name a new folder")
-        atomic.check_writable(folder / FILE_NAME)
+        check_writable(folder / FILE_NAME)
 
     def begin(self, asked: Mapping[str, Any]) -> None:
         """Say what the training is asked for: plain values, by name.
@@ -128,7 +128,7 @@ class FolderCheckpoint(Checkpoint):
             if path.exists():
                 self._check_same(json.loads(path.read_bytes()), json.loads(text))
             else:
-                atomic.write_bytes(path, text.encode())
+                write_bytes(path, text.encode())
         except OSError as error:
             raise DigitsError(f"{path}: {error.strerror}") from None
         except (ValueError, RecursionError):
@@ -198,7 +198,7 @@ class FolderCheckpoint(Checkpoint):
         self._writer.shutdown()
         for path in (*self._folder.glob(f"*{_SUFFIX}"), self._folder / FILE_NAME):
             path.unlink(missing_ok=True)
-        atomic.remove_abandoned(self._folder)
+        remove_abandoned(self._folder)
 
     def _path(self, stage: str) -> Path:
         return self._folder / f"{stage}{_SUFFIX}"
@@ -226,7 +226,7 @@ class FolderCheckpoint(Checkpoint):
 
     @staticmethod
     def _write(path: Path, arrays: Arrays) -> None:
-        with atomic.replacing(path) as temporary, temporary.open("wb") as file:
+        with replacing(path) as temporary, temporary.open("wb") as file:
             np.savez(file, allow_pickle=False, **arrays)
 
 

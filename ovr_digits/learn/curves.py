@@ -11,9 +11,9 @@ from typing import Any, Self
 
 import numpy as np
 
-from ovr_digits.atomic import check_writable
 from ovr_digits.core.arrays import Bools, Float64
 from ovr_digits.errors import DigitsError
+from ovr_digits.files import check_writable
 
 
 @dataclass(frozen=True)

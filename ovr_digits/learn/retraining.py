@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from ovr_digits.atomic import check_writable
 from ovr_digits.core.arrays import Array
 from ovr_digits.data.corrections import load_corrections
 from ovr_digits.data.splits import Dataset, load_split
 from ovr_digits.errors import DigitsError
+from ovr_digits.files import check_writable
 from ovr_digits.learn.adaptation import AdaptationOptions, adapt_detectors
 from ovr_digits.learn.detectors import detector_arrays
 from ovr_digits.models.modelfile import load_models, save_models

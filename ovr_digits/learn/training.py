@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ovr_digits.atomic import check_writable
 from ovr_digits.core.arrays import Array
 from ovr_digits.core.evaluation import evaluate_scores
 from ovr_digits.data.splits import Dataset, Split, load_split
 from ovr_digits.errors import DigitsError
+from ovr_digits.files import check_writable
 from ovr_digits.learn.checkpoint import Checkpoint, FolderCheckpoint
 from ovr_digits.learn.curves import OnEpoch
 from ovr_digits.learn.detectors import OneVsRestDigits

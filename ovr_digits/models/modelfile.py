@@ -21,11 +21,11 @@ from typing import Any, ClassVar, NoReturn
 
 import numpy as np
 
-from ovr_digits import atomic
 from ovr_digits.core.arrays import Array
 from ovr_digits.core.detectors import DetectorArrays
 from ovr_digits.core.features import Branch, KernelLayer, LeadingAxes, n_positions
 from ovr_digits.core.views import VIEWS
+from ovr_digits.files import write_bytes
 from ovr_digits.models.place import MAX_BYTES, ModelFileError, find_models, read_models
 
 _IMAGE_SHAPE = (28, 28)
@@ -184,7 +184,7 @@ def save_models(detectors: Sequence[Any], path: str | os.PathLike[str]) -> None:
     data = pickle.dumps(list(detectors), protocol=_PROTOCOL)
     parse_models(data)  # what is written can be read
     try:
-        atomic.write_bytes(Path(path), data)
+        write_bytes(Path(path), data)
     # ValueError: a NUL in the name; RuntimeError: a link to itself, before Python 3.13.
     except (OSError, ValueError, RuntimeError) as error:
         reason = getattr(error, "strerror", None) or error

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
-from ovr_digits import __version__
+from ovr_digits.version import __version__
 
 
 def stamp(*packages: str) -> dict[str, Any]:

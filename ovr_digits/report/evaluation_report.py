@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ovr_digits import atomic
 from ovr_digits.core.arrays import Float64
 from ovr_digits.core.evaluation import (
     Evaluation,
@@ -27,6 +26,7 @@ from ovr_digits.core.evaluation import (
 )
 from ovr_digits.data.splits import Split
 from ovr_digits.errors import DigitsError
+from ovr_digits.files import replacing
 from ovr_digits.models.stamp import stamp
 from ovr_digits.picture.answers import SampleAnswer, pair_samples
 from ovr_digits.progress import Progress
@@ -356,7 +356,7 @@ def write_report(files: Mapping[str, bytes], folder: Path) -> None:
         try:
             with ExitStack() as stack:
                 for name in reversed(list(files)):  # those that are begun last are ended first
-                    path = stack.enter_context(atomic.replacing(folder / name))
+                    path = stack.enter_context(replacing(folder / name))
                     path.write_bytes(files[name])
         except BaseException:
             if is_new:

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ovr_digits import atomic
 from ovr_digits.errors import DigitsError
+from ovr_digits.files import remove_abandoned, replacing, write_bytes
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -64,7 +64,7 @@ class Shards:
                 self.folder.mkdir(exist_ok=True)
                 self._check_names()
                 stack.enter_context(self._locked())
-                atomic.remove_abandoned(self.folder)
+                remove_abandoned(self.folder)
                 self._check_request(dict(request))
             try:
                 yield
@@ -102,7 +102,7 @@ class Shards:
     def _check_request(self, request: dict[str, str]) -> None:
         path = self.folder / _REQUEST
         if not self._found():  # nothing is lost with another request
-            atomic.write_bytes(path, json.dumps(request, indent=1).encode())
+            write_bytes(path, json.dumps(request, indent=1).encode())
             return
         try:
             stored = json.loads(path.read_bytes())
@@ -153,7 +153,7 @@ class Shards:
         path = self.folder / f"{first:09d}-{first + len(tables):09d}.parquet"
         with (
             self._writing(path),
-            atomic.replacing(path) as temporary,
+            replacing(path) as temporary,
             temporary.open("wb") as file,
         ):
             pq.write_table(pa.concat_tables(tables), file, write_page_checksum=True)
@@ -177,7 +177,7 @@ class Shards:
         rest = self._schema.empty_table()
         with (
             self._writing(self._output),
-            atomic.replacing(self._output) as temporary,
+            replacing(self._output) as temporary,
             temporary.open("wb") as file,
             pq.ParquetWriter(file, self._schema) as writer,
         ):

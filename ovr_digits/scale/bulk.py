@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ovr_digits import __version__, atomic
 from ovr_digits.core.arrays import Float32
 from ovr_digits.core.detectors import DetectorArrays
 from ovr_digits.core.vote import VERDICTS, probabilities, verdict_places
 from ovr_digits.errors import DigitsError
+from ovr_digits.files import check_writable, is_same_file
 from ovr_digits.models.modelfile import load_bytes, parse_models
 from ovr_digits.models.place import find_models
 from ovr_digits.progress import Progress
@@ -27,6 +27,7 @@ from ovr_digits.scale.answers_file import Shards
 from ovr_digits.scale.engine import open_engine
 from ovr_digits.scale.sources.opening import NO_DIGIT, Piece, Source, is_part_of, open_source
 from ovr_digits.scale.sources.parquet import import_pyarrow
+from ovr_digits.version import __version__
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -137,9 +138,9 @@ def predict_batch(
         progress.note(f"labels are not used: {source.unused_labels}")
     if output.resolve().is_relative_to(path.resolve()) or is_part_of(output, path):
         raise DigitsError(f"{output}: lies in what is to be read; name an --output outside of it")
-    atomic.check_writable(output)
+    check_writable(output)
     models = find_models(models)
-    if atomic.is_same_file(output, models):
+    if is_same_file(output, models):
         raise DigitsError(f"{output}: holds the models that are to vote; name another --output")
     content = load_bytes(models)
     digest = hashlib.sha256(content).hexdigest()

@@ -15,9 +15,9 @@ from typing import Any
 
 from joblib import parallel_config
 
-from ovr_digits import __version__
 from ovr_digits.errors import DigitsError
 from ovr_digits.scale.engine import Handle, JoblibEngine, other_version
+from ovr_digits.version import __version__
 
 try:
     from distributed import Client, KilledWorker, SchedulerPlugin, WorkerPlugin, get_worker, rpc

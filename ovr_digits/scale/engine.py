@@ -20,9 +20,9 @@ import joblib
 from joblib import Parallel, delayed, parallel_config
 from threadpoolctl import threadpool_limits
 
-from ovr_digits import __version__
 from ovr_digits.errors import DigitsError
 from ovr_digits.parallel import resolve_jobs
+from ovr_digits.version import __version__
 
 T = TypeVar("T")
 R = TypeVar("R")

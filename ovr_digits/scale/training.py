@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from ovr_digits.atomic import check_writable
 from ovr_digits.core.arrays import Array, Float64
 from ovr_digits.core.detectors import DetectorArrays
 from ovr_digits.core.distortion import MEDIUM
@@ -18,6 +17,7 @@ from ovr_digits.core.evaluation import evaluate_scores
 from ovr_digits.core.features import as_images
 from ovr_digits.data.splits import Dataset, load_split
 from ovr_digits.errors import DigitsError
+from ovr_digits.files import check_writable
 from ovr_digits.learn.checkpoint import Arrays, Checkpoint, FolderCheckpoint
 from ovr_digits.learn.coordinates import WHITENING_SAMPLES
 from ovr_digits.learn.detectors import detectors_of

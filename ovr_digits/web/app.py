@@ -15,8 +15,8 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from ovr_digits import __version__
 from ovr_digits.errors import DigitsError
+from ovr_digits.version import __version__
 from ovr_digits.web import schemas
 from ovr_digits.web import tasks as work
 from ovr_digits.web.http.bodies import Bodies

@@ -14,9 +14,8 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from ovr_digits import atomic
 from ovr_digits.errors import DigitsError
-from ovr_digits.formats import format_of
+from ovr_digits.files import format_of, replacing
 
 # Okabe and Ito's palette, which all kinds of colour vision can tell apart.
 WINNER, FIRED, QUIET, WRONG = "#0072B2", "#56B4E9", "#BBBBBB", "#D55E00"
@@ -62,7 +61,7 @@ def save_figure(figure: Figure, path: Path) -> None:
     """
     kind = format_of(path)
     try:
-        with atomic.replacing(path) as temporary:
+        with replacing(path) as temporary:
             _render(figure, temporary, kind)
     except OSError as error:
         raise DigitsError(f"{path}: cannot be written ({error.strerror or error})") from None

@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ovr_digits.atomic import is_same_file
 from ovr_digits.core.distortion import (
     MEDIUM,
     DistortionStrength,
@@ -22,7 +21,7 @@ from ovr_digits.core.features import as_images
 from ovr_digits.data.idx import GZIP_MAGIC, IDX_MAGIC
 from ovr_digits.data.splits import Dataset, Split, load_split, place_in_use
 from ovr_digits.errors import DigitsError
-from ovr_digits.files import read_bytes
+from ovr_digits.files import is_same_file, read_bytes
 from ovr_digits.picture.mnist_form import IMAGE_SHAPE
 from ovr_digits.picture.photo import endings
 from ovr_digits.progress import Progress
