@@ -134,7 +134,7 @@ class Experiment:
         from ovr_digits.core.evaluation import measure_reliability
         from ovr_digits.data.corrections import load_corrections
         from ovr_digits.parallel import collect
-        from ovr_digits.picture.photo import read_digit
+        from ovr_digits.picture.digit import read_digit
 
         n_drawn = self.corrections(writer, count, rng, folder)
         kept, labels = load_corrections(folder)

@@ -114,7 +114,7 @@ def read_style(
     """Draw pictures of random digits X (n, 784) with labels y (n,) in a style, and read them."""
     from ovr_digits.core.vote import count_votes
     from ovr_digits.errors import DigitsError
-    from ovr_digits.picture.photo import read_digit
+    from ovr_digits.picture.digit import read_digit
 
     rng = np.random.default_rng([seed, list(STYLES).index(style)])
     chosen = rng.integers(0, len(X), count)

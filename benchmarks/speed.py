@@ -42,7 +42,7 @@ def run_speed(settings: Settings, models_path: Path | None) -> None:
     from ovr_digits.core.features import branch_features
     from ovr_digits.models.place import find_models
     from ovr_digits.parallel import collect
-    from ovr_digits.picture.photo import find_digit
+    from ovr_digits.picture.digit import find_digit
 
     data = settings.data
     X, _ = data.load("test")

@@ -21,7 +21,7 @@ _HOMES = {
     "Vote": "ovr_digits.core.vote",
     "count_votes": "ovr_digits.core.vote",
     "load_models": "ovr_digits.models.modelfile",
-    "read_digit": "ovr_digits.picture.photo",
+    "read_digit": "ovr_digits.picture.digit",
     "read_number": "ovr_digits.picture.number",
     "save_models": "ovr_digits.models.modelfile",
 }
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from ovr_digits.learn.detectors import DigitDetector, OneVsRestDigits
     from ovr_digits.learn.features import PatchKernelFeatures
     from ovr_digits.models.modelfile import load_models, save_models
+    from ovr_digits.picture.digit import read_digit
     from ovr_digits.picture.number import read_number
-    from ovr_digits.picture.photo import read_digit
 
 __all__ = [
     "Branch",

@@ -19,7 +19,7 @@ from ovr_digits.core.vote import Vote, count_votes
 from ovr_digits.data.corrections import FILE_NAME, keep_correction, load_corrections
 from ovr_digits.errors import DigitsError
 from ovr_digits.files import replacing, write_bytes
-from ovr_digits.picture.photo import read_digit
+from ovr_digits.picture.digit import read_digit
 
 VOTE: Vote = count_votes(np.linspace(-3, 3, 10)[None])[0]
 

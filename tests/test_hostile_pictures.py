@@ -23,8 +23,8 @@ from benchmarks.robustness.mutations import encoded, mutated, sound_files
 from benchmarks.robustness.pictures import AS_NUMBER, cases, prepare
 from benchmarks.robustness.trial import Outcome, try_all
 from ovr_digits.errors import DigitsError
+from ovr_digits.picture.digit import find_digit
 from ovr_digits.picture.mnist_form import with_usual_pen
-from ovr_digits.picture.photo import find_digit
 
 #: Formats of which every sound file is read.
 READ = "PNG JPEG GIF BMP TIFF WebP PPM ICO TGA SGI PCX JPEG2000 AVIF".split()  # noqa: SIM905

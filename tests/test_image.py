@@ -16,8 +16,9 @@ from PIL import Image, ImageDraw, ImageOps
 
 from ovr_digits.errors import DigitsError
 from ovr_digits.picture import photo as image
+from ovr_digits.picture.digit import find_digit, read_digit
 from ovr_digits.picture.mnist_form import to_mnist_form
-from ovr_digits.picture.photo import Photo, find_digit, read_digit
+from ovr_digits.picture.photo import Photo
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 

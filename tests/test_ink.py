@@ -13,9 +13,9 @@ from PIL import Image, ImageDraw, ImageFilter
 from strokes import picture_of, write
 
 from ovr_digits.errors import DigitsError
+from ovr_digits.picture.digit import find_digit, read_digit
 from ovr_digits.picture.ink import find_ink, find_marks
 from ovr_digits.picture.mnist_form import pen_width, to_mnist_form, with_usual_pen
-from ovr_digits.picture.photo import find_digit, read_digit
 from ovr_digits.picture.regions import find_regions
 
 

@@ -21,7 +21,7 @@ from ovr_digits.core.views import VIEWS
 from ovr_digits.data.splits import Split, load_split
 from ovr_digits.learn.presets import PRESETS
 from ovr_digits.models.modelfile import parse_models
-from ovr_digits.picture.photo import read_digit
+from ovr_digits.picture.digit import read_digit
 from ovr_digits.report.inspection import (
     VIEW_MEANINGS,
     DetectorPortrait,

@@ -24,10 +24,11 @@ from ovr_digits import load_models
 from ovr_digits.core.detectors import DetectorArrays
 from ovr_digits.data.splits import load_split
 from ovr_digits.errors import DigitsError
+from ovr_digits.picture.digit import find_digit
 from ovr_digits.picture.ink import find_ink
 from ovr_digits.picture.lines import find_layout
 from ovr_digits.picture.number import read_number
-from ovr_digits.picture.photo import Photo, find_digit
+from ovr_digits.picture.photo import Photo
 from ovr_digits.picture.regions import find_regions
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -24,7 +24,7 @@ from PIL import Image
 from ovr_digits.data.idx import write_idx
 from ovr_digits.data.splits import load_split
 from ovr_digits.errors import DigitsError
-from ovr_digits.picture.photo import read_digit, read_sample
+from ovr_digits.picture.digit import read_digit, read_sample
 from ovr_digits.scale.sources.files import FileNames, FoundFile, shown
 from ovr_digits.scale.sources.folder import PictureIndex, open_folder
 from ovr_digits.scale.sources.opening import dataset_source, distorted, open_source

@@ -11,7 +11,7 @@ with atheris.instrument_imports(include=["PIL", "ovr_digits"]):
 
     Image.init()
     from ovr_digits.errors import DigitsError
-    from ovr_digits.picture.photo import find_digit
+    from ovr_digits.picture.digit import find_digit
 
 
 def _run(data: bytes) -> None:

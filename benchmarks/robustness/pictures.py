@@ -58,8 +58,8 @@ def prepare() -> Attempt:
     from threadpoolctl import threadpool_limits
 
     from ovr_digits import load_models
+    from ovr_digits.picture.digit import find_digit
     from ovr_digits.picture.number import read_number
-    from ovr_digits.picture.photo import find_digit
 
     models = load_models(ROOT / "models.pkl")
     threadpool_limits(1)  # the processes share the cores already

@@ -208,7 +208,7 @@ def source_of(name: str) -> str | bytes:
     """A picture by its name on the command line: "-" is standard input, read here."""
     if name != "-":
         return name
-    from ovr_digits.picture.photo import MAX_BYTES
+    from ovr_digits.picture.decoding import MAX_BYTES
 
     return sys.stdin.buffer.read(MAX_BYTES + 1)
 

@@ -18,7 +18,8 @@ from PIL import Image
 from ovr_digits.core.vote import Vote
 from ovr_digits.errors import DigitsError
 from ovr_digits.files import read_bytes, remove_abandoned, write_bytes
-from ovr_digits.picture.photo import Photo, find_digit
+from ovr_digits.picture.digit import find_digit
+from ovr_digits.picture.photo import Photo
 from ovr_digits.progress import Progress
 
 #: In the folder: a JSON object on each line, with the keys file, label, time and answer.

@@ -13,9 +13,9 @@ from ovr_digits.core.arrays import Array, Float64
 from ovr_digits.core.detectors import DetectorArrays
 from ovr_digits.core.vote import Vote, count_votes
 from ovr_digits.errors import DigitsError
+from ovr_digits.picture.digit import DigitPicture, find_digit
 from ovr_digits.picture.ink import Ground
 from ovr_digits.picture.lines import count_digits
-from ovr_digits.picture.photo import DigitPicture, find_digit
 
 #: A vote for the true digit, for the wrong answer, of another detector that fired, of the rest.
 VoteRole = Literal["truth", "wrong", "fired", "quiet"]

@@ -12,7 +12,7 @@ from ovr_digits.core.arrays import Float32, Float64
 from ovr_digits.core.detectors import DetectorArrays
 from ovr_digits.core.occlusion import ink_contributions
 from ovr_digits.core.vote import Vote
-from ovr_digits.picture.photo import DigitPicture
+from ovr_digits.picture.digit import DigitPicture
 from ovr_digits.picture.regions import bounding_box
 
 #: The longest side of an explanation's picture: enough to look at, and many fit in memory.

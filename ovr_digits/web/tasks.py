@@ -94,7 +94,7 @@ def _loaded() -> DetectorArrays:
 
 
 def _checked(content_type: str, body: bytes) -> tuple[str, bytes]:
-    from ovr_digits.picture.photo import check_pixels
+    from ovr_digits.picture.decoding import check_pixels
 
     name, picture = picture_in(content_type, body)
     check_pixels(picture, _max_pixels)

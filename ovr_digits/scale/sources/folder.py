@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ovr_digits.errors import DigitsError
-from ovr_digits.picture.photo import read_sample
+from ovr_digits.picture.digit import read_sample
 from ovr_digits.scale.sources.files import FileNames, FoundFile, shown, unreachable
 from ovr_digits.scale.sources.pieces import (
     NO_DIGIT,

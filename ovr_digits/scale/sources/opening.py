@@ -22,8 +22,8 @@ from ovr_digits.data.idx import GZIP_MAGIC, IDX_MAGIC
 from ovr_digits.data.splits import Dataset, Split, load_split, place_in_use
 from ovr_digits.errors import DigitsError
 from ovr_digits.files import is_same_file, read_bytes
+from ovr_digits.picture.decoding import endings
 from ovr_digits.picture.mnist_form import IMAGE_SHAPE
-from ovr_digits.picture.photo import endings
 from ovr_digits.progress import Progress
 from ovr_digits.scale.sources.files import find_below, shown
 from ovr_digits.scale.sources.folder import PictureIndex, open_folder

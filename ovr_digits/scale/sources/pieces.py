@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from ovr_digits.picture.digit import read_sample
 from ovr_digits.picture.mnist_form import IMAGE_SHAPE
-from ovr_digits.picture.photo import read_sample
 
 #: Digits in a piece, about.
 PIECE = 1024

@@ -1,0 +1,121 @@
+"""The one digit on a picture, brought to MNIST form."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ovr_digits.errors import BlankPictureError
+from ovr_digits.files import read_bytes
+from ovr_digits.picture.decoding import MAX_BYTES, MAX_PIXELS, as_array, opened, turned, upright
+from ovr_digits.picture.ink import Ground, find_ink, find_ink_and_marks
+from ovr_digits.picture.mnist_form import IMAGE_SHAPE, is_mnist_form, to_mnist_form, with_usual_pen
+from ovr_digits.picture.photo import Float32, Photo, View
+from ovr_digits.picture.regions import Regions, bounding_box, find_regions
+
+
+@dataclass(frozen=True, eq=False)
+class DigitPicture:
+    """A picture and the one digit on it.
+
+    Attributes
+    ----------
+    view : View
+        What the digit was found on: the picture, or the part about a small digit.
+    ink : (h, w) float32 in 0..1
+        What was taken for the digit's ink, in the view; elsewhere 0.
+    image : (28, 28) uint8
+        The digit in MNIST form: paper is 0, ink is 255. All paper where the picture is blank.
+    marks : Regions
+        All that may be digits on the whole picture.
+    """
+
+    view: View
+    ink: Float32
+    image: NDArray[np.uint8]
+    marks: Regions
+
+    @property
+    def box(self) -> tuple[int, int, int, int]:
+        """About the ink (x, y, w, h), in pixels of the picture as it is stored, but upright.
+
+        Four zeros where there is none.
+        """
+        return self.view.box_in_file(bounding_box(self.ink)) if self.ink.any() else (0, 0, 0, 0)
+
+
+def find_digit(
+    source: str | os.PathLike[str] | bytes, ground: Ground = "auto", level: float | None = None
+) -> DigitPicture:
+    """Find the one digit on a picture, and bring it to MNIST form.
+
+    Parameters
+    ----------
+    source : path or bytes
+        A picture file, or its content.
+    ground, level :
+        See ``ink.find_ink``.
+
+    Raises
+    ------
+    DigitsError
+        Where it cannot be read.
+    """
+    photo = Photo(source)
+    view = photo.whole
+    try:
+        ink, marks = find_ink_and_marks(view.picture, ground, level)
+        closer = photo.closer(ink, max(ink[bounding_box(ink)].shape))
+        if closer is not None:
+            with contextlib.suppress(BlankPictureError):
+                fine = find_ink(closer.picture, ground, level)
+                if photo.shows_again(ink, closer, fine):
+                    ink, view = fine, closer
+    except BlankPictureError:
+        ink = np.zeros(view.picture.shape[:2], np.float32)
+        marks = find_regions(ink > 0)
+    image = to_mnist_form(with_usual_pen(ink)) if ink.any() else np.zeros(IMAGE_SHAPE, np.uint8)
+    return DigitPicture(view, ink, image, marks)
+
+
+def read_digit(
+    source: str | os.PathLike[str] | bytes, ground: Ground = "auto", level: float | None = None
+) -> NDArray[np.uint8]:
+    """The ``image`` of ``find_digit`` alone: (28, 28) uint8, paper is 0, ink is 255."""
+    return find_digit(source, ground, level).image
+
+
+def read_sample(source: str | os.PathLike[str] | bytes) -> NDArray[np.uint8]:
+    """A picture out of a data set in MNIST form: (28, 28) uint8, paper is 0, ink is 255.
+
+    One that has that form already, or on white paper that of its negative, is taken as it is;
+    any other goes the way of ``read_digit``.
+
+    Raises
+    ------
+    DigitsError
+        Where it cannot be read.
+    """
+    data = source if isinstance(source, bytes) else read_bytes(source, MAX_BYTES, wait=False)
+    with opened(data, MAX_PIXELS) as picture:
+        levels = _grey_levels(picture) if picture.size == IMAGE_SHAPE else None
+    for form in () if levels is None else (levels, 255 - levels):
+        if is_mnist_form(form):
+            return form
+    return read_digit(data)
+
+
+def _grey_levels(picture: Image.Image) -> NDArray[np.uint8] | None:
+    """Those of a picture without colours, (h, w); None of one with."""
+    longer = max(picture.size)
+    if picture.mode == "L" and not picture.has_transparency_data:
+        return np.array(turned(picture, longer))
+    pixels = as_array(upright(picture, longer))
+    if (pixels != pixels[:, :, :1]).any():
+        return None
+    return np.rint(pixels[:, :, 0] * 255).astype(np.uint8)
