@@ -14,8 +14,8 @@ from PIL import Image
 
 from ovr_digits import load_models
 from ovr_digits.data.splits import load_split
-from ovr_digits.picture.answers import SampleAnswer, answer_samples
 from ovr_digits.report.plots import plot_votes
+from ovr_digits.report.samples import SampleAnswer, answer_samples
 
 BLUE, ORANGE = "#0072B2", "#D55E00"
 COUNT = 25

@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from ovr_digits.picture.answers import answer_pictures, answer_samples, random_indices
+from ovr_digits.core.sampling import random_indices
+from ovr_digits.picture.answers import answer_pictures
+from ovr_digits.report.samples import answer_samples
 
 
 def detectors(*winners: int) -> Any:

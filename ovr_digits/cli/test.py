@@ -57,10 +57,11 @@ def test(
       ovr-digits test --count 25 --save votes.png
       ovr-digits test --index 4 --json
     """
+    from ovr_digits.core.sampling import random_indices
     from ovr_digits.data.splits import load_split
     from ovr_digits.models.modelfile import load_models
-    from ovr_digits.picture.answers import answer_samples, random_indices
     from ovr_digits.progress import TerminalProgress
+    from ovr_digits.report.samples import answer_samples
 
     detectors = load_models(models)
     with TerminalProgress() as progress:

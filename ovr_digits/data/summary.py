@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ovr_digits.core.arrays import Array, Float64
-from ovr_digits.picture.answers import random_indices
+from ovr_digits.core.sampling import random_indices
 
 
 @dataclass(frozen=True, eq=False)

@@ -28,10 +28,10 @@ from ovr_digits.data.splits import Split
 from ovr_digits.errors import DigitsError
 from ovr_digits.files import replacing
 from ovr_digits.models.stamp import stamp
-from ovr_digits.picture.answers import SampleAnswer, pair_samples
 from ovr_digits.progress import Progress
 from ovr_digits.report import html as page
 from ovr_digits.report.html import Html, tag
+from ovr_digits.report.samples import SampleAnswer, pair_samples
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

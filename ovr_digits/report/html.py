@@ -11,7 +11,7 @@ from typing import Any
 
 from PIL import Image
 
-from ovr_digits.picture.answers import SampleAnswer
+from ovr_digits.report.samples import SampleAnswer
 
 # The policy makes sure of it: whatever might get into the page, nothing is loaded or run.
 _PAGE = Template("""\

@@ -13,7 +13,6 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from numpy.typing import NDArray
 
 from ovr_digits.core.evaluation import Comparison, DigitScores, PrecisionRecall, Reliability
-from ovr_digits.picture.answers import SampleAnswer
 from ovr_digits.report.plots.style import (
     FIRED,
     QUIET,
@@ -24,6 +23,7 @@ from ovr_digits.report.plots.style import (
     open_frame,
     set_title,
 )
+from ovr_digits.report.samples import SampleAnswer
 
 _REPORT_WIDTH = 5.2  # inches, of which a telephone shows a text of 9 points legibly
 _GRID = "#E6E6E6"
