@@ -1,10 +1,11 @@
-"""What the package offers by name: examples that run, and names that files may rely on."""
+"""What the package is made of: public names with examples that run, and imports one way."""
 
 from __future__ import annotations
 
 import doctest
 import pickle
 import pickletools
+import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -65,3 +66,12 @@ def test_a_file_with_the_old_names_is_read_and_renamed_by_the_next_save(
     assert (parse_models(old).coef == expected.coef).all()
     ovr_digits.save_models(detectors, tmp_path / "models.pkl")
     assert stored_names((tmp_path / "models.pkl").read_bytes()) == {"ovr_digits"}
+
+
+def test_imports_run_one_way_through_the_wings() -> None:
+    """The contracts stand in pyproject.toml, under tool.importlinter."""
+    command = Path(sys.executable).with_name("lint-imports")
+    done = subprocess.run(
+        [command, "--no-cache"], cwd=ROOT, capture_output=True, encoding="utf-8", timeout=120
+    )
+    assert done.returncode == 0, done.stdout
