@@ -24,7 +24,7 @@ from ovr_digits.models.modelfile import load_bytes, parse_models
 from ovr_digits.models.place import find_models
 from ovr_digits.progress import Progress
 from ovr_digits.scale.answers_file import Shards
-from ovr_digits.scale.engine import open_engine
+from ovr_digits.scale.engine.opening import open_engine
 from ovr_digits.scale.sources.opening import NO_DIGIT, Piece, Source, is_part_of, open_source
 from ovr_digits.scale.sources.parquet import import_pyarrow
 from ovr_digits.version import __version__

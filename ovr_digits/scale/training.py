@@ -32,7 +32,8 @@ from ovr_digits.models.stamp import stamp
 from ovr_digits.parallel import collect, resolve_jobs
 from ovr_digits.picture.mnist_form import IMAGE_SHAPE
 from ovr_digits.progress import Progress
-from ovr_digits.scale.engine import Engine, open_engine
+from ovr_digits.scale.engine.base import Engine
+from ovr_digits.scale.engine.opening import open_engine
 from ovr_digits.scale.part import (
     Learnt,
     Lesson,
