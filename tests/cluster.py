@@ -15,7 +15,7 @@ from typing import Any
 import psutil
 
 #: Seconds within which a process starts, and within which it ends when asked to.
-_PATIENCE = 30
+_PATIENCE = 120
 
 
 class Cluster:
@@ -123,9 +123,9 @@ class Cluster:
         if not children:
             process.wait(_PATIENCE)
 
-    def wait_for_end(self, number: int) -> None:
-        """Wait until a worker has left by itself."""
-        self._workers[number].wait(_PATIENCE)
+    def has_ended(self, number: int) -> bool:
+        """Whether a worker has left by itself."""
+        return self._workers[number].poll() is not None
 
     def wait_for_workers(self, n: int) -> None:
         """Wait until there are exactly ``n`` of them, as the scheduler sees it."""

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -217,43 +216,26 @@ def test_an_absent_source_is_told(run):  # noqa: F811
 # --- a cluster of separate processes ----------------------------------------------------------
 
 
-@pytest.fixture
-def cluster() -> Iterator[object]:
+def test_a_cluster_whose_parts_are_killed_comes_to_the_same(tmp_path, undisturbed):
     pytest.importorskip("distributed", reason="needs Dask: pip install 'ovr-digits[dask]'")
     from cluster import Cluster
 
-    with Cluster(2) as started:
-        yield started
-
-
-def said_by(process: subprocess.Popen[str]) -> dict[str, object]:
-    out, errors = process.communicate(timeout=180)
+    with Cluster(2) as cluster:
+        command = (*STREAM, "--scheduler", cluster.address, *CHECKPOINT)
+        process = begun(tmp_path, *command)
+        wait_for_round(tmp_path, process)
+        cluster.kill_worker(0)
+        wait_for_round(tmp_path, process, (tmp_path / "unfinished" / "rounds.npz").stat().st_mtime)
+        cluster.kill_scheduler()
+        _, errors = process.communicate(timeout=180)
+        assert process.returncode == 1
+        (line,) = [line for line in errors.splitlines() if not line.endswith(" s")]
+        assert "--resume" in line
+        assert not (tmp_path / "models.pkl").exists()
+        cluster.start_scheduler()
+        cluster.add_worker()
+        process = begun(tmp_path, *command)
+        out, errors = process.communicate(timeout=180)
     assert process.returncode == 0, errors
-    return dict(json.loads(out))
-
-
-def test_a_worker_killed_and_one_added_change_nothing(cluster, tmp_path, undisturbed):
-    process = begun(tmp_path, *STREAM, "--scheduler", cluster.address, *CHECKPOINT)
-    wait_for_round(tmp_path, process)
-    cluster.kill_worker(0)
-    cluster.add_worker(wait=False)
-    said = said_by(process)
-    assert said["samples"] == N
-    assert_same(tmp_path / "models.pkl", undisturbed)
-
-
-def test_after_a_restart_of_the_scheduler_it_goes_on(cluster, tmp_path, undisturbed):
-    command = (*STREAM, "--scheduler", cluster.address, *CHECKPOINT)
-    process = begun(tmp_path, *command)
-    wait_for_round(tmp_path, process)
-    cluster.kill_scheduler()
-    _, errors = process.communicate(timeout=90)
-    assert process.returncode == 1
-    (line,) = [line for line in errors.splitlines() if not line.endswith(" s")]
-    assert "--resume" in line
-    assert "Traceback" not in errors
-    assert not (tmp_path / "models.pkl").exists()
-    cluster.start_scheduler()
-    cluster.add_worker()
-    assert said_by(begun(tmp_path, *command))["samples"] == N
+    assert json.loads(out)["samples"] == N
     assert_same(tmp_path / "models.pkl", undisturbed)

@@ -134,8 +134,6 @@ class Cluster(PoolEngine):
                 "several workers died of the same task, perhaps for want of memory; look at "
                 f"what the last one, {error.last_worker.address}, has written"
             ) from None
-        except ImportError as error:
-            raise DigitsError(f"a worker could not take a task: {error}") from None
 
     def _result(self, future: Future[Any]) -> Any:
         while not wait([future], _INTERVAL).done:
