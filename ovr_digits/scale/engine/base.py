@@ -14,8 +14,8 @@ from typing import Any, TypeVar
 from joblib import parallel_config
 from threadpoolctl import threadpool_limits
 
-from ovr_digits import __version__
 from ovr_digits.errors import DigitsError
+from ovr_digits.version import __version__
 
 T = TypeVar("T")
 R = TypeVar("R")

@@ -13,9 +13,9 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any
 
-from ovr_digits import __version__
 from ovr_digits.errors import DigitsError
 from ovr_digits.scale.engine.base import Call, Handle, PoolEngine, other_version
+from ovr_digits.version import __version__
 
 try:
     from distributed import Client, KilledWorker, SchedulerPlugin, WorkerPlugin, get_worker, rpc
