@@ -3,13 +3,18 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-lowest lint bench pictures wheel audit clean
+.PHONY: demo test test-long test-lowest lint bench pictures wheel audit clean
 
 demo: $(VENV)/installed
 	$(BIN)/python examples/demo.py
 
 test: $(VENV)/installed-test
-	$(BIN)/python -m pytest -n auto --dist worksteal
+	$(BIN)/python -m pytest -n auto --dist loadgroup
+
+# What takes minutes: fuzzing, crashes, hostile load, wheels, the tour. Those that could go on for
+# ever take OVR_DIGITS_LONG_SECONDS each, 180 unless told otherwise.
+test-long: $(VENV)/installed-long
+	$(BIN)/python -m pytest -m long -rP -n auto --dist loadgroup
 
 # The same tests with the oldest versions of the dependencies that pyproject.toml allows.
 test-lowest:
@@ -17,7 +22,7 @@ test-lowest:
 	$(VENV)-lowest/bin/python -m pip install --quiet uv
 	$(VENV)-lowest/bin/uv pip install --quiet --python $(VENV)-lowest/bin/python \
 		--resolution lowest-direct --editable '.[test]'
-	$(VENV)-lowest/bin/python -m pytest -n auto --dist worksteal
+	$(VENV)-lowest/bin/python -m pytest -n auto --dist loadgroup
 
 lint: $(VENV)/installed-lint
 	$(BIN)/ruff check .
@@ -60,6 +65,10 @@ $(VENV)/installed: $(BIN)/python pyproject.toml
 
 $(VENV)/installed-test: $(BIN)/python pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@touch $@
+
+$(VENV)/installed-long: $(BIN)/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,fuzz]'
 	@touch $@
 
 $(VENV)/installed-lint: $(BIN)/python pyproject.toml

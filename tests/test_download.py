@@ -5,7 +5,6 @@ The files are small stand-ins with digests of their own; the last test serves th
 
 from __future__ import annotations
 
-import gc
 import gzip
 import hashlib
 import json
@@ -20,8 +19,7 @@ from urllib.request import Request, urlopen
 
 import numpy as np
 import pytest
-
-from benchmarks.robustness.mirrors import (
+from hostile.mirrors import (
     ARRAYS,
     BODIES,
     FILES,
@@ -29,19 +27,18 @@ from benchmarks.robustness.mirrors import (
     Mirror,
     Reply,
     answer,
-    broken_look_up,
     faults_at,
     refusing,
     silent,
     status,
     whole,
 )
-from ovr_digits.data import download
-from ovr_digits.data import splits as data
+
 from ovr_digits.data.download import download_mnist
 from ovr_digits.data.idx import read_content, read_idx
 from ovr_digits.data.mnist import MNIST_FILES
-from ovr_digits.data.splits import load_split
+from ovr_digits.data.splits import download, load_split
+from ovr_digits.data.splits import splits as data
 from ovr_digits.errors import DigitsError
 from ovr_digits.progress import Progress
 
@@ -124,31 +121,6 @@ def test_sound_files_are_left_alone_and_damaged_ones_replaced(cache, mirror):
 
 def only(one: str) -> Callable[[str], Reply]:
     return lambda name: (whole if name == one else status(404))(name)
-
-
-# urllib3 forgets the connection where it stumbles over the length.
-@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
-@pytest.mark.parametrize("name", [fault.name for fault in faults_at("", "")])
-def test_a_bad_mirror_is_followed_by_the_next(
-    cache, mirror, closed_port, no_openml, monkeypatch, name
-):
-    (fault,) = [fault for fault in faults_at(mirror.url, closed_port) if fault.name == name]
-    limits = {"timeout": 0.3, "time_limit": 0.6 if "not done" in fault.reason else 20}
-    monkeypatch.setattr(socket, "getaddrinfo", broken_look_up(2, socket.getaddrinfo))
-    bad = fault.url or mirror.at("bad", fault.reply)
-    started = time.monotonic()
-    download_mnist(cache, FILES, [bad, mirror.good()], **limits)
-    assert_complete(cache)
-    assert any("good" in path for path in mirror.asked) == bool(fault.reason)
-    for path in cache.iterdir():
-        path.unlink()
-    if fault.reason:
-        with pytest.raises(DigitsError) as error:
-            download_mnist(cache, FILES, [bad], **limits)
-        assert f"{bad} ({fault.reason}" in str(error.value)
-        assert list(cache.iterdir()) == []
-    assert time.monotonic() - started < 20
-    gc.collect()
 
 
 def test_a_busy_mirror_is_given_the_time_that_it_asks_for_and_no_more(cache, mirror, monkeypatch):

@@ -338,3 +338,21 @@ def test_twelve_megapixels_are_read(tmp_path):
     photo.resize((400, 300)).save(small)
     forms = [read_digit(source).astype(float) for source in (path, small)]
     assert np.abs(forms[0] - forms[1]).mean() < 8
+
+
+def test_a_pen_is_changed_as_before():
+    """Distances are told no further than is needed; what comes of them stays the same."""
+    from ovr_digits.picture import mnist_form as form
+
+    ink = np.zeros((200, 120), np.float32)
+    ink[20:180, 50:54] = 1
+    thick = np.zeros((200, 120), np.float32)
+    thick[20:180, 20:90] = 1
+    whole = form._distances
+    for drawn in (ink, thick):
+        short = form.with_usual_pen(drawn)
+        form._distances = lambda inside, reach=0.0: whole(inside)
+        try:
+            np.testing.assert_array_equal(short, form.with_usual_pen(drawn))
+        finally:
+            form._distances = whole

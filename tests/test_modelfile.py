@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import copyreg
 import dataclasses
-import functools
 import io
 import json
 import math
-import operator
 import os
 import pickle
 import random
@@ -17,6 +15,7 @@ import stat
 import struct
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -232,140 +231,6 @@ class Asks:
 def text(value: str) -> bytes:
     """The opcode of a string."""
     return b"X" + struct.pack("<I", len(value.encode())) + value.encode()
-
-
-def creates(marker: Path) -> str:
-    """Python that creates the marker."""
-    return f"open({str(marker)!r}, 'w').close()"
-
-
-#: Payloads that create a marker file where plain pickle reads them, and what the refusal names.
-LIVE: dict[str, tuple[Callable[[Path], bytes], str]] = {
-    "os.system": (lambda m: pickle.dumps([Asks(os.system, f"touch '{m}'")]), "posix.system"),
-    "os.system, by GLOBAL": (
-        lambda m: b"\x80\x02cos\nsystem\n" + text(f"touch '{m}'") + b"\x85R.",
-        "os.system",
-    ),
-    "posix.system, by GLOBAL": (
-        lambda m: b"\x80\x02cposix\nsystem\n" + text(f"touch '{m}'") + b"\x85R.",
-        "posix.system",
-    ),
-    "os.system, by a dotted name": (
-        lambda m: (
-            b"\x80\x04" + text("ovr_digits.models.modelfile") + text("os.system") + b"\x93"
-            + text(f"touch '{m}'") + b"\x85R."
-        ),
-        "ovr_digits.models.modelfile.os.system",
-    ),
-    "eval": (
-        lambda m: pickle.dumps([Asks(eval, creates(m))]),
-        "builtins.eval",
-    ),
-    "exec": (
-        lambda m: pickle.dumps([Asks(exec, creates(m))]),
-        "builtins.exec",
-    ),
-    "eval, protocol 2": (
-        lambda m: pickle.dumps([Asks(eval, creates(m))], protocol=2),
-        "__builtin__.eval",
-    ),
-    "subprocess.Popen": (
-        lambda m: pickle.dumps([Asks(subprocess.Popen, ["touch", str(m)])]),
-        "subprocess.Popen",
-    ),
-    "a chain of getattr": (
-        lambda m: pickle.dumps(
-            [Asks(operator.call, Asks(getattr, Asks(__import__, "os"), "mkdir"), str(m))]
-        ),
-        "_operator.call",
-    ),
-    "getattr": (
-        lambda m: b"\x80\x02c__builtin__\ngetattr\nc__builtin__\n__import__\n" + text("os")
-        + b"\x85R" + text("mkdir") + b"\x86R" + text(str(m)) + b"\x85R.",
-        "__builtin__.getattr",
-    ),
-    "functools.partial": (
-        lambda m: pickle.dumps([Asks(functools.partial(os.mkdir, str(m)))]),
-        "functools.partial",
-    ),
-    "operator.methodcaller": (
-        lambda m: pickle.dumps([Asks(operator.methodcaller("touch"), m)]),
-        "operator.methodcaller",
-    ),
-    "operator.attrgetter": (
-        lambda m: b"\x80\x02coperator\nattrgetter\n" + text("mkdir") + b"\x85R"
-        + b"c__builtin__\n__import__\n" + text("os") + b"\x85R\x85R" + text(str(m)) + b"\x85R.",
-        "operator.attrgetter",
-    ),
-    "numpy's own exec": (
-        lambda m: b"\x80\x02cnumpy.testing._private.utils\nrunstring\n"
-        + text(creates(m)) + b"}\x86R.",
-        "numpy.testing._private.utils.runstring",
-    ),
-    "in protocol 0": (
-        lambda m: f"cos\nsystem\nS\"touch '{m}'\"\n\x85R.".encode("latin-1"),
-        "os.system",
-    ),
-    "INST": (lambda m: b"\x80\x02(" + text(f"touch '{m}'") + b"ios\nsystem\n.", "INST"),
-    "OBJ": (lambda m: b"\x80\x02(cos\nsystem\n" + text(f"touch '{m}'") + b"o.", "os.system"),
-    "thrown away again": (
-        lambda m: b"\x80\x02cos\nsystem\n" + text(f"touch '{m}'") + b"\x85R0]" + b".",
-        "os.system",
-    ),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("name", LIVE)
-def test_hostile_calls_are_refused_by_name_and_do_nothing(name, tmp_path):
-    build, asked_for = LIVE[name]
-    marker = tmp_path / "ran"
-    data = build(marker)
-    message = refusal(data)
-    assert "refused" in message
-    assert asked_for in message
-    assert not marker.exists()
-
-
-def test_the_same_bytes_are_live_where_plain_pickle_reads_them(tmp_path):
-    """Else the tests above would show nothing."""
-    for index, (build, _) in enumerate(LIVE.values()):
-        (tmp_path / f"{index}.pkl").write_bytes(build(tmp_path / f"ran-{index}"))
-    python(
-        "import contextlib, gc, pathlib, pickle, sys, time, warnings\n"
-        "warnings.simplefilter('ignore')\n"
-        "for path in pathlib.Path(sys.argv[1]).glob('*.pkl'):\n"
-        "    with contextlib.suppress(Exception): pickle.loads(path.read_bytes())\n"
-        "time.sleep(0.5)",
-        tmp_path,
-    )
-    ran = [name for i, name in enumerate(LIVE) if (tmp_path / f"ran-{i}").exists()]
-    assert ran == list(LIVE)
-
-
-@pytest.mark.parametrize("name", ["os.system", "eval", "subprocess.Popen", "functools.partial"])
-@pytest.mark.parametrize("place", ["provenance", "detector", "features", "sgd", "after"])
-def test_a_call_hidden_in_a_real_file_is_refused(name, place, tiny_models_bytes, tmp_path):
-    marker = tmp_path / "ran"
-    asked_for = LIVE[name][1]
-    detectors = pickle.loads(tiny_models_bytes)
-    payload = {
-        "os.system": Asks(os.system, f"touch '{marker}'"),
-        "eval": Asks(eval, creates(marker)),
-        "subprocess.Popen": Asks(subprocess.Popen, ["touch", str(marker)]),
-        "functools.partial": Asks(functools.partial(os.mkdir, str(marker))),
-    }[name]
-    if place == "provenance":
-        detectors[0].provenance_ = {"dataset": payload}
-    elif place == "detector":
-        detectors[9].n_jobs = payload
-    elif place == "features":
-        detectors[0].features_.n_jobs = payload
-    elif place == "sgd":
-        detectors[3].sgd_.t_ = payload
-    else:
-        detectors.append(payload)
-    assert asked_for in refusal(pickle.dumps(detectors))
-    assert not marker.exists()
 
 
 def joblib_bytes(value: Any) -> bytes:
@@ -885,63 +750,6 @@ def test_one_flipped_byte_in_the_first_thousand(tiny_models_bytes, digit_images)
         count_votes(models.decision_function(digit_images[:4]))
 
 
-#: A few bytes that claim gigabytes, or a time without end.
-BOMBS = {
-    "BINBYTES8": b"\x80\x04\x8e" + struct.pack("<Q", 4 << 30) + b"x.",
-    "BINBYTES": b"\x80\x04B" + struct.pack("<I", (4 << 30) - 1) + b"x.",
-    "BINUNICODE8": b"\x80\x04\x8d" + struct.pack("<Q", 4 << 30) + b"x.",
-    "BYTEARRAY8": b"\x80\x05\x96" + struct.pack("<Q", 4 << 30) + b"x.",
-    "beyond any memory": b"\x80\x04\x8e" + struct.pack("<Q", 1 << 63) + b"x.",
-    "FRAME": b"\x80\x04\x95" + struct.pack("<Q", 4 << 30) + b"].",
-    "LONG_BINPUT": b"\x80\x02]r" + struct.pack("<I", 2**31 - 1) + b".",
-    "LONG4": b"\x80\x02\x8b" + struct.pack("<i", 2**31 - 1) + b"\x01.",
-    "array shape": (
-        b"\x80\x02cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85C\x01b\x87R"
-        b"(K\x01\x8a\x05\x00\x00\x00\x80\x00\x85cnumpy\ndtype\n" + text("u1")
-        + b"\x85R\x89C\x01xtb."
-    ),
-    "frombuffer shape": (
-        b"\x80\x04cnumpy.core.numeric\n_frombuffer\n(C\x01xcnumpy\ndtype\n"
-        + text("u1") + b"\x85R\x8a\x05\x00\x00\x00\x80\x00\x85" + text("C") + b"tR."
-    ),
-    "key that takes for ever to hash": (
-        b"\x80\x02)q\x000" + b"h\x00h\x00\x86q\x000" * 60 + b"}h\x00Ns."
-    ),
-    "keys that take for ever to hash": (
-        b"\x80\x02)q\x000" + b"h\x00h\x00\x86q\x000" * 60 + b"}(h\x00Nu."
-    ),
-    "a text for the arguments of a call": (
-        b"\x80\x02" + DETECTOR + b"X" + struct.pack("<I", 60_000_000) + b"x" * 60_000_000 + b"R."
-    ),
-    "bytes for the arguments of an object": (
-        b"\x80\x03" + DETECTOR + b"B" + struct.pack("<I", 60_000_000) + bytes(60_000_000)
-        + b"\x81."
-    ),
-    "the same large state again and again": (
-        b"\x80\x02" + DETECTOR + b")\x81}("
-        + b"".join(text(f"{key}") + b"N" for key in range(60_000)) + b"uq\x000"
-        + b"h\x00b" * 35_000 + b"."
-    ),
-    "the same large state for bytes again and again": (
-        b"\x80\x02c_codecs\nencode\n" + text("x") + text("latin1") + b"\x86R}("
-        + b"".join(text(f"{key}") + b"N" for key in range(60_000)) + b"uq\x000"
-        + b"h\x00b" * 35_000 + b"."
-    ),
-    "dtype without end": (
-        b"\x80\x02)q\x000" + b"h\x00h\x00\x86q\x000" * 60 + DTYPE + b"h\x00\x85R."
-    ),
-    "one array in column order, copied a thousand times": (
-        b"\x80\x02B" + struct.pack("<I", 8_000_000) + bytes(8_000_000) + b"q\x000"
-        + DTYPE + text("f4") + b"\x85Rq\x010]q\x02"
-        + (
-            b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85C\x01b\x87R(K\x01"
-            b"M\xd0\x07M\xe8\x03\x86h\x01\x88h\x00tba"
-        ) * 1000
-        + b"."
-    ),
-}  # fmt: skip
-
-
 def view_without_end(data: bytes) -> bytes:
     def change(features: Any) -> None:
         features.branches_ = (dataclasses.replace(features.branches_[0], view=tower()),)
@@ -949,32 +757,10 @@ def view_without_end(data: bytes) -> bytes:
     return changed(data, detectors=of_features(change))
 
 
-def test_small_files_cannot_claim_memory_or_time(tiny_models_bytes, tmp_path):
-    bombs = {**BOMBS, "view without end": view_without_end(tiny_models_bytes)}
-    for index, data in enumerate(bombs.values()):
-        (tmp_path / f"{index}.pkl").write_bytes(data)
-    output = python(
-        "import json, resource, sys, time\n"
-        "from ovr_digits.models.modelfile import load_models\n"
-        "from ovr_digits.models.place import ModelFileError\n"
-        "resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30))\n"
-        "for index in range(int(sys.argv[2])):\n"
-        "    start, why = time.process_time(), None\n"
-        "    try: load_models(f'{sys.argv[1]}/{index}.pkl')\n"
-        "    except ModelFileError as error: why = str(error)\n"
-        # ru_maxrss would begin with what the process that started this one has.
-        "    status = open('/proc/self/status').read()\n"
-        "    peak = int(status.split('VmHWM:')[1].split()[0]) // 1024\n"
-        "    print(json.dumps([why, time.process_time() - start, peak]))\n",
-        tmp_path,
-        len(bombs),
-    )
-    for name, line in zip(bombs, output.splitlines(), strict=True):
-        why, seconds, megabytes = json.loads(line)
-        assert why, name
-        assert "MemoryError" not in why, name
-        assert seconds < 5, name
-        assert megabytes < 400, name
+def test_a_view_without_end_is_refused_in_no_time(tiny_models_bytes):
+    began = time.process_time()
+    assert "it needs the view a tuple" in refusal(view_without_end(tiny_models_bytes))
+    assert time.process_time() - began < 5
 
 
 # --- files that are something else ---------------------------------------------------------

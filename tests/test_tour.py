@@ -48,6 +48,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.long
 def test_the_tour_runs_from_start_to_end_and_the_pictures_are_drawn_again(drawn, committed):
     ran = json.loads((drawn / "tour.ipynb").read_text(encoding="utf-8"))
     code = [cell for cell in ran["cells"] if cell["cell_type"] == "code"]

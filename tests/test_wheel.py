@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.long
 CHECKOUT = Path(__file__).parent.parent
 STATIC = CHECKOUT / "ovr_digits" / "web" / "static"
 

@@ -1,1 +1,0 @@
-"""Programs that try what should not happen: ``python -m benchmarks.robustness.NAME``."""
