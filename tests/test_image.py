@@ -15,6 +15,7 @@ from hypothesis.extra.numpy import arrays
 from PIL import Image, ImageDraw, ImageOps
 
 from ovr_digits.errors import DigitsError
+from ovr_digits.picture import decoding
 from ovr_digits.picture import photo as image
 from ovr_digits.picture.digit import find_digit, read_digit
 from ovr_digits.picture.mnist_form import to_mnist_form
@@ -214,7 +215,8 @@ def test_large_picture_is_reduced():
 
 @pytest.mark.parametrize("limit", ["MAX_PIXELS", "MAX_BYTES"])
 def test_too_large(monkeypatch, limit, tmp_path):
-    monkeypatch.setattr(image, limit, 100)
+    for module in (decoding, image):
+        monkeypatch.setattr(module, limit, 100)
     path = tmp_path / "four.png"
     path.write_bytes(encoded(GREY))
     for source in (path, path.read_bytes()):
