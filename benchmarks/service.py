@@ -118,10 +118,14 @@ def draw_digit(digit: int, rng: np.random.Generator) -> bytes:
 
 @contextmanager
 def running_service(
-    workers: int, models: Path | None, *options: str, **more: Any
+    workers: int,
+    models: Path | None,
+    *options: str,
+    program: list[str] | None = None,
+    **more: Any,
 ) -> Iterator[tuple[subprocess.Popen[str], str, int]]:
-    """Run a server, with more options and what else ``Popen`` takes; its process, host and port."""
-    command = [sys.executable, "-m", "ovr_digits", "serve", "--port", "0", *options]
+    """Run a server (of a program that takes our options), with what else ``Popen`` takes."""
+    command = [*(program or [sys.executable, "-m", "ovr_digits"]), "serve", "--port", "0", *options]
     command += ["--workers", str(workers)]
     command += [] if models is None else ["--models", str(models)]
     more = {"cwd": ROOT, **more}

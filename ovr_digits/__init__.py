@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from ovr_digits.version import __version__ as __version__
+from typing import TYPE_CHECKING
 
-# Not from typing, which takes longer to import than all the rest before the command line,
-# which only then knows what to do about Ctrl-C.
-TYPE_CHECKING = False
+from ovr_digits.version import __version__ as __version__
 
 # Imported when first asked for: `import ovr_digits` stays cheap, and what needs
 # no scikit-learn never loads it.

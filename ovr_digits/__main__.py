@@ -9,13 +9,13 @@ def main() -> None:
     """Run the command line, of which nothing is imported yet."""
     try:
         from ovr_digits.cli import main as run
-        from ovr_digits.cli.options import fail_for
 
-        try:
-            run(prog_name="ovr-digits")
-        except OSError as error:
-            fail_for(error)
-            sys.exit(1)
+        run(prog_name="ovr-digits")
+    except OSError as error:
+        from ovr_digits.cli.ending import fail_for
+
+        fail_for(error)
+        sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(f"ovr-digits: {INTERRUPTED}")
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from ovr_digits.cli import terminal
+from ovr_digits.cli.ending import printable, tidy_errors
 from ovr_digits.cli.options import (
     CONTEXT_SETTINGS,
     data_dir_option,
@@ -16,8 +17,6 @@ from ovr_digits.cli.options import (
     jobs_option,
     json_option,
     print_json,
-    printable,
-    tidy_errors,
 )
 
 #: Indices of images that are printed; --json gives all.

@@ -9,20 +9,18 @@ import click
 from click.core import ParameterSource
 
 from ovr_digits.cli import terminal
+from ovr_digits.cli.ending import fail, printable, tidy_errors
 from ovr_digits.cli.options import (
     CONTEXT_SETTINGS,
     check_index,
     data_dir_option,
     dataset_option,
-    fail,
     figure_option,
     json_option,
     print_json,
-    printable,
     put_out,
     seed_option,
     show_option,
-    tidy_errors,
 )
 
 split_option = click.option(

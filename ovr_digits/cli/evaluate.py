@@ -7,9 +7,9 @@ from pathlib import Path
 import click
 
 from ovr_digits.cli import terminal
+from ovr_digits.cli.ending import printable, tidy_errors
 from ovr_digits.cli.options import (
     CONTEXT_SETTINGS,
-    check_files_of,
     data_dir_option,
     dataset_option,
     figure_option,
@@ -17,9 +17,8 @@ from ovr_digits.cli.options import (
     json_option,
     models_option,
     print_json,
-    printable,
-    tidy_errors,
 )
+from ovr_digits.cli.outputs import check_files_of
 
 
 @click.command(context_settings=CONTEXT_SETTINGS)

@@ -8,16 +8,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ovr_digits.cli import terminal
+from ovr_digits.cli.ending import printable, tidy_errors
 from ovr_digits.cli.options import (
     CONTEXT_SETTINGS,
-    check_files_of,
     data_dir_option,
     jobs_option,
     json_option,
     print_json,
-    printable,
-    tidy_errors,
 )
+from ovr_digits.cli.outputs import check_files_of
 
 if TYPE_CHECKING:
     from ovr_digits.report.inspection import Inspection

@@ -10,25 +10,22 @@ from typing import TYPE_CHECKING
 import click
 
 from ovr_digits.cli import terminal
+from ovr_digits.cli.ending import fail, note, printable, tidy_errors
 from ovr_digits.cli.options import (
     CONTEXT_SETTINGS,
-    OutputFile,
-    fail,
     figure_option,
     ground_option,
     jobs_option,
     json_option,
     level_option,
     models_option,
-    note,
     print_json,
-    printable,
     refuse_given,
     save_option,
     scheduler_option,
     source_of,
-    tidy_errors,
 )
+from ovr_digits.cli.outputs import OutputFile
 
 if TYPE_CHECKING:
     from ovr_digits.picture.ink import Ground

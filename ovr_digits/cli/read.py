@@ -10,19 +10,16 @@ from typing import TYPE_CHECKING
 import click
 
 from ovr_digits.cli import terminal
+from ovr_digits.cli.ending import fail, note, printable, tidy_errors
 from ovr_digits.cli.options import (
     CONTEXT_SETTINGS,
-    fail,
     ground_option,
     json_option,
     level_option,
     models_option,
-    note,
     print_json,
-    printable,
     save_option,
     source_of,
-    tidy_errors,
 )
 
 if TYPE_CHECKING:

@@ -10,17 +10,10 @@ from pathlib import Path
 
 import click
 
-from ovr_digits.cli.options import (
-    CONTEXT_SETTINGS,
-    models_option,
-    note,
-    printable,
-    tidy_errors,
-)
+from ovr_digits.cli.ending import note, printable, tidy_errors
+from ovr_digits.cli.options import CONTEXT_SETTINGS, models_option
 from ovr_digits.errors import DigitsError
-from ovr_digits.web.http.limits import Limits
 
-_DEFAULTS = Limits()
 _MOST_WORKERS = 256
 #: What the extra web installs.
 _EXTRA = ("fastapi", "fastapi_offline", "pebble", "python_multipart", "uvicorn")
@@ -96,55 +89,6 @@ def draw(port: int, no_browser: bool, keep: Path | None, workers: int, models: P
 )
 @models_option
 @_keep_option
-@click.option(
-    "--max-kept",
-    type=click.IntRange(1),
-    default=_DEFAULTS.kept,
-    show_default=True,
-    help="Pictures that the folder of --keep takes.",
-)
-@click.option(
-    "--max-bytes",
-    type=click.IntRange(1000, 200_000_000),
-    default=_DEFAULTS.body_bytes,
-    show_default=True,
-    help="Of the body of a request.",
-)
-@click.option(
-    "--max-pixels",
-    type=click.IntRange(1000, 100_000_000),
-    default=_DEFAULTS.pixels,
-    show_default=True,
-    help="Of a picture.",
-)
-@click.option(
-    "--max-seconds",
-    type=click.FloatRange(0.1, 600),
-    default=_DEFAULTS.seconds,
-    show_default=True,
-    help="Of work on a picture, and as long again for its turn to come.",
-)
-@click.option(
-    "--max-arrival",
-    type=click.FloatRange(0.5, 3600),
-    default=_DEFAULTS.arrival_seconds,
-    show_default=True,
-    help="Seconds in which a request has to arrive.",
-)
-@click.option(
-    "--max-waiting",
-    type=click.IntRange(1, 10_000),
-    default=_DEFAULTS.waiting,
-    show_default=True,
-    help="Pictures that wait for their turn; beyond, clients are told to ask again.",
-)
-@click.option(
-    "--max-connections",
-    type=click.IntRange(1, 10_000),
-    default=_DEFAULTS.connections,
-    show_default=True,
-    help="At a time.",
-)
 @click.option("--quiet", is_flag=True, help="No line on stderr for every request.")
 @tidy_errors
 def serve(
@@ -154,13 +98,6 @@ def serve(
     workers: int | None,
     models: Path | None,
     keep: Path | None,
-    max_kept: int,
-    max_bytes: int,
-    max_pixels: int,
-    max_seconds: float,
-    max_arrival: float,
-    max_waiting: int,
-    max_connections: int,
     quiet: bool,
 ) -> None:
     """Serve the page and its API to others, until Ctrl-C or SIGTERM.
@@ -178,16 +115,7 @@ def serve(
     _check_extra("serve")
     from ovr_digits.web.server import Settings, run
 
-    limits = Limits(
-        body_bytes=max_bytes,
-        pixels=max_pixels,
-        seconds=max_seconds,
-        arrival_seconds=max_arrival,
-        waiting=max_waiting,
-        connections=max_connections,
-        kept=max_kept,
-    )
-    settings = Settings(host, port, workers or _count_cores(), models, keep, allow_host, limits)
+    settings = Settings(host, port, workers or _count_cores(), models, keep, allow_host)
     run(settings, _announce, note, _say_nothing if quiet else _log)
 
 

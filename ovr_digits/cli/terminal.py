@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ovr_digits.cli.options import printable
+from ovr_digits.cli.ending import printable
 
 if TYPE_CHECKING:
     import numpy as np

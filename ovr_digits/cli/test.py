@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from ovr_digits.cli import terminal
+from ovr_digits.cli.ending import tidy_errors
 from ovr_digits.cli.options import (
     CONTEXT_SETTINGS,
     check_index,
@@ -19,7 +20,6 @@ from ovr_digits.cli.options import (
     save_option,
     seed_option,
     show_option,
-    tidy_errors,
 )
 
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from ovr_digits.cli import terminal
+from ovr_digits.cli.ending import tidy_errors
 from ovr_digits.cli.options import (
     CONTEXT_SETTINGS,
-    OutputFile,
     data_dir_option,
     dataset_option,
     figure_option,
@@ -22,8 +22,8 @@ from ovr_digits.cli.options import (
     refuse_given,
     scheduler_option,
     seed_option,
-    tidy_errors,
 )
+from ovr_digits.cli.outputs import OutputFile
 from ovr_digits.learn.presets import DETECTOR_LOSSES, NEGATIVES, PARTS, PRESETS
 
 if TYPE_CHECKING:

@@ -19,8 +19,8 @@ from ovr_digits.errors import DigitsError
 from ovr_digits.version import __version__
 from ovr_digits.web import schemas
 from ovr_digits.web import tasks as work
+from ovr_digits.web.http import limits
 from ovr_digits.web.http.bodies import Bodies
-from ovr_digits.web.http.limits import Limits
 from ovr_digits.web.http.multipart import FIELD
 from ovr_digits.web.http.problems import FAILED, NOTHING_HERE, problem
 from ovr_digits.web.workers import BusyError, Workers
@@ -83,16 +83,13 @@ def _told(refusals: Mapping[int, str]) -> dict[int | str, dict[str, Any]]:
     }
 
 
-def create_app(
-    workers: Workers, limits: Limits, provenance: Mapping[str, Any], keep: Path | None
-) -> FastAPI:
+def create_app(workers: Workers, provenance: Mapping[str, Any], keep: Path | None) -> FastAPI:
     """The application.
 
     Parameters
     ----------
     workers : Workers
         Do all work on pictures.
-    limits : Limits
     provenance : mapping
         What the models file tells of itself.
     keep : path or None
@@ -107,7 +104,7 @@ def create_app(
         redirect_slashes=False,
     )
     _tell_problems(app)
-    bodies = Bodies(limits)
+    bodies = Bodies()
 
     async def done(request: Request, function: Any, *arguments: Any, status: int = 200) -> Response:
         async with bodies.body_of(request) as body:
@@ -154,7 +151,7 @@ def create_app(
         """Keep a picture with its digit, to learn from."""
         if keep is None:
             raise HTTPException(403, "this service keeps no pictures; start it with --keep DIR")
-        return await done(request, work.keep, label, keep, limits.kept, status=201)
+        return await done(request, work.keep, label, keep, limits.KEPT, status=201)
 
     @app.get("/api/models", response_model=schemas.Models, responses=_told(_REFUSALS))
     async def models() -> dict[str, Any]:
@@ -167,9 +164,9 @@ def create_app(
         return schemas.Service(
             version=__version__,
             keeps=keep is not None,
-            max_bytes=limits.body_bytes,
-            max_pixels=limits.pixels,
-            max_seconds=limits.seconds,
+            max_bytes=limits.BODY_BYTES,
+            max_pixels=limits.PIXELS,
+            max_seconds=limits.SECONDS,
         )
 
     @app.get("/healthz", responses=_told(_REFUSALS))

@@ -9,17 +9,21 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import BrokenExecutor, Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ovr_digits.errors import DigitsError
 from ovr_digits.models.place import ModelFileError, find_models, read_models
+from ovr_digits.web.http import limits
 from ovr_digits.web.http.hosts import served_hosts
-from ovr_digits.web.http.limits import Limits
-from ovr_digits.web.interrupts import interrupts_held
+
+if TYPE_CHECKING:
+    import uvicorn
+
+    from ovr_digits.web.workers import Workers
 
 #: How long requests that are being answered may take to end.
 _STOP_SECONDS = 5
@@ -45,7 +49,6 @@ class Settings:
         Folder for pictures that were corrected.
     allowed : tuple of str
         Names by which it is asked, besides ``localhost`` and ``host``.
-    limits : Limits
     """
 
     host: str
@@ -54,7 +57,6 @@ class Settings:
     models: Path | None = None
     keep: Path | None = None
     allowed: tuple[str, ...] = ()
-    limits: Limits = field(default_factory=Limits)
 
 
 def run(
@@ -80,67 +82,79 @@ def run(
     DigitsError
         Where it cannot start.
     """
-    with contextlib.ExitStack() as starting:
-        starting.enter_context(interrupts_held())
-        _run(settings, ready, failed, log, starting.close)
-
-
-def _run(
-    settings: Settings,
-    ready: Callable[[str], None],
-    failed: Callable[[str], None],
-    log: Callable[[str], None],
-    started: Callable[[], None],
-) -> None:
     if settings.keep is not None:
         _make_folder(settings.keep)
-    listener = _listen(settings.host, settings.port)
-    # Else the end of an answer waits until the client has acknowledged its beginning: 40 ms.
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    with listener:
+    with _listen(settings.host, settings.port) as listener:
         from ovr_digits.web.workers import Workers
 
         models = find_models(settings.models)
         content = read_models(models)
         with _starting():
-            workers = Workers(settings.workers, settings.limits, content)
+            workers = Workers(settings.workers, content)
         try:
             with _starting():
                 provenance = workers.start()
             # Takes as long to load as the workers need to get ready.
-            import uvicorn
+            import uvicorn  # noqa: F401
 
-            from ovr_digits.web.app import create_app
-            from ovr_digits.web.http.connection import Connections
-            from ovr_digits.web.http.guard import HEADERS, Guard
+            import ovr_digits.web.app  # noqa: F401
 
-            app = create_app(workers, settings.limits, _result(provenance, models), settings.keep)
             address, port = listener.getsockname()[:2]
-            connections = Connections(settings.limits, log)
-            hosts = served_hosts(address, (settings.host, *settings.allowed))
-            config = uvicorn.Config(
-                Guard(app, hosts, connections, failed),
-                http=connections.protocol(HEADERS),
-                loop="asyncio",
-                ws="none",
-                lifespan="off",
-                log_config=None,
-                log_level="critical",
-                access_log=False,
-                proxy_headers=False,
-                server_header=False,
-                date_header=False,
-                timeout_keep_alive=_IDLE_SECONDS,
-                timeout_graceful_shutdown=_STOP_SECONDS,
-                h11_max_incomplete_event_size=settings.limits.header_bytes,
-            )
-            server = uvicorn.Server(config)
+            told = _result(provenance, models)
+            server = build_server(settings, address, workers, told, failed, log)
             with _stops(server), _told_in_lines(failed):
-                started()
                 ready(_url(settings.host, address, port))
                 server.run(sockets=[listener])
         finally:
             workers.stop()
+
+
+def build_server(
+    settings: Settings,
+    address: str,
+    workers: Workers,
+    provenance: Mapping[str, Any],
+    failed: Callable[[str], None],
+    log: Callable[[str], None],
+) -> uvicorn.Server:
+    """The server for a socket that listens on an address.
+
+    Parameters
+    ----------
+    settings : Settings
+    address : str
+    workers : Workers
+    provenance : mapping
+        What the models file tells of itself.
+    failed, log : callable
+        See ``run``.
+    """
+    import uvicorn
+
+    from ovr_digits.web.app import create_app
+    from ovr_digits.web.http.connection import Connections
+    from ovr_digits.web.http.guard import HEADERS, Guard
+
+    app = create_app(workers, provenance, settings.keep)
+    connections = Connections(log)
+    hosts = served_hosts(address, (settings.host, *settings.allowed))
+    config = uvicorn.Config(
+        Guard(app, hosts, connections, failed),
+        http=connections.protocol(HEADERS),
+        loop="asyncio",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        log_level="critical",
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        date_header=False,
+        timeout_keep_alive=_IDLE_SECONDS,
+        timeout_graceful_shutdown=_STOP_SECONDS,
+        h11_max_incomplete_event_size=limits.HEAD_BYTES,
+    )
+    return uvicorn.Server(config)
 
 
 class _Lines(logging.Handler):
@@ -194,7 +208,7 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         both = family == socket.AF_INET6 and ipaddress.ip_address(address[0]).is_unspecified
-        return socket.create_server(
+        listener = socket.create_server(
             address[:2],
             family=family,
             backlog=512,
@@ -211,6 +225,9 @@ def _listen(host: str, port: int) -> socket.socket:
             errno.EADDRNOTAVAIL: "this machine has no such address; choose another with --host",
         }.get(error.errno or 0, os.strerror(error.errno or 0))
         raise DigitsError(f"cannot listen on {host}, port {port}: {advice}") from None
+    # Else the end of an answer waits until the client has acknowledged its beginning: 40 ms.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
 
 
 def _url(host: str, address: str, port: int) -> str:

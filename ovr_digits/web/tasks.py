@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ovr_digits.errors import DigitsError
+from ovr_digits.web.http import limits
 from ovr_digits.web.http.multipart import picture_in
 
 if TYPE_CHECKING:
@@ -36,20 +37,17 @@ _LARGE = 30_000_000
 
 _models: DetectorArrays | None = None
 _unusable = DigitsError("no models were loaded")
-_max_pixels = 0
 
 
-def start(content: Any, max_pixels: int) -> None:
+def start(content: Any) -> None:
     """Make this process a worker, with one thread of BLAS.
 
     Parameters
     ----------
     content : buffer
         The bytes of a models file; another process may hold them too.
-    max_pixels : int
-        Of a picture, beyond which it is refused.
     """
-    global _models, _unusable, _max_pixels
+    global _models, _unusable
     # A service that is stopped tells its workers itself, once they have finished.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
@@ -60,7 +58,6 @@ def start(content: Any, max_pixels: int) -> None:
     # The C library gives back large pieces of memory, and gets them anew for each picture, until
     # it has seen a larger one.
     bytearray(_LARGE)
-    _max_pixels = max_pixels
     try:
         _models = parse_models(bytes(content))
     except DigitsError as error:  # told by ``provenance``
@@ -97,7 +94,7 @@ def _checked(content_type: str, body: bytes) -> tuple[str, bytes]:
     from ovr_digits.picture.decoding import check_pixels
 
     name, picture = picture_in(content_type, body)
-    check_pixels(picture, _max_pixels)
+    check_pixels(picture, limits.PIXELS)
     return name, picture
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import signal
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import active_children
+from multiprocessing import active_children, resource_tracker
 from multiprocessing.context import SpawnContext, SpawnProcess
 from typing import Any
 
@@ -16,8 +17,7 @@ from pebble import ProcessExpired, ProcessPool
 
 from ovr_digits.errors import DigitsError
 from ovr_digits.web import tasks as work
-from ovr_digits.web.http.limits import Limits
-from ovr_digits.web.interrupts import interrupts_held
+from ovr_digits.web.http import limits
 
 #: Beyond the time of a piece of work, until the processes themselves are given up.
 _GRACE_SECONDS = 5.0
@@ -30,7 +30,18 @@ class BusyError(Exception):
 
 
 class _Process(SpawnProcess):
-    """A worker that ends at once; ``SIGTERM`` it leaves to the service."""
+    """A worker that ends at once; Ctrl-C and ``SIGTERM`` it leaves to the service."""
+
+    def start(self) -> None:
+        """Start it; it inherits that Ctrl-C is held back, from its first moment on."""
+        if not hasattr(signal, "pthread_sigmask"):
+            return super().start()
+        resource_tracker.ensure_running()  # else it starts meanwhile, and lets Ctrl-C through
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            super().start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def terminate(self) -> None:
         self.kill()
@@ -51,14 +62,12 @@ class Workers:
     Parameters
     ----------
     count : int
-    limits : Limits
     models : bytes
         The content of the models file, which each of them takes, and those that replace them.
     """
 
-    def __init__(self, count: int, limits: Limits, models: bytes) -> None:
+    def __init__(self, count: int, models: bytes) -> None:
         self._count = count
-        self._limits = limits
         self._models = _shared(models)
         self._asked = 0
         self._places = asyncio.Semaphore(count + _AHEAD)
@@ -86,12 +95,12 @@ class Workers:
         DigitsError
             Where the function raises one, or takes too long.
         """
-        if self._asked >= self._limits.waiting + self._count:
+        if self._asked >= limits.WAITING + self._count:
             raise BusyError("too many pictures are waiting; ask again in a moment")
         self._asked += 1
         try:
             try:
-                async with asyncio.timeout(self._limits.seconds):
+                async with asyncio.timeout(limits.SECONDS):
                     await self._places.acquire()
             except TimeoutError:
                 raise BusyError("all workers are busy; ask again in a moment") from None
@@ -106,20 +115,19 @@ class Workers:
         for _ in range(2):
             pool = self._pool
             try:
-                future = pool.schedule(function, arguments, timeout=self._limits.seconds)
+                future = pool.schedule(function, arguments, timeout=limits.SECONDS)
             except RuntimeError:  # it broke when it had nothing to do
                 self._replace(pool)
                 continue
-            waiting = asyncio.timeout(self._limits.seconds + _GRACE_SECONDS)
+            waiting = asyncio.timeout(limits.SECONDS + _GRACE_SECONDS)
             try:
                 async with waiting:
                     return await asyncio.wrap_future(future)
             except TimeoutError:
                 if waiting.expired():  # the processes do not answer any more
                     self._replace(pool)
-                seconds = self._limits.seconds
                 raise DigitsError(
-                    f"the picture took longer than {seconds:g} s; shrink it"
+                    f"the picture took longer than {limits.SECONDS:g} s; shrink it"
                 ) from None
             except ProcessExpired:
                 break
@@ -139,7 +147,7 @@ class Workers:
         return ProcessPool(
             self._count,
             initializer=work.start,
-            initargs=(self._models, self._limits.pixels),
+            initargs=(self._models,),
             context=_CONTEXT,
         )
 
@@ -161,8 +169,7 @@ def _shared(content: bytes) -> Any:
 
 
 def _start(pool: ProcessPool) -> None:
-    with interrupts_held():
-        pool.schedule(int)  # the first piece of work makes the processes
+    pool.schedule(int)  # the first piece of work makes the processes
 
 
 def _end(pool: ProcessPool) -> None:

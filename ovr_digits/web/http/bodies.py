@@ -9,14 +9,13 @@ from collections.abc import AsyncIterator
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from ovr_digits.web.http.limits import Limits
+from ovr_digits.web.http import limits
 
 
 class Bodies:
     """All bodies that are in memory at a time."""
 
-    def __init__(self, limits: Limits) -> None:
-        self._limits = limits
+    def __init__(self) -> None:
         self._held = 0
 
     @contextlib.asynccontextmanager
@@ -30,24 +29,24 @@ class Bodies:
         """
         if request.headers.get("content-encoding", "identity").lower() != "identity":
             raise HTTPException(415, "the body is compressed; send it as it is")
-        if int(request.headers.get("content-length", 0)) > self._limits.body_bytes:
+        if int(request.headers.get("content-length", 0)) > limits.BODY_BYTES:
             raise self._too_large()
         body = bytearray()
         try:
             try:
-                async with asyncio.timeout(self._limits.arrival_seconds):
+                async with asyncio.timeout(limits.ARRIVAL_SECONDS):
                     async for chunk in request.stream():
                         body += chunk
                         self._held += len(chunk)
-                        if len(body) > self._limits.body_bytes:
+                        if len(body) > limits.BODY_BYTES:
                             raise self._too_large()
-                        if self._held > self._limits.held_bytes:
+                        if self._held > limits.HELD_BYTES:
                             raise HTTPException(503, "too many pictures at once; ask again soon")
             except TimeoutError:
-                seconds = self._limits.arrival_seconds
                 raise HTTPException(
                     408,
-                    f"the picture took longer than {seconds:g} s to arrive; shrink it",
+                    f"the picture took longer than {limits.ARRIVAL_SECONDS:g} s to arrive; "
+                    "shrink it",
                     {"Connection": "close"},
                 ) from None
             yield bytes(body)
@@ -55,5 +54,5 @@ class Bodies:
             self._held -= len(body)
 
     def _too_large(self) -> HTTPException:
-        megabytes = self._limits.body_bytes / 1e6
+        megabytes = limits.BODY_BYTES / 1e6
         return HTTPException(413, f"the picture is over {megabytes:g} MB; shrink it")

@@ -12,7 +12,7 @@ from typing import Any
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from ovr_digits.web.http.limits import Limits
+from ovr_digits.web.http import limits
 
 #: A request whose body comes too slowly is answered first; then its connection ends.
 _LINGER_SECONDS = 2.0
@@ -36,20 +36,19 @@ def log_line(
 class Connections:
     """Counts those that are open; ``log`` takes a line for every answer."""
 
-    def __init__(self, limits: Limits, log: Callable[[str], None]) -> None:
-        self.limits = limits
+    def __init__(self, log: Callable[[str], None]) -> None:
         self.log = log
         self.n_open = 0
 
     @property
     def is_crowded(self) -> bool:
         """Whether requests are to be turned away."""
-        return self.n_open > self.limits.connections
+        return self.n_open > limits.CONNECTIONS
 
     @property
     def is_flooded(self) -> bool:
         """Whether not even that."""
-        return self.n_open > 2 * self.limits.connections
+        return self.n_open > 2 * limits.CONNECTIONS
 
     def protocol(self, headers: list[tuple[bytes, bytes]]) -> Any:
         """What uvicorn makes its connections with; answers to what is no HTTP carry ``headers``."""
@@ -81,7 +80,7 @@ class Connection(H11Protocol):
         self, *args: Any, count: Connections, headers: list[tuple[bytes, bytes]], **kwargs: Any
     ) -> None:
         super().__init__(*args, **kwargs)
-        self.conn = _Parser(h11.SERVER, count.limits.header_bytes)
+        self.conn = _Parser(h11.SERVER, limits.HEAD_BYTES)
         self._count = count
         self._common = headers
         self._arrival = _Timer(self._give_up)
@@ -130,10 +129,9 @@ class Connection(H11Protocol):
             self.cycle.disconnected = True
             self.cycle.message_event.set()
         if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
-            limit = self._count.limits.header_bytes
             text = (
-                f"this is no valid HTTP request, its head is over {limit} bytes, or its body is in "
-                "very many small chunks"
+                f"this is no valid HTTP request, its head is over {limits.HEAD_BYTES} bytes, or "
+                "its body is in very many small chunks"
             )
             body = json.dumps({"error": text}).encode()
             headers = [
@@ -159,7 +157,7 @@ class Connection(H11Protocol):
 
     @property
     def _seconds(self) -> float:
-        return self._count.limits.arrival_seconds + _LINGER_SECONDS
+        return limits.ARRIVAL_SECONDS + _LINGER_SECONDS
 
     def _give_up(self) -> None:
         self.transport.abort()

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ovr_digits.web.http import limits
 from ovr_digits.web.http.connection import Connections, log_line
 from ovr_digits.web.http.hosts import Hosts, is_same_origin
 from ovr_digits.web.http.problems import FAILED, NOTHING_HERE, problem
@@ -76,9 +77,8 @@ class Guard:
 
     def _refusal(self, scope: Scope) -> Response | None:
         head = [scope["raw_path"], scope["query_string"], *itertools.chain(*scope["headers"])]
-        limit = self._connections.limits.header_bytes
-        if sum(map(len, head)) > limit:
-            return problem(431, f"the head of the request is over {limit} bytes")
+        if sum(map(len, head)) > limits.HEAD_BYTES:
+            return problem(431, f"the head of the request is over {limits.HEAD_BYTES} bytes")
         if "\0" in scope["path"]:  # which is not even a question to the file system
             return problem(404, NOTHING_HERE)
         headers = {name: value.decode("latin-1") for name, value in scope["headers"]}

@@ -1,0 +1,88 @@
+"""How a command ends: one line on stderr and a status, whatever has gone wrong."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import sys
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from ovr_digits.cli.outputs import check_files
+from ovr_digits.errors import INTERRUPTED, DigitsError
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def tidy_errors(command: F) -> F:
+    """Turn what can go wrong in a command body into one line and exit status 1."""
+
+    @functools.wraps(command)
+    def run(*arguments: Any, **options: Any) -> Any:
+        try:
+            _open_streams()
+            check_files()
+            return command(*arguments, **options)
+        except DigitsError as error:
+            fail(str(error))
+        except MemoryError:
+            fail("the memory at hand does not suffice")
+        except BrokenPipeError:
+            # Whoever read the output has gone; nothing more can be said on it.
+            _drop_output()
+        except OSError as error:
+            fail_for(error)
+        except KeyboardInterrupt:
+            fail(INTERRUPTED)
+            sys.stdout.flush()
+            # Threads may still be at work in NumPy, and tidying up under them can crash.
+            os._exit(1)
+        sys.exit(1)
+
+    return run  # type: ignore[return-value]
+
+
+def fail(message: str) -> None:
+    """One line on stderr that names a failure."""
+    note(message)
+
+
+def fail_for(error: OSError) -> None:
+    """What no command foresees of the system: no room for the output, no files left to open."""
+    where = f"{error.filename}: " if error.filename else ""
+    fail(f"cannot go on: {where}{error.strerror or error}")
+    _drop_output()
+
+
+def note(message: str) -> None:
+    """One line on stderr, where that can still be written."""
+    with contextlib.suppress(OSError):
+        click.echo(f"ovr-digits: {printable(message)}", err=True)
+
+
+def printable(text: str) -> str:
+    """The text in one line without control characters, which a file name may hold."""
+    return "".join(c if c.isprintable() else "?" for c in text)
+
+
+def _open_streams() -> None:
+    """Let standard streams that are closed lead nowhere.
+
+    Else the next file that is opened takes the place of one, and what is
+    printed is written into it.
+    """
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(descriptor)
+    for name, descriptor, mode in (("stdin", 0, "r"), ("stdout", 1, "w"), ("stderr", 2, "w")):
+        if getattr(sys, name) is None:
+            stream = open(descriptor, mode, encoding="utf-8", closefd=False)  # noqa: SIM115
+            setattr(sys, name, stream)
+
+
+def _drop_output() -> None:
+    """What is still to be printed goes nowhere, not even when Python ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
