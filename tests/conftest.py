@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -11,6 +13,9 @@ from hypothesis import settings
 
 from ovr_digits import OneVsRestDigits, PatchKernelFeatures, save_models
 from ovr_digits.data.splits import load_split
+
+if TYPE_CHECKING:
+    from service import Service
 
 # A machine that is busy with other things makes single examples slow, not wrong.
 settings.register_profile("unhurried", deadline=None)
@@ -66,3 +71,19 @@ def tiny_models_bytes(tiny_models: Path) -> bytes:
 def digit_images() -> np.ndarray:
     """Forty digits (40, 784) uint8 that ``tiny_model`` was not trained on."""
     return load_split("digits", "train").X[600:640]
+
+
+@pytest.fixture(scope="session")
+def service(
+    tiny_models_bytes: bytes, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Service]:
+    """The service with one worker, in this process; tests do it no harm that it cannot mend."""
+    from service import Service, Workers
+
+    keep = tmp_path_factory.mktemp("kept") / "corrections"
+    keep.mkdir()
+    workers = Workers(1, tiny_models_bytes)
+    running = Service(workers, workers.start().result(), keep=keep)
+    yield running
+    running.stop()
+    workers.stop()
