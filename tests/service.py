@@ -16,7 +16,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
@@ -103,6 +103,7 @@ class Service(_Listening):
     def stop(self) -> None:
         self.server.should_exit = True
         self._thread.join()
+        self._loop.run_until_complete(asyncio.sleep(0.01))  # the last connections are let go
         self._loop.close()
 
     @contextlib.contextmanager
@@ -244,14 +245,6 @@ def wait_until(condition: Callable[[], object], seconds: float = 60.0) -> None:
     while not condition():
         assert time.monotonic() < end, "it did not come about"
         time.sleep(0.01)
-
-
-def later(call: Callable[[], Reply]) -> Callable[[], Reply]:
-    """Begin a request; the result waits for its answer."""
-    pool = ThreadPoolExecutor(1)
-    future = pool.submit(call)
-    pool.shutdown(wait=False)
-    return lambda: future.result(60)
 
 
 def png(draw: Callable[[ImageDraw.ImageDraw], object] | None = None, side: int = 280) -> bytes:

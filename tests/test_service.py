@@ -523,30 +523,20 @@ def test_corrections_are_kept_until_the_folder_is_full(
     service: Service, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(limits, "KEPT", 2)
-    kept = tmp_path
-    with service.another(keep=kept) as other:
-        _check_keeping(other, kept)
-
-
-def _check_keeping(service: Service, kept: Path) -> None:
-    names = []
-    for label in (7, 1):
-        reply = service.post(f"/api/keep?label={label}", SEVEN)
-        assert reply.status == 201
-        names.append(reply.json["file"])
-    lines = [json.loads(line) for line in (kept / "corrections.jsonl").read_text().splitlines()]
-    assert [(line["file"], line["label"]) for line in lines] == list(
-        zip(names, (7, 1), strict=True)
-    )
+    with service.another(keep=tmp_path) as other:
+        replies = [other.post(f"/api/keep?label={label}", SEVEN) for label in (7, 1, 3)]
+    assert [reply.status for reply in replies] == [201, 201, 422]
+    names = [reply.json["file"] for reply in replies[:2]]
+    text = (tmp_path / "corrections.jsonl").read_text()
+    lines = [json.loads(line) for line in text.splitlines()]
+    assert [(line["file"], line["label"]) for line in lines] == [(names[0], 7), (names[1], 1)]
     answer = service.post("/api/predict", SEVEN).json
     del answer["path"]
     assert lines[0]["answer"] == answer
-    with Image.open(kept / names[0]) as picture:
+    with Image.open(tmp_path / names[0]) as picture:
         assert picture.size == (280, 280)
-    reply = service.post("/api/keep?label=3", SEVEN)
-    assert reply.status == 422
-    assert "full" in reply.error
-    assert str(kept) not in reply.error
+    assert "full" in replies[2].error
+    assert str(tmp_path) not in replies[2].error
 
 
 def test_without_a_folder_nothing_is_kept(service: Service) -> None:
