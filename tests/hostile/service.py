@@ -82,13 +82,19 @@ def watched(folder: Path, models: Path, arrival: float) -> Iterator[Watched]:
     place.mkdir()
     for name in ("canary.txt", "place/canary.txt", "app.py"):
         (folder / name).write_bytes(_CANARY)
-    command = [sys.executable, "-m", "ovr_digits", "serve", "--port", "0", "--workers", "1"]
-    command += ["--models", str(models), "--keep", str(folder / "keep"), "--max-kept", "500"]
+    program = (
+        "from ovr_digits.web.http import limits\n"
+        f"limits.ARRIVAL_SECONDS, limits.KEPT = {arrival}, 500\n"
+        "from ovr_digits.cli import main\n"
+        "main()"
+    )
+    command = [sys.executable, "-c", program, "serve", "--port", "0", "--workers", "1"]
+    command += ["--models", str(models), "--keep", str(folder / "keep")]
     environment = {**os.environ, "PYTHONPATH": str(_ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
     with (
         (folder / "log").open("wb") as log,
         subprocess.Popen(
-            [*command, "--max-arrival", str(arrival)],
+            command,
             cwd=place,
             env=environment,
             stdout=subprocess.PIPE,
