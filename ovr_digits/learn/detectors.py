@@ -23,7 +23,7 @@ from ovr_digits.learn.curves import OnEpoch
 from ovr_digits.learn.features import Constraints, ImageInput, PatchKernelFeatures
 from ovr_digits.learn.fitting import DetectorOptions, FittedDetectors, fit_detectors
 from ovr_digits.learn.presets import DETECTOR_LOSSES
-from ovr_digits.models.modelfile import MAX_LEADING, check_size
+from ovr_digits.models.limits import MAX_LEADING, check_size
 from ovr_digits.models.place import ModelFileError
 from ovr_digits.parallel import collect
 from ovr_digits.picture.mnist_form import IMAGE_SHAPE

@@ -38,7 +38,7 @@ from ovr_digits.core.features import (
     patch_kernel_features,
 )
 from ovr_digits.core.views import VIEWS
-from ovr_digits.models.modelfile import (
+from ovr_digits.models.limits import (
     MAX_ALPHA,
     MAX_ANCHORS,
     MAX_LAYERS,
