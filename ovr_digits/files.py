@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import glob
 import os
 import secrets
@@ -65,10 +64,6 @@ def read_bytes(path: str | os.PathLike[str], max_bytes: int, wait: bool = True) 
         raise DigitsError("cannot be read (its name holds a null character)") from None
 
 
-#: New files that are made where another process removes each of them at once.
-_TRIES = 100
-
-
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Give a temporary path in the same folder, which becomes ``path`` if the block ends well.
@@ -89,12 +84,13 @@ def replacing(path: Path) -> Iterator[Path]:
         raise OSError(errno.EINVAL, "not a regular file")
     remove_abandoned(path.parent, path.name)
     mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else None
-    with _locked_temporary(path) as temporary:
+    with own_name(path.parent, f".{path.name}.", ".part") as temporary:
         try:
+            temporary.touch(exist_ok=False)
             if mode is not None:  # from the start: nobody else may read the half of it either
                 temporary.chmod(mode | stat.S_IRUSR | stat.S_IWUSR)
             yield temporary
-            with temporary.open("rb") as file:
+            with temporary.open("r+b") as file:
                 os.fsync(file.fileno())
             if mode is not None:
                 temporary.chmod(mode)
@@ -104,22 +100,8 @@ def replacing(path: Path) -> Iterator[Path]:
     _sync_folder(path.parent)
 
 
-@contextlib.contextmanager
-def _locked_temporary(path: Path) -> Iterator[Path]:
-    """A new file beside ``path``, locked for as long as this process lives and is in the block."""
-    for _ in range(_TRIES):
-        temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-        with temporary.open("xb") as file:
-            with contextlib.suppress(OSError):  # not every file system has locks
-                fcntl.flock(file, fcntl.LOCK_EX)
-            if os.fstat(file.fileno()).st_nlink:  # else removed just before it was locked
-                yield temporary
-                return
-    raise OSError(errno.EBUSY, "something removes every new file here")
-
-
 def remove_abandoned(folder: Path, name: str | None = None) -> None:
-    """Remove the temporary files of processes that were killed: those that nobody has locked.
+    """Remove the temporary files of processes that were killed.
 
     Parameters
     ----------
@@ -128,10 +110,102 @@ def remove_abandoned(folder: Path, name: str | None = None) -> None:
         Of the file that was to be replaced; any where it is not given.
     """
     replaced = "*" if name is None else glob.escape(name)
-    for temporary in folder.glob(f".{replaced}.????????.part"):
-        with contextlib.suppress(OSError), temporary.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            temporary.unlink()
+    remove_disowned(folder, f".{replaced}.", ".part")
+
+
+#: New names where another process takes each of them for one that was left behind.
+_TRIES = 100
+#: What stands for the random part of a name.
+_ANY = "?" * 8
+
+
+@contextlib.contextmanager
+def own_name(folder: Path, prefix: str, suffix: str = "") -> Iterator[Path]:
+    """A new name in a folder, this process's own while it lives and is in the block.
+
+    Beside it lies a lock file, by which ``remove_disowned`` knows.
+
+    Raises
+    ------
+    OSError
+        Where the folder is missing or cannot be written.
+    """
+    with contextlib.ExitStack() as stack:
+        for _ in range(_TRIES):
+            path = folder / f"{prefix}{secrets.token_hex(len(_ANY) // 2)}{suffix}"
+            try:
+                stack.enter_context(locked(_lock_of(path)))
+                break
+            except BlockingIOError:  # just looked at by another process
+                continue
+        else:
+            raise OSError(errno.EBUSY, "something takes every new name here")
+        yield path
+
+
+def remove_disowned(folder: Path, prefix: str, suffix: str = "") -> None:
+    """Remove what processes that were killed left under names of ``own_name``.
+
+    ``prefix`` is a pattern of ``glob``.
+    """
+    import shutil
+
+    named = {*folder.glob(f"{prefix}{_ANY}{suffix}")}
+    for lock in folder.glob(f"{prefix}{_ANY}.lock{suffix}"):
+        named.add(lock.with_name(lock.name.removesuffix(f".lock{suffix}") + suffix))
+    for path in named:
+        with contextlib.suppress(OSError), locked(_lock_of(path)) as is_locked:
+            if is_locked and path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            elif is_locked:
+                path.unlink(missing_ok=True)
+
+
+def _lock_of(path: Path) -> Path:
+    return path.with_name(f"{path.name.removesuffix(path.suffix)}.lock{path.suffix}")
+
+
+#: What is said where a file system has no locks.
+_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[bool]:
+    """Hold a lock file while this process lives and is in the block; the file goes with the lock.
+
+    Yields
+    ------
+    bool
+        False where the file system has no locks.
+
+    Raises
+    ------
+    BlockingIOError
+        Where another process holds it.
+    OSError
+        Where the folder is missing or cannot be written.
+    """
+    from filelock import FileLock, Timeout  # not at the top: most commands need no lock
+
+    path.parent.stat()  # a folder that is missing would be made
+    lock = FileLock(path, thread_local=False)
+    try:
+        lock.acquire(timeout=0)
+        is_locked = True
+    except Timeout:
+        raise BlockingIOError(errno.EAGAIN, "another process is at work here") from None
+    except NotImplementedError:
+        is_locked = False
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+        is_locked = False
+    try:
+        yield is_locked
+    finally:
+        with contextlib.suppress(OSError):  # Windows removes it as it is released
+            path.unlink()
+        lock.release()
 
 
 def write_bytes(path: Path, data: bytes) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import doctest
 import pickle
 import pickletools
@@ -75,3 +76,23 @@ def test_imports_run_one_way_through_the_wings() -> None:
         [command, "--no-cache"], cwd=ROOT, capture_output=True, encoding="utf-8", timeout=120
     )
     assert done.returncode == 0, done.stdout
+
+
+#: Modules that Windows has not.
+POSIX_ONLY = {"fcntl", "grp", "posix", "pty", "pwd", "resource", "syslog", "termios", "tty"}
+
+
+def imported_at_the_top(path: Path) -> set[str]:
+    imported = set()
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.Import):
+            imported |= {name.name.split(".")[0] for name in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            imported.add(str(node.module).split(".")[0])
+    return imported
+
+
+def test_no_module_needs_posix_to_be_imported() -> None:
+    modules = sorted((ROOT / "ovr_digits").rglob("*.py"))
+    assert [path.name for path in modules if imported_at_the_top(path) & POSIX_ONLY] == []
+    assert imported_at_the_top(Path(__file__)) >= {"ast", "pathlib", "pytest", "ovr_digits"}

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
-import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ovr_digits.errors import DigitsError
-from ovr_digits.files import remove_abandoned, replacing, write_bytes
+from ovr_digits.files import locked, remove_abandoned, replacing, write_bytes
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -62,8 +60,15 @@ class Shards:
         with contextlib.ExitStack() as stack:
             with self._writing(self.folder):
                 self.folder.mkdir(exist_ok=True)
+                stack.callback(self._remove_empty)
                 self._check_names()
-                stack.enter_context(self._locked())
+                try:
+                    stack.enter_context(locked(self.folder / _LOCK))
+                except BlockingIOError:
+                    raise DigitsError(
+                        f"{self.folder}: another run is at work here; wait until it has ended, "
+                        "or name another --output"
+                    ) from None
                 remove_abandoned(self.folder)
                 self._check_request(dict(request))
             try:
@@ -82,22 +87,9 @@ class Shards:
                 f"{self.folder}: holds other things than unfinished work; name another --output"
             )
 
-    @contextlib.contextmanager
-    def _locked(self) -> Iterator[None]:
-        with (self.folder / _LOCK).open("ab") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                is_taken = os.fstat(file.fileno()).st_nlink == 0  # removed by the run that held it
-            except BlockingIOError:
-                is_taken = True
-            except OSError:  # not every file system has locks
-                is_taken = False
-            if is_taken:
-                raise DigitsError(
-                    f"{self.folder}: another run is at work here; wait until it has ended, "
-                    "or name another --output"
-                )
-            yield
+    def _remove_empty(self) -> None:
+        with contextlib.suppress(OSError):  # holds unfinished work, or is another run's
+            self.folder.rmdir()
 
     def _check_request(self, request: dict[str, str]) -> None:
         path = self.folder / _REQUEST
@@ -193,13 +185,11 @@ class Shards:
                 writer.write_table(rest.combine_chunks())
 
     def remove(self) -> None:
-        """Remove the folder; ended in the middle of this, the next run does again what it lacks."""
+        """Remove the work; ended in the middle of this, the next run does again what it lacks."""
         with self._writing(self.folder):
             for _, _, path in self._found():
                 path.unlink()
             (self.folder / _REQUEST).unlink(missing_ok=True)
-            (self.folder / _LOCK).unlink()
-            self.folder.rmdir()
 
     def _found(self) -> list[tuple[int, int, Path]]:
         """Every shard: its first piece, the one after its last, and where it is."""
