@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ovr_digits.core.arrays import Array, Bools, Float64
+from ovr_digits.core.arrays import Array, Bools, Float64, Indices, Integers
 from ovr_digits.core.vote import VERDICTS, Vote, count_votes, probabilities
 
 
@@ -48,7 +47,7 @@ class Evaluation:
         Samples for which no detector, or more than one, said True.
     """
 
-    confusion: NDArray[np.int64]
+    confusion: Integers
     fired_none: int
     fired_several: int
 
@@ -150,7 +149,7 @@ class Reliability:
         Share of them whose sample was the detector's digit; NaN where there is none.
     """
 
-    counts: NDArray[np.int64]
+    counts: Integers
     votes: Float64
     shares: Float64
 
@@ -286,7 +285,7 @@ def truth_leads(scores: Float64, labels: Array) -> Float64:
     return scores[is_truth] - np.where(is_truth, -np.inf, scores).max(axis=1)
 
 
-def find_mistakes(scores: Float64, labels: Array) -> NDArray[np.intp]:
+def find_mistakes(scores: Float64, labels: Array) -> Indices:
     """Which samples are answered wrongly, worst first: by the winner's score less the truth's.
 
     Parameters and errors are those of ``truth_leads``.
@@ -294,12 +293,12 @@ def find_mistakes(scores: Float64, labels: Array) -> NDArray[np.intp]:
     return _worst_first(scores.argmax(axis=1) != labels, truth_leads(scores, labels))
 
 
-def find_unsure(scores: Float64, labels: Array) -> NDArray[np.intp]:
+def find_unsure(scores: Float64, labels: Array) -> Indices:
     """For which samples no detector fired, or several did; in the order of ``truth_leads``."""
     return _worst_first((scores > 0).sum(axis=1) != 1, truth_leads(scores, labels))
 
 
-def _worst_first(chosen: Bools, leads: Float64) -> NDArray[np.intp]:
+def _worst_first(chosen: Bools, leads: Float64) -> Indices:
     indices = np.flatnonzero(chosen)
     return indices[np.argsort(leads[indices], kind="stable")]
 
@@ -330,8 +329,8 @@ class Comparison:
     votes_a: list[Vote]
     votes_b: list[Vote]
     labels: Array
-    only_a: NDArray[np.intp]
-    only_b: NDArray[np.intp]
+    only_a: Indices
+    only_b: Indices
     both: int
     neither: int
 

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
+from ovr_digits.core.arrays import Float32, Grey
 from ovr_digits.core.vote import Vote
 from ovr_digits.errors import DigitsError
 from ovr_digits.files import read_bytes, remove_abandoned, write_bytes
@@ -106,7 +106,7 @@ def keep_correction(
     return name
 
 
-def _encode(picture: NDArray[np.float32]) -> bytes:
+def _encode(picture: Float32) -> bytes:
     """A picture (h, w, 3) in 0..1 as PNG, in grey where it has no colour."""
     levels = np.rint(picture * 255).astype(np.uint8)
     has_colour = (levels != levels[..., :1]).any()
@@ -131,7 +131,7 @@ def load_corrections(
     folder: str | os.PathLike[str],
     passed_over: Callable[[str], None] = lambda reason: None,
     progress: Progress | None = None,
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+) -> tuple[Grey, Grey]:
     """Read the kept pictures and their digits.
 
     Of a picture that was kept more than once the last label counts, and its place.

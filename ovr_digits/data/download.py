@@ -22,6 +22,7 @@ from urllib.error import HTTPError, URLError
 import numpy as np
 from numpy.typing import NDArray
 
+from ovr_digits.core.arrays import Float64
 from ovr_digits.data.idx import GZIP_MAGIC, MAX_BYTES, decompress, idx_bytes
 from ovr_digits.data.mnist import MNIST_FILES, MNIST_PARTS, is_sound
 from ovr_digits.errors import DigitsError
@@ -312,7 +313,7 @@ def _fetch_openml(timeout: float, time_limit: float, progress: Progress) -> dict
     """MNIST from OpenML as the four uncompressed IDX files, unchecked; raises _SourceError."""
     from sklearn.datasets import fetch_openml
 
-    def fetch(home: str) -> tuple[NDArray[np.float64], NDArray[np.object_]]:
+    def fetch(home: str) -> tuple[Float64, NDArray[np.object_]]:
         # Of the parsers only this one does without pandas.
         result: Any = fetch_openml(
             "mnist_784",

@@ -11,8 +11,8 @@ from io import BytesIO
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ovr_digits.core.arrays import Grey
 from ovr_digits.errors import DigitsError
 from ovr_digits.files import read_bytes, read_stream
 
@@ -29,7 +29,7 @@ _UNSIGNED_BYTE = 0x08  # the type code of uint8, the only one in MNIST
 _OTHER_TYPES = {0x09: "int8", 0x0B: "int16", 0x0C: "int32", 0x0D: "float32", 0x0E: "float64"}
 
 
-def read_idx(path: str | os.PathLike[str], max_bytes: int = MAX_BYTES) -> NDArray[np.uint8]:
+def read_idx(path: str | os.PathLike[str], max_bytes: int = MAX_BYTES) -> Grey:
     """Read an IDX file of unsigned bytes, gzip-compressed or plain, whatever its name.
 
     Parameters
@@ -92,7 +92,7 @@ def _at_most(content: bytes, max_bytes: int, name: str) -> bytes:
     return content
 
 
-def parse_idx(data: bytes, name: str) -> NDArray[np.uint8]:
+def parse_idx(data: bytes, name: str) -> Grey:
     """Take the array of unsigned bytes out of uncompressed IDX data, without a copy.
 
     Parameters
@@ -163,7 +163,7 @@ def parse_header(head: bytes, n_bytes: int, name: str) -> tuple[tuple[int, ...],
     return shape, start
 
 
-def idx_bytes(array: NDArray[np.uint8]) -> bytes:
+def idx_bytes(array: Grey) -> bytes:
     """The uncompressed IDX form of an array of uint8 with at least one axis."""
     if array.dtype != np.uint8 or array.ndim == 0:
         raise ValueError("IDX is written from an array of uint8 with at least one axis")
@@ -171,9 +171,7 @@ def idx_bytes(array: NDArray[np.uint8]) -> bytes:
     return header + array.tobytes()
 
 
-def write_idx(
-    path: str | os.PathLike[str], array: NDArray[np.uint8], compress: bool | None = None
-) -> None:
+def write_idx(path: str | os.PathLike[str], array: Grey, compress: bool | None = None) -> None:
     """Write an array of uint8 as IDX; compressed where told so, or where the name ends in .gz."""
     path = Path(path)
     data = idx_bytes(array)

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ovr_digits.core.arrays import Float32, Grey
 from ovr_digits.data.download import download_mnist
 from ovr_digits.data.idx import parse_idx, read_content
 from ovr_digits.data.mnist import MNIST_FILES, MNIST_PARTS, find_files
@@ -52,8 +52,8 @@ class Split:
         SHA-256 in hex of the bytes of X, then of y.
     """
 
-    X: NDArray[np.uint8]
-    y: NDArray[np.uint8]
+    X: Grey
+    y: Grey
     dataset: Dataset
     part: Part
     source: str
@@ -166,9 +166,7 @@ def _read_mnist(folder: Path, part: Part) -> Split:
     return _make_split(images.reshape(len(images), 784), labels, "mnist", part, str(folder))
 
 
-def _make_split(
-    X: NDArray[np.uint8], y: NDArray[np.uint8], dataset: Dataset, part: Part, source: str
-) -> Split:
+def _make_split(X: Grey, y: Grey, dataset: Dataset, part: Part, source: str) -> Split:
     X.flags.writeable = y.flags.writeable = False
     digest = hashlib.sha256(X.data)
     digest.update(y.data)
@@ -189,7 +187,7 @@ def _load_digits(part: Part) -> Split:
     return _make_split(X, y, "digits", part, "scikit-learn's bundled digits")
 
 
-def _enlarge(small: NDArray[np.float32]) -> NDArray[np.uint8]:
+def _enlarge(small: Float32) -> Grey:
     """Bring ink of 8×8 coarse pixels, 0..1, to (28, 28) in MNIST form."""
     from PIL import Image
 

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ovr_digits.core.arrays import Array, Float64
+from ovr_digits.core.arrays import Array, Float64, Integers
 from ovr_digits.core.sampling import random_indices
 
 
@@ -24,7 +23,7 @@ class Summary:
         The mean image of each digit; 0 where there is none of it.
     """
 
-    counts: NDArray[np.int64]
+    counts: Integers
     means: Float64
 
     @property

@@ -8,16 +8,12 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from ovr_digits.core.arrays import Array, Float64
+from ovr_digits.core.arrays import Array, Float64, Grey, Random
 from ovr_digits.learn.checkpoint import Checkpoint
 from ovr_digits.matplot import import_matplotlib
 from ovr_digits.picture.mnist_form import IMAGE_SHAPE, to_mnist_form
-
-Grey = NDArray[np.uint8]
-Random = np.random.Generator
 
 #: Side of the square that most is drawn on, in pixels.
 _SIDE = 72

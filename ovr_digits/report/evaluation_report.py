@@ -9,10 +9,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from ovr_digits.core.arrays import Float64
+from ovr_digits.core.arrays import Float64, Indices
 from ovr_digits.core.evaluation import (
     Evaluation,
     PrecisionRecall,
@@ -84,7 +81,7 @@ def make_report(
         progress.advance()
         return page.figure(files[file], str(what[-1]))
 
-    def show(kind: str, indices: NDArray[np.intp], finding: str) -> tuple[Html, ...]:
+    def show(kind: str, indices: Indices, finding: str) -> tuple[Html, ...]:
         if len(indices) > MAX_SHOWN:
             finding += f" (the worst {MAX_SHOWN}; {len(indices) - MAX_SHOWN:,} are left out)"
         shown = indices[:MAX_SHOWN]

@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ovr_digits.core.arrays import Array, Float32, Float64
+from ovr_digits.core.arrays import Array, Float32, Float64, Indices
 from ovr_digits.core.detectors import DetectorArrays
 from ovr_digits.core.features import (
     Branch,
@@ -273,9 +272,9 @@ class DetectorPortrait:
     digit: int
     effects: Float64
     mean: Float64
-    highest: NDArray[np.intp]
-    lowest_own: NDArray[np.intp]
-    highest_other: NDArray[np.intp]
+    highest: Indices
+    lowest_own: Indices
+    highest_other: Indices
     scores: Float64
     missed: int
     false_alarms: int

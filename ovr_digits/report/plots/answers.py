@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
-from numpy.typing import NDArray
 
+from ovr_digits.core.arrays import Grey
 from ovr_digits.core.vote import Vote
 from ovr_digits.picture.explanation import Explanation
 from ovr_digits.picture.number import NumberAnswer
@@ -35,7 +35,7 @@ _TITLE_LENGTH = 48  # characters that fit over a digit and its bars
 
 @in_own_style
 def plot_votes(
-    images: Sequence[NDArray[np.uint8]],
+    images: Sequence[Grey],
     votes: Sequence[Vote],
     titles: Sequence[str],
     labels: Sequence[int] | None = None,

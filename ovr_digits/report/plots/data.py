@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
-from numpy.typing import NDArray
 
+from ovr_digits.core.arrays import Grey
 from ovr_digits.data.summary import Summary
 from ovr_digits.report.plots.style import (
     QUIET,
@@ -22,7 +22,7 @@ from ovr_digits.report.plots.style import (
 
 @in_own_style
 def plot_sheet(
-    images: Sequence[NDArray[np.uint8]],
+    images: Sequence[Grey],
     labels: Sequence[int],
     indices: Sequence[int],
     title: str,
@@ -56,7 +56,7 @@ def plot_sheet(
 
 
 @in_own_style
-def plot_pixels(image: NDArray[np.uint8], title: str) -> Figure:
+def plot_pixels(image: Grey, title: str) -> Figure:
     """Draw a digit (28, 28) uint8 large, with the grey level of every pixel written in it."""
     layout = ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1)
     figure = Figure(figsize=(9, 9.3), layout=layout)

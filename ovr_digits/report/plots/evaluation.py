@@ -10,8 +10,8 @@ import numpy as np
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
-from numpy.typing import NDArray
 
+from ovr_digits.core.arrays import Grey, Integers
 from ovr_digits.core.evaluation import Comparison, DigitScores, PrecisionRecall, Reliability
 from ovr_digits.report.plots.style import (
     FIRED,
@@ -60,7 +60,7 @@ def plot_reliability(reliability: Reliability, title: str) -> Figure:
 
 
 @in_own_style
-def plot_confusion(confusion: NDArray[np.int64], title: str) -> Figure:
+def plot_confusion(confusion: Integers, title: str) -> Figure:
     """Draw how often each digit (row) got each answer (column); mistakes are tinted by number.
 
     Returns
@@ -254,9 +254,7 @@ def plot_gallery(answers: Sequence[SampleAnswer], captions: Sequence[str], title
 
 
 @in_own_style
-def plot_differences(
-    comparison: Comparison, images: NDArray[np.uint8], name_a: str, name_b: str
-) -> Figure:
+def plot_differences(comparison: Comparison, images: Grey, name_a: str, name_b: str) -> Figure:
     """Draw images that only one of two sets of detectors gets right, with both answers.
 
     Parameters

@@ -10,9 +10,8 @@ import numpy as np
 from matplotlib import colormaps
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
-from numpy.typing import NDArray
 
-from ovr_digits.core.arrays import Float32
+from ovr_digits.core.arrays import Float32, Grey
 from ovr_digits.report.plots.style import (
     QUIET,
     SPEAKS,
@@ -73,7 +72,7 @@ def _draw_mosaic(
     axes.set_axis_off()
 
 
-def _mosaic(tiles: Float32, n_columns: int) -> NDArray[np.float32]:
+def _mosaic(tiles: Float32, n_columns: int) -> Float32:
     """Tiles (n, h, w) side by side in rows, with NaN about them."""
     n, h, w = tiles.shape
     n_rows = math.ceil(n / n_columns)
@@ -90,8 +89,8 @@ def _mosaic(tiles: Float32, n_columns: int) -> NDArray[np.float32]:
 @in_own_style
 def plot_detectors(
     portraits: Sequence[DetectorPortrait],
-    images: NDArray[np.uint8],
-    labels: NDArray[np.uint8],
+    images: Grey,
+    labels: Grey,
     name: str,
 ) -> Figure:
     """Draw what each detector looks for, and the images that say most about it.

@@ -8,12 +8,11 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from matplotlib import style
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
+from ovr_digits.core.arrays import Grey
 from ovr_digits.errors import DigitsError
 from ovr_digits.files import format_of, replacing
 
@@ -27,7 +26,7 @@ in_own_style = style.context("default")
 SPEAKS = LinearSegmentedColormap.from_list("speaks", [WRONG, QUIET, WINNER])
 
 
-def draw_digit(axes: Any, image: NDArray[np.uint8], colour: str = QUIET) -> None:
+def draw_digit(axes: Any, image: Grey, colour: str = QUIET) -> None:
     """Draw a digit (28, 28) uint8, dark ink on white, in a frame of a colour."""
     axes.imshow(image, cmap="gray_r", vmin=0, vmax=255, interpolation="nearest")
     frame(axes, colour)
