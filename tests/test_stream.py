@@ -12,13 +12,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from ovr_digits.scale.checkpoint import Checkpoint
 from test_cli import assert_one_line, environment, execute, objects, run  # noqa: F401
 
 from ovr_digits import load_models
 from ovr_digits.core.arrays import Array
 from ovr_digits.data.idx import write_idx
 from ovr_digits.data.splits import load_split
-from ovr_digits.learn.checkpoint import Checkpoint
 from ovr_digits.progress import Progress
 from ovr_digits.scale.part import Learnt
 from ovr_digits.scale.training import Course, StreamOptions, train_stream

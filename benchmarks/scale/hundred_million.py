@@ -45,8 +45,8 @@ def answer_at_once(part: int, weights: Sequence[Any]) -> Any:
 
 def parts_a_second(n_workers: int) -> float:
     """Parts that can be handed out, and their results put together, where they are no work."""
-    from ovr_digits.learn.checkpoint import Checkpoint
     from ovr_digits.progress import Progress
+    from ovr_digits.scale.checkpoint import Checkpoint
     from ovr_digits.scale.engine.opening import open_engine
     from ovr_digits.scale.training import Course
     from tests.cluster import Cluster

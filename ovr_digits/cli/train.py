@@ -144,8 +144,8 @@ _NOT_WITH_EXTRA = (
     "--checkpoint",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Keep the state of the training in a folder while it runs (up to 3 GB), "
-    "so that it survives whatever ends it.",
+    help="Of a stream: keep what was learnt so far in a folder, so that it survives whatever ends "
+    "the training.",
 )
 @click.option(
     "--resume",
@@ -197,8 +197,7 @@ def train(
       ovr-digits train --limit 5000 --output quick.pkl
       ovr-digits train --dataset digits --seed 7
       ovr-digits train --extra corrections
-      ovr-digits train --preset best --checkpoint unfinished --resume
-      ovr-digits train --augment 2000000
+      ovr-digits train --augment 2000000 --checkpoint unfinished --resume
       ovr-digits train --source archive/ --scheduler tcp://10.0.0.1:8786
     """
     if extra is not None:
@@ -215,6 +214,10 @@ def train(
     if source is not None or augment is not None:
         _train_stream(source, as_json)
         return
+    if checkpoint is not None:
+        raise click.UsageError(
+            "--checkpoint is for --source or --augment; what fits into memory takes minutes."
+        )
     if scheduler is not None:
         raise click.UsageError(
             "--scheduler is for --source or --augment; what fits into memory is learnt here."
@@ -237,8 +240,6 @@ def train(
         loss=detector_loss,
         limit=limit,
         negatives=negatives,
-        checkpoint=checkpoint,
-        resume=resume,
         n_jobs=jobs,
     )
     if plot is not None:

@@ -22,10 +22,9 @@ from ovr_digits.core.features import (
     branch_features,
     pair_products,
 )
-from ovr_digits.learn.checkpoint import Checkpoint, random_state_array, set_random_state
 from ovr_digits.learn.features import PatchKernelFeatures
 from ovr_digits.learn.whitening import Covariances, Whitening
-from ovr_digits.parallel import CHUNK, collect, map_batches
+from ovr_digits.parallel import collect
 from ovr_digits.progress import Progress
 
 #: Images that the whitening is measured on, copies counted; more make no difference.
@@ -34,9 +33,6 @@ WHITENING_SAMPLES = 12_000
 #: Size of a product of two leading coordinates beside a coordinate. Larger, the many
 #: products outweigh the coordinates that they are made of, and errors rise.
 PRODUCT_SCALE = 0.15
-
-#: Images whose coordinates are saved together.
-_PIECE = 32 * CHUNK
 
 #: Samples whose products are made at once: small enough for the caches.
 _IN_CACHE = 256
@@ -233,7 +229,6 @@ class TrainingImages:
     rng : RandomState
     n_jobs : int
     progress : Progress
-    checkpoint : Checkpoint
     """
 
     def __init__(
@@ -244,12 +239,10 @@ class TrainingImages:
         rng: np.random.RandomState,
         n_jobs: int,
         progress: Progress,
-        checkpoint: Checkpoint,
     ) -> None:
         self._X, self._image_shape, self._distortion = X, features.image_shape_, distortion
         self._layers = features.branches_
         self._rng, self._n_jobs, self._progress = rng, n_jobs, progress
-        self._checkpoint = checkpoint
 
     def fit_whitening(
         self, n: int, n_components: int, ridge: float, *, distorted: bool
@@ -265,31 +258,16 @@ class TrainingImages:
             for part in np.array_split(half, -(-len(half) // 4096))
         ]
         covariances = Covariances([b.n_pooled(self._image_shape) for b in self._layers])
-        stored = self._checkpoint.load("whitening") or {}
-        if "mean" in stored:
-            set_random_state(self._rng, stored["random"])
-            axes = [stored[f"axes-{k}"] for k in range(len(self._layers))]
-            return Whitening(stored["mean"], covariances.blocks, axes)
-        if stored:
-            covariances.restore(stored)
-        for part, drawn in pieces[covariances.n_batches :]:
+        for part, drawn in pieces:
 
             def work(positions: Array) -> Floats:
                 return self._features(part[positions], drawn and drawn[positions])  # noqa: B023
 
             features = collect(work, np.arange(len(part)), self._n_jobs, self._progress.advance)
             covariances.add(features, self._n_jobs)
-            if self._checkpoint.keeps:
-                self._checkpoint.save("whitening", covariances.state())
-        whitening = covariances.whitening(n_components, ridge, self._rng, self._n_jobs)
-        named = {f"axes-{k}": axes for k, axes in enumerate(whitening.axes)}
-        random = random_state_array(self._rng)
-        self._checkpoint.save("whitening", {"mean": whitening.mean, "random": random, **named})
-        return whitening
+        return covariances.whitening(n_components, ridge, self._rng, self._n_jobs)
 
-    def coordinates(
-        self, space: CoordinateSpace, name: str, copy: int = -1, place: str = "images"
-    ) -> Floats:
+    def coordinates(self, space: CoordinateSpace, name: str, *, distorted: bool) -> Floats:
         """Coordinates of all images, or of a copy of each, distorted anew: (n, d) float16.
 
         Parameters
@@ -297,44 +275,18 @@ class TrainingImages:
         space : CoordinateSpace
         name : str
             What people are told that this is.
-        copy : int
-            The number of the copy, from 0 on; -1 is the images themselves.
-        place : str
-            Stage of the checkpoint that keeps this, until it keeps another copy.
+        distorted : bool
         """
         n = len(self._X)
         self._progress.stage(name, n)
-        drawn = None if copy < 0 else self._draw(n)
-        Z = np.empty((n, sum(axes.shape[1] for axes in space.whitening.axes)), np.float16)
+        drawn = self._draw(n) if distorted else None
 
         def project(rows: Array) -> Floats:
             # Half precision is far finer than what tells one digit from another.
             distortions = None if drawn is None else drawn[rows]
             return space.whitening.apply(self._features(rows, distortions)).astype(np.float16)
 
-        begin = saved = self._load_coordinates(Z, copy, place)
-        for rows, part in map_batches(project, np.arange(begin, n), self._n_jobs):
-            Z[begin + rows.start : begin + rows.stop] = part
-            self._progress.advance(len(part))
-            end = begin + rows.stop
-            if end % _PIECE == 0 or end == n:
-                piece = {"copy": np.array(copy), "coordinates": Z[saved:end]}
-                self._checkpoint.save(f"{place}-{saved}", piece)
-                saved = end
-        return Z
-
-    def _load_coordinates(self, Z: Floats, copy: int, place: str) -> int:
-        """Fill the first rows of Z with what the checkpoint keeps of them; how many these are."""
-        n = 0
-        while n < len(Z):
-            stored = self._checkpoint.load(f"{place}-{n}")
-            if stored is None or stored["copy"] != copy:
-                break
-            part = stored["coordinates"]
-            Z[n : n + len(part)] = part
-            self._progress.advance(len(part))
-            n += len(part)
-        return n
+        return collect(project, np.arange(n), self._n_jobs, self._progress.advance)
 
     def _draw(self, n: int) -> Distortions:
         return draw_distortions(n, self._distortion, self._rng)

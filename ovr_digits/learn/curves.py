@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
@@ -44,12 +44,6 @@ class Measures:
             for name, value in asdict(self).items()
         }
 
-    @classmethod
-    def decode(cls, values: dict[str, Any]) -> Self:
-        """The measures that JSON made lists of."""
-        lists = {name: tuple(values[name]) for name in ("detector_loss", "detector_accuracy")}
-        return cls(**values | lists)
-
 
 @dataclass(frozen=True)
 class EpochResult:
@@ -85,19 +79,6 @@ class EpochResult:
             "train": self.train.as_json(),
             "validation": self.validation and self.validation.as_json(),
         }
-
-    def encoded(self) -> str:
-        """All of it, to the last bit, as ``decode`` takes it."""
-        return json.dumps(asdict(self))
-
-    @classmethod
-    def decode(cls, text: str) -> Self:
-        """The result that was encoded."""
-        values = json.loads(text)
-        for name in ("train", "validation"):
-            if values[name] is not None:
-                values[name] = Measures.decode(values[name])
-        return cls(**values)
 
 
 #: Told of every epoch as it ends.

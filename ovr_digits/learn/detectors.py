@@ -18,7 +18,6 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_dat
 from ovr_digits.core.arrays import Array, Bools, Float64
 from ovr_digits.core.detectors import DetectorArrays
 from ovr_digits.core.vote import probabilities
-from ovr_digits.learn.checkpoint import Checkpoint
 from ovr_digits.learn.curves import OnEpoch
 from ovr_digits.learn.features import Constraints, ImageInput, PatchKernelFeatures
 from ovr_digits.learn.fitting import DetectorOptions, FittedDetectors, fit_detectors
@@ -122,7 +121,6 @@ class _SGDOnFeatures(ClassifierMixin, ImageInput):
         n_validation: int,
         progress: Progress | None = None,
         on_epoch: OnEpoch | None = None,
-        checkpoint: Checkpoint | None = None,
     ) -> FittedDetectors:
         rng = check_random_state(self.random_state)
         features = PatchKernelFeatures() if self.features is None else clone(self.features)
@@ -145,7 +143,7 @@ class _SGDOnFeatures(ClassifierMixin, ImageInput):
             patience=self.patience,
         )
         return fit_detectors(
-            X, targets, features, options, rng, self.n_jobs, progress, on_epoch, checkpoint, weights
+            X, targets, features, options, rng, self.n_jobs, progress, on_epoch, weights
         )
 
     def _n_held_out(self, y: Array) -> int:
@@ -360,7 +358,6 @@ class OneVsRestDigits(_SGDOnFeatures):
         progress: Progress | None = None,
         negatives: Array | None = None,
         on_epoch: OnEpoch | None = None,
-        checkpoint: Checkpoint | None = None,
     ) -> Self:
         """Fit on images and their classes.
 
@@ -377,9 +374,6 @@ class OneVsRestDigits(_SGDOnFeatures):
         on_epoch : callable, optional
             Told a ``curves.EpochResult`` after each epoch; nothing is measured
             where neither this nor ``patience`` is given.
-        checkpoint : Checkpoint, optional
-            Keeps what the fit comes to, and gives what an earlier one has come to
-            that had the same images and parameters, ``random_state`` a number among them.
 
         Raises
         ------
@@ -396,9 +390,7 @@ class OneVsRestDigits(_SGDOnFeatures):
             X = np.concatenate([negatives, X])
             targets = np.pad(targets, ((len(negatives), 0), (0, 0)))
             weights = np.pad(weights, (len(negatives), 0), constant_values=1)
-        fitted = self._fit_targets(
-            X, targets, weights, self._n_held_out(y), progress, on_epoch, checkpoint
-        )
+        fitted = self._fit_targets(X, targets, weights, self._n_held_out(y), progress, on_epoch)
         self.kept_epoch_ = fitted.kept_epoch
         self.validation_score_ = None
         if fitted.validation_scores is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
@@ -275,31 +275,6 @@ class PatchKernelFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ima
         n_axes = min(n_leading, n_pooled)
         leading = LeadingAxes(zeros(n_pooled, n_axes), zeros(n_axes)) if n_axes else None
         return tuple(replace(branch, leading=leading) for branch in branches)
-
-    def learnt(self) -> dict[str, Array]:
-        """What ``fit`` learnt, as ``restore`` takes it."""
-        return {
-            f"{name}-{k}-{depth}": array
-            for k, branch in enumerate(self.branches_)
-            for depth, layer in enumerate(branch.layers)
-            for name, array in (("anchors", layer.anchors), ("whitener", layer.whitener))
-            if array is not None
-        }
-
-    def restore(self, X: Any, learnt: Mapping[str, Array]) -> Self:
-        """Become what ``fit`` on X made of features that had ``learnt`` this."""
-        self.check_images(X, reset=True)
-        self.branches_ = tuple(
-            Branch(
-                view,
-                tuple(
-                    self._layer(d, learnt[f"anchors-{k}-{d}"], learnt.get(f"whitener-{k}-{d}"))
-                    for d in range(len(self.n_anchors))
-                ),
-            )
-            for k, view in enumerate(self.views)
-        )
-        return self
 
     def _fit_branch(self, view: str, images: Floats, rng: np.random.RandomState) -> Branch:
         # k-means adds up in the order in which its threads finish: one thread repeats exactly.

@@ -12,7 +12,6 @@ from threadpoolctl import threadpool_limits
 
 from ovr_digits.core.arrays import Array, Bools, Float32, Float64, Floats
 from ovr_digits.core.distortion import MEDIUM, DistortionStrength
-from ovr_digits.learn.checkpoint import Arrays, Checkpoint, random_state_array, set_random_state
 from ovr_digits.learn.coordinates import CoordinateSpace, Inputs, TrainingImages
 from ovr_digits.learn.curves import EpochResult, OnEpoch, measure
 from ovr_digits.learn.features import PatchKernelFeatures
@@ -115,7 +114,6 @@ def fit_detectors(
     n_jobs: int | None = None,
     progress: Progress | None = None,
     on_epoch: OnEpoch | None = None,
-    checkpoint: Checkpoint | None = None,
     sample_weight: Float64 | None = None,
 ) -> FittedDetectors:
     """Learn features without labels, then one SGD detector for each target, folded.
@@ -134,9 +132,6 @@ def fit_detectors(
     progress : Progress, optional
     on_epoch : callable, optional
         Told a ``curves.EpochResult`` after each epoch.
-    checkpoint : Checkpoint, optional
-        Asked for what an earlier call with the same arguments, and the same state of
-        ``rng``, has come to.
     sample_weight : (n,) float64, optional
         What each sample counts for in the steps of SGD and in the calibration.
 
@@ -151,7 +146,6 @@ def fit_detectors(
         or where there is patience but no sample is held out.
     """
     progress = progress or Progress()
-    checkpoint = checkpoint or Checkpoint()
     n_jobs = resolve_jobs(n_jobs)
     n_fit = len(X) - options.n_validation
     weights = np.ones(len(X)) if sample_weight is None else sample_weight
@@ -163,27 +157,16 @@ def fit_detectors(
             "patience needs held-out samples to measure the loss on: give a validation_fraction"
         )
     with threadpool_limits(1, user_api="blas"):  # the cores are shared out by parallel
-        images, space = learn_space(X, features, options, rng, n_jobs, progress, checkpoint)
+        images, space = learn_space(X, features, options, rng, n_jobs, progress)
         features.branches_ = space.branches
-        originals = images.coordinates(space, "features of all images")
+        originals = images.coordinates(space, "features of all images", distorted=False)
         inputs = [space.inputs(group) for group in groups]
         sizes = [n_fit, len(X)] if options.n_validation else [len(X)]
         committees = [
             _Committee(inputs, targets[:size], weights[:size], options, rng) for size in sizes
         ]
         watch = _Watch(committees, space, originals, targets, options, n_jobs, on_epoch)
-        _learn(
-            committees,
-            images,
-            space,
-            originals,
-            options,
-            rng,
-            n_jobs,
-            progress,
-            watch,
-            checkpoint,
-        )
+        _learn(committees, images, space, originals, options, rng, n_jobs, progress, watch)
         kept = watch.kept
         coef, intercept = kept.weights[-1]
         validation_scores = None
@@ -210,7 +193,6 @@ def learn_space(
     rng: np.random.RandomState,
     n_jobs: int,
     progress: Progress,
-    checkpoint: Checkpoint,
 ) -> tuple[TrainingImages, CoordinateSpace]:
     """All that comes before the detectors: patches and principal axes, learnt without labels.
 
@@ -219,12 +201,8 @@ def learn_space(
     """
     n_fit = len(X) - options.n_validation
     progress.stage("learning the patches", 1)
-    if (learnt := checkpoint.load("patches")) is not None:
-        features.restore(X[:n_fit], learnt)
-    else:
-        features.set_params(n_jobs=n_jobs).fit(X[:n_fit]).set_params(n_jobs=None)
-        checkpoint.save("patches", features.learnt())
-    images = TrainingImages(X, features, options.distortion, rng, n_jobs, progress, checkpoint)
+    features.set_params(n_jobs=n_jobs).fit(X[:n_fit]).set_params(n_jobs=None)
+    images = TrainingImages(X, features, options.distortion, rng, n_jobs, progress)
     whitening = images.fit_whitening(
         n_fit, options.n_components, options.whitening_ridge, distorted=options.n_copies > 0
     )
@@ -290,7 +268,6 @@ class _Watch:
         self._targets, self._options, self._n_jobs = targets, options, n_jobs
         self._on_epoch = on_epoch
         self._n_epochs, self._lowest = 0, math.inf
-        self._curve: list[EpochResult] = []
         self.n_worse = 0
 
     def end_epoch(self, n_copies: int) -> None:
@@ -299,7 +276,6 @@ class _Watch:
         weights = [committee.weights(self._space) for committee in self._committees]
         if self._on_epoch is not None or self._options.patience is not None:
             result = self._examine(*weights[0], n_copies)
-            self._curve.append(result)
             if self._on_epoch is not None:
                 self._on_epoch(result)
             if self._options.patience is not None and result.validation is not None:
@@ -309,34 +285,6 @@ class _Watch:
                 self._lowest = result.validation.loss
         n_updates = self._committees[-1].learners[0].n_samples
         self.kept, self.n_worse = _State(self._n_epochs, weights, n_updates), 0
-
-    def state(self) -> Arrays:
-        """What ``restore`` goes on from."""
-        state = {
-            "counts": np.array([self._n_epochs, self.n_worse]),
-            "lowest": np.array(self._lowest),
-            "curve": np.array([result.encoded() for result in self._curve], np.str_),
-        }
-        if self._n_epochs:
-            state["kept"] = np.array([self.kept.epoch, self.kept.n_updates])
-            for k, (coef, intercept) in enumerate(self.kept.weights):
-                state |= {f"coef-{k}": coef, f"intercept-{k}": intercept}
-        return state
-
-    def restore(self, state: Arrays) -> None:
-        """Become what a watch was whose ``state`` this is, and tell of its epochs."""
-        self._n_epochs, self.n_worse = state["counts"].tolist()
-        self._lowest = float(state["lowest"])
-        self._curve = [EpochResult.decode(text) for text in state["curve"].tolist()]
-        if self._n_epochs:
-            epoch, n_updates = state["kept"].tolist()
-            weights = [
-                (state[f"coef-{k}"], state[f"intercept-{k}"]) for k in range(len(self._committees))
-            ]
-            self.kept = _State(epoch, weights, n_updates)
-        if self._on_epoch is not None:
-            for result in self._curve:
-                self._on_epoch(result)
 
     def _examine(self, coef: Float64, intercept: Float64, n_copies: int) -> EpochResult:
         def scores_of(rows: Array) -> Float64:
@@ -364,75 +312,6 @@ class _Watch:
         )
 
 
-class _Course:
-    """How far SGD has come: at first to the beginning, or to where the checkpoint goes on.
-
-    Attributes
-    ----------
-    first : int
-        The first copy of the window.
-    n_passes : int
-        Passes over the images and copies of the window.
-    """
-
-    def __init__(
-        self,
-        learners: Sequence[AveragedSGD],
-        watch: _Watch,
-        rng: np.random.RandomState,
-        checkpoint: Checkpoint,
-    ) -> None:
-        self._learners, self._watch, self._rng = learners, watch, rng
-        self._checkpoint = checkpoint
-        self.first = self.n_passes = 0
-        stored = checkpoint.load("sgd")
-        if stored is not None:
-            self.first, self.n_passes = stored["place"].tolist()
-            set_random_state(rng, stored["at_window"])
-            self._at_pass = stored["at_pass"]
-            watch.restore(_unprefixed(stored, "watch"))
-            for k, learner in enumerate(learners):
-                learner.restore(_unprefixed(stored, f"learner-{k}"))
-        self._at_window = random_state_array(rng)
-
-    def begin_passes(self) -> None:
-        """Let the passes go on where they were left; the copies have been drawn."""
-        if self.n_passes:
-            set_random_state(self._rng, self._at_pass)
-
-    def save_if_due(self) -> None:
-        """Save between two passes, unless that was done a moment ago."""
-        if self._checkpoint.is_due():
-            self._save()
-
-    def end_window(self, n_copies: int) -> None:
-        """Move on by so many copies."""
-        self.first, self.n_passes, self._watch.n_worse = self.first + n_copies, 0, 0
-        self._at_window = random_state_array(self._rng)
-        if self._checkpoint.keeps:
-            self._save()
-
-    def _save(self) -> None:
-        state = {
-            "place": np.array([self.first, self.n_passes]),
-            "at_window": self._at_window,
-            "at_pass": random_state_array(self._rng),
-        }
-        parts = {f"learner-{k}": learner.state() for k, learner in enumerate(self._learners)}
-        for prefix, part in (parts | {"watch": self._watch.state()}).items():
-            state |= {f"{prefix}.{name}": array for name, array in part.items()}
-        self._checkpoint.save("sgd", state)
-
-
-def _unprefixed(state: Arrays, prefix: str) -> Arrays:
-    """The part of a state whose names begin with a prefix and a point, without these."""
-    return {
-        name.removeprefix(f"{prefix}."): array
-        for name, array in state.items()
-        if name.startswith(f"{prefix}.")
-    }
-
-
 def _learn(
     committees: Sequence[_Committee],
     images: TrainingImages,
@@ -443,31 +322,26 @@ def _learn(
     n_jobs: int,
     progress: Progress,
     watch: _Watch,
-    checkpoint: Checkpoint,
 ) -> None:
     """Pass over the images and their copies, a window of copies at a time."""
     learners = [learner for committee in committees for learner in committee.learners]
     n_held = max(1, WINDOW_BYTES // originals.nbytes - 1)
-    course = _Course(learners, watch, rng, checkpoint)
-    while course.first < max(1, options.n_copies):
-        last = min(course.first + n_held, options.n_copies)
+    for first in range(0, max(1, options.n_copies), n_held):
+        last = min(first + n_held, options.n_copies)
         window = [originals]
-        for k in range(course.first, last):
-            name = f"copy {k + 1} of {options.n_copies}"
-            window.append(images.coordinates(space, name, k, place=f"copy-{len(window)}"))
+        for number in range(first + 1, last + 1):
+            name = f"copy {number} of {options.n_copies}"
+            window.append(images.coordinates(space, name, distorted=True))
         said = f", copies up to {last}" if last else ""
-        n_passes = options.epochs * len(window)
-        progress.stage(f"detectors{said}", n_passes)
-        course.begin_passes()
-        progress.advance(course.n_passes)
-        while course.n_passes < n_passes and watch.n_worse != options.patience:
-            pass_over(learners, window[course.n_passes % len(window)], rng, n_jobs)
-            course.n_passes += 1
-            progress.advance(1)
-            if course.n_passes % len(window) == 0:
-                watch.end_epoch(last)
-            course.save_if_due()
-        course.end_window(n_held)
+        progress.stage(f"detectors{said}", options.epochs * len(window))
+        watch.n_worse = 0
+        for _ in range(options.epochs):
+            if watch.n_worse == options.patience:
+                break
+            for Z in window:
+                pass_over(learners, Z, rng, n_jobs)
+                progress.advance(1)
+            watch.end_epoch(last)
 
 
 def calibrate(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -11,7 +10,6 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from ovr_digits.core.arrays import Array, Float64, Grey, Random
-from ovr_digits.learn.checkpoint import Checkpoint
 from ovr_digits.matplot import import_matplotlib
 from ovr_digits.picture.mnist_form import IMAGE_SHAPE, to_mnist_form
 
@@ -20,8 +18,6 @@ _SIDE = 72
 _MARGIN = 10
 #: One negative in so many is a blank picture.
 _BLANK_EVERY = 200
-#: Negatives between two saves.
-_PIECE = 2000
 #: Times that one is drawn, where it leaves no ink, before a scribble takes its place.
 _TRIES = 50
 #: Level from which a pixel has ink, and how many of these a negative has at least.
@@ -51,7 +47,6 @@ def draw_negatives(
     digits: Array,
     seed: int,
     advance: Callable[[int], None] = lambda amount: None,
-    checkpoint: Checkpoint | None = None,
 ) -> Grey:
     """Draw pictures that every detector should say no to.
 
@@ -67,7 +62,6 @@ def draw_negatives(
         The same seed gives the same pictures.
     advance : callable
         Told of every hundred pictures.
-    checkpoint : Checkpoint, optional
 
     Returns
     -------
@@ -80,23 +74,11 @@ def draw_negatives(
     draws = [draw for draw, share in kinds for _ in range(share)]
     rng = np.random.default_rng(seed)
     negatives = np.zeros((n, *IMAGE_SHAPE), np.uint8)
-    checkpoint = checkpoint or Checkpoint()
-    for first in range(0, n, _PIECE):
-        piece = negatives[first : first + _PIECE]
-        stage = f"negatives-{first}"
-        stored = checkpoint.load(stage)
-        if stored is not None:
-            piece[:] = stored["images"]
-            rng.bit_generator.state = json.loads(str(stored["random"]))
-            advance(len(piece))
-            continue
-        for number, negative in enumerate(piece, first):
-            if number % _BLANK_EVERY:
-                negative[:] = _drawn(draws[number % len(draws)], rng, images)
-            if number % 100 == 99:
-                advance(100)
-        random = np.array(json.dumps(rng.bit_generator.state))
-        checkpoint.save(stage, {"images": piece, "random": random})
+    for number, negative in enumerate(negatives):
+        if number % _BLANK_EVERY:
+            negative[:] = _drawn(draws[number % len(draws)], rng, images)
+        if number % 100 == 99:
+            advance(100)
     return negatives.reshape(n, IMAGE_SHAPE[0] * IMAGE_SHAPE[1])
 
 

@@ -11,7 +11,6 @@ from joblib import Parallel, delayed
 from sklearn.linear_model import SGDClassifier
 
 from ovr_digits.core.arrays import Array, Bools, Float32, Float64, Floats
-from ovr_digits.learn.checkpoint import Arrays, random_state_array, set_random_state
 
 #: Samples between two looks at which of them still need a step.
 BLOCK = 2000
@@ -130,28 +129,6 @@ class AveragedSGD:
             )
             for seed in self._seeds
         ]
-
-    def state(self) -> Arrays:
-        """What ``restore`` goes on from; to be had after a pass."""
-        coef, intercept = self.last
-        return {
-            "eta0": np.array(self._classifiers[0].eta0),
-            "coef": coef,
-            "intercept": intercept,
-            "t": np.array([c.t_ for c in self._classifiers]),
-            "random": np.stack([random_state_array(c.random_state) for c in self._classifiers]),
-            "sum": self._sum.copy(),
-            "counts": np.array([self._n_blocks, self.n_samples]),
-        }
-
-    def restore(self, state: Arrays) -> None:
-        """Become what a learner was whose ``state`` this is."""
-        self.begin_with(state["coef"], state["intercept"], float(state["eta0"]))
-        for k, classifier in enumerate(self._classifiers):
-            classifier.t_ = float(state["t"][k])
-            set_random_state(classifier.random_state, state["random"][k])
-        self._sum = state["sum"].copy()
-        self._n_blocks, self.n_samples = state["counts"].tolist()
 
     def begin_with(self, coef: Floats, intercept: Floats, eta0: float) -> None:
         """Begin with weights (n_targets, n_inputs), offsets (n_targets,) and a learning rate."""

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ovr_digits.core.arrays import Array
 from ovr_digits.core.evaluation import evaluate_scores
-from ovr_digits.data.splits import Dataset, Split, load_split
+from ovr_digits.data.splits import Dataset, load_split
 from ovr_digits.errors import DigitsError
 from ovr_digits.files import check_writable
-from ovr_digits.learn.checkpoint import Checkpoint, FolderCheckpoint
 from ovr_digits.learn.curves import OnEpoch
 from ovr_digits.learn.detectors import OneVsRestDigits
 from ovr_digits.learn.features import PatchKernelFeatures
@@ -56,11 +56,6 @@ class TrainingOptions:
     negatives : float
         Pictures of no digit, which every detector learns to say no to, for each
         training image; see ``negatives.draw_negatives``.
-    checkpoint : Path, optional
-        Folder in which the state of the training is kept, and from which it is
-        removed at the end; it takes up to 3 GB.
-    resume : bool
-        Go on from the state in that folder, if there is one.
     n_jobs : int
         Cores; -1 is all.
     """
@@ -75,8 +70,6 @@ class TrainingOptions:
     loss: str = "hinge"
     limit: int | None = None
     negatives: float = NEGATIVES
-    checkpoint: Path | None = None
-    resume: bool = False
     n_jobs: int = -1
 
 
@@ -133,9 +126,7 @@ def train(
     """
     progress = progress or Progress()
     check_writable(options.output)
-    checkpoint: Checkpoint = Checkpoint()
-    if options.checkpoint is not None:
-        checkpoint = FolderCheckpoint(options.checkpoint, options.resume, progress.note)
+    started = time.perf_counter()
     train_split = load_split(options.dataset, "train", options.data_dir, progress)
     test_split = load_split(options.dataset, "test", options.data_dir, progress)
     X, y = train_split.X[: options.limit], train_split.y[: options.limit]
@@ -143,13 +134,9 @@ def train(
 
     preset = PRESETS[options.preset]
     epochs = options.epochs or (MAX_EPOCHS if options.patience else preset.epochs)
-    checkpoint.begin(_asked(options, epochs, on_epoch is not None, train_split))
-
     n_negatives = round(options.negatives * len(X))
     progress.stage("pictures of no digit", n_negatives)
-    negatives = draw_negatives(
-        n_negatives, X[: _n_fit(y)], options.seed, progress.advance, checkpoint
-    )
+    negatives = draw_negatives(n_negatives, X[: _n_fit(y)], options.seed, progress.advance)
     model = OneVsRestDigits(
         PatchKernelFeatures(preset.views, n_channels=preset.n_channels),
         loss=options.loss,
@@ -162,7 +149,7 @@ def train(
         patience=options.patience,
         n_jobs=options.n_jobs,
         random_state=options.seed,
-    ).fit(X, y, None, progress, negatives, on_epoch, checkpoint)
+    ).fit(X, y, None, progress, negatives, on_epoch)
 
     progress.stage("voting on the test set", len(test_split))
     scores = collect(
@@ -175,7 +162,7 @@ def train(
         source=train_split.source,
         samples=len(X),
         test_samples=len(test_split),
-        seconds=checkpoint.seconds,
+        seconds=time.perf_counter() - started,
         validation_accuracy=model.validation_score_,
         test_accuracy=evaluate_scores(scores, test_split.y).accuracy,
         kept_epoch=model.kept_epoch_,
@@ -195,25 +182,7 @@ def train(
     for detector in model.detectors_:
         detector.provenance_ = from_where
     save_models(model.detectors_, options.output)
-    checkpoint.clear()
     return result
-
-
-def _asked(options: TrainingOptions, epochs: int, has_curves: bool, split: Split) -> dict[str, Any]:
-    """All that the models depend on."""
-    return {
-        "dataset": split.dataset,
-        "digest": split.digest,
-        "limit": options.limit,
-        "preset": options.preset,
-        "seed": options.seed,
-        "epochs": epochs,
-        "patience": options.patience,
-        "detector loss": options.loss,
-        "negatives": options.negatives,
-        "curves": has_curves,
-        **stamp("numpy", "scikit-learn", "scipy")["versions"],
-    }
 
 
 def provenance(result: TrainingResult, digest: str, split: str) -> dict[str, Any]:

@@ -10,7 +10,6 @@ import numpy as np
 from scipy.linalg import eigh, qr, solve_triangular
 
 from ovr_digits.core.arrays import Float32, Float64, Floats
-from ovr_digits.learn.checkpoint import Arrays
 from ovr_digits.parallel import matmul
 
 
@@ -123,14 +122,12 @@ class Covariances:
     ----------
     blocks : tuple of slice
         The groups.
-    n_batches : int
-        Added so far.
     """
 
     def __init__(self, sizes: Sequence[int]) -> None:
         ends = np.cumsum(sizes).tolist()
         self.blocks = tuple(slice(end - n, end) for end, n in zip(ends, sizes, strict=True))
-        self.n_batches = self._n_samples = 0
+        self._n_samples = 0
         self._sum = np.zeros(self.blocks[-1].stop)
         self._products = [np.zeros((size, size), np.float32) for size in sizes]
 
@@ -141,19 +138,6 @@ class Covariances:
             part = batch[:, block]
             total += matmul(part.T, part, n_jobs)
         self._n_samples += len(batch)
-        self.n_batches += 1
-
-    def state(self) -> Arrays:
-        """What ``restore`` goes on from."""
-        products = {f"products-{k}": total.copy() for k, total in enumerate(self._products)}
-        counts = np.array([self.n_batches, self._n_samples])
-        return {"counts": counts, "sum": self._sum.copy(), **products}
-
-    def restore(self, state: Arrays) -> None:
-        """Become what those were whose ``state`` this is."""
-        self.n_batches, self._n_samples = state["counts"].tolist()
-        self._sum = state["sum"]
-        self._products = [state[f"products-{k}"] for k in range(len(self.blocks))]
 
     def whitening(
         self,

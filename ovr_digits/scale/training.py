@@ -18,7 +18,6 @@ from ovr_digits.core.features import as_images
 from ovr_digits.data.splits import Dataset, load_split
 from ovr_digits.errors import DigitsError
 from ovr_digits.files import check_writable
-from ovr_digits.learn.checkpoint import Arrays, Checkpoint, FolderCheckpoint
 from ovr_digits.learn.coordinates import WHITENING_SAMPLES
 from ovr_digits.learn.detectors import detectors_of
 from ovr_digits.learn.features import PatchKernelFeatures
@@ -32,6 +31,7 @@ from ovr_digits.models.stamp import stamp
 from ovr_digits.parallel import collect, resolve_jobs
 from ovr_digits.picture.mnist_form import IMAGE_SHAPE
 from ovr_digits.progress import Progress
+from ovr_digits.scale.checkpoint import Arrays, Checkpoint, FolderCheckpoint
 from ovr_digits.scale.engine.base import Engine
 from ovr_digits.scale.engine.opening import open_engine
 from ovr_digits.scale.part import (
@@ -148,7 +148,7 @@ def train_stream(options: StreamOptions, progress: Progress | None = None) -> Tr
     )
     with open_engine(options.n_jobs, options.scheduler) as engine:
         held_out = _held_out(base, options.seed)
-        lesson = engine.share(_prepare(options, base, held_out, engine, checkpoint, progress))
+        lesson = engine.share(_prepare(options, base, held_out, engine, progress))
         course = Course(checkpoint, progress)
         course.run(lesson, stream, options.parts, engine)
         validation = _score(lesson, held_out, combined(lesson, course.mean, 0), engine, progress)
@@ -212,7 +212,6 @@ def _prepare(
     base: Source,
     held_out: Sequence[Piece],
     engine: Engine,
-    checkpoint: Checkpoint,
     progress: Progress,
 ) -> Lesson:
     """Learn from a sample what comes before the detectors."""
@@ -222,7 +221,7 @@ def _prepare(
     X = _sample(base, held, engine, progress)
     n_negatives = round(options.negatives * min(base.n, MAX_DIGITS_WITH_NEGATIVES))
     progress.stage("pictures of no digit", n_negatives)
-    negatives = draw_negatives(n_negatives, X, options.seed, progress.advance, checkpoint)
+    negatives = draw_negatives(n_negatives, X, options.seed, progress.advance)
     X = np.concatenate([negatives[: round(options.negatives * len(X))], X])
     fitting = DetectorOptions(
         loss=options.loss,
@@ -236,7 +235,7 @@ def _prepare(
     )
     with threadpool_limits(1, user_api="blas"):
         n_jobs = resolve_jobs(options.n_jobs)
-        _, space = learn_space(X, features, fitting, rng, n_jobs, progress, checkpoint)
+        _, space = learn_space(X, features, fitting, rng, n_jobs, progress)
         lesson = Lesson(
             layers=features.branches_,
             space=space,
@@ -296,7 +295,7 @@ class Course:
         self._weights: Weights | None = None
         self._sums: list[Float64] = []
         self._n_rounds = self._n_unread = self.n_digits = 0
-        stored = checkpoint.load("rounds")
+        stored = checkpoint.load()
         if stored is not None:
             self._n_rounds, self.n_digits, self._n_unread = stored["counts"].tolist()
             n_learners = sum(name.startswith("sums-") for name in stored)
@@ -355,11 +354,10 @@ class Course:
             total + self._n_rounds**_POWER * mean for total, mean in zip(sums, means, strict=True)
         ]
         self._weights = [mean.astype(np.float32) for mean in means]
-        if self._checkpoint.keeps:
-            state: Arrays = {"counts": np.array([self._n_rounds, self.n_digits, self._n_unread])}
-            state |= {f"weights-{k}": weights for k, weights in enumerate(self._weights)}
-            state |= {f"sums-{k}": total for k, total in enumerate(self._sums)}
-            self._checkpoint.save("rounds", state)
+        state: Arrays = {"counts": np.array([self._n_rounds, self.n_digits, self._n_unread])}
+        state |= {f"weights-{k}": weights for k, weights in enumerate(self._weights)}
+        state |= {f"sums-{k}": total for k, total in enumerate(self._sums)}
+        self._checkpoint.save(state)
 
 
 def _order(stream: Source, seed: int) -> Array:

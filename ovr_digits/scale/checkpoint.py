@@ -1,4 +1,4 @@
-"""What a training has worked out so far, kept in a folder to go on from after it was killed."""
+"""What a training on a stream has come to, kept in a folder to go on from after it was killed."""
 
 from __future__ import annotations
 
@@ -6,41 +6,25 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ovr_digits.core.arrays import Array, Float64
+from ovr_digits.core.arrays import Array
 from ovr_digits.errors import DigitsError
 from ovr_digits.files import check_writable, remove_abandoned, replacing, write_bytes
 
 Arrays = dict[str, Array]
 
-#: In the folder: what the training was asked for. The stages lie beside it.
-FILE_NAME = "checkpoint.json"
-_SUFFIX = ".npz"
-#: Seconds between two saves of what changes all the time.
-_INTERVAL = 1.0
-#: Arrays that come to a stage as it is stored.
+#: In the folder: what the training was asked for, and what its rounds came to.
+FILE_NAME, _ROUNDS = "checkpoint.json", "rounds.npz"
+#: Arrays that come to the rounds as they are stored.
 _IDENTITY, _SECONDS = "identity", "seconds"
 
 
 class Checkpoint:
-    """Asked for the results of a training's stages, and given them; this one keeps nothing.
-
-    A result is whatever of it cannot be had again quickly, the states of
-    random generators among it. A stage whose result is missing is gone through
-    again, and comes to the same.
-
-    Attributes
-    ----------
-    keeps : bool
-        Whether results are worth getting together.
-    """
-
-    keeps = False
+    """Told what the rounds of a training come to, and asked for it; this one keeps nothing."""
 
     def __init__(self) -> None:
         self._earlier, self._started = 0.0, time.monotonic()
@@ -53,23 +37,19 @@ class Checkpoint:
     def begin(self, asked: Mapping[str, Any]) -> None:
         """Say what the training is asked for: plain values, by name."""
 
-    def load(self, stage: str) -> Arrays | None:
-        """The result of a stage, if it is known."""
+    def load(self) -> Arrays | None:
+        """What was saved last, if anything was."""
         return None
 
-    def save(self, stage: str, arrays: Mapping[str, Array]) -> None:
-        """Keep the result of a stage; its arrays may not be changed afterwards."""
-
-    def is_due(self) -> bool:
-        """Whether it is time to save a stage that is not finished."""
-        return False
+    def save(self, arrays: Mapping[str, Array]) -> None:
+        """Keep what the rounds have come to."""
 
     def clear(self) -> None:
         """Remove all that was kept: the training is done."""
 
 
 class FolderCheckpoint(Checkpoint):
-    """Keeps each stage as a file, written whole, in a thread of its own while training goes on.
+    """Keeps what the rounds have come to in a file that is written whole.
 
     Parameters
     ----------
@@ -78,7 +58,7 @@ class FolderCheckpoint(Checkpoint):
     resume : bool
         Whether to go on from what is in the folder, if there is something.
     warn : callable
-        Told once, in a line, where a stage cannot be written any more; the
+        Told once, in a line, where the file cannot be written any more; the
         training goes on.
 
     Raises
@@ -88,15 +68,10 @@ class FolderCheckpoint(Checkpoint):
         not to be resumed, or anything that is no checkpoint.
     """
 
-    keeps = True
-
     def __init__(self, folder: Path, resume: bool, warn: Callable[[str], None]) -> None:
         super().__init__()
         self._folder, self._warn = folder, warn
-        self._identity, self._saved = "", -_INTERVAL
-        self._writer = ThreadPoolExecutor(1)
-        self._writing: Future[None] | None = None
-        self._is_broken = False
+        self._identity, self._is_broken = "", False
         try:
             folder.mkdir(exist_ok=True)
             names = [path.name for path in folder.iterdir() if path.suffix != ".part"]
@@ -151,70 +126,39 @@ class FolderCheckpoint(Checkpoint):
                 f"({'; '.join(differences)}); ask for the same, or name another folder"
             )
 
-    def load(self, stage: str) -> Arrays | None:
-        """The result of a stage, if it is known.
+    def load(self) -> Arrays | None:
+        """What was saved last, if anything was.
 
         Raises
         ------
         DigitsError
             Where its file is damaged or of another training.
         """
-        path = self._path(stage)
+        path = self._folder / _ROUNDS
         try:
             with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
                 if file.zip.testzip() is not None:  # np.load sees only what a header speaks of
                     raise ValueError("a wrong checksum")
                 arrays = {name: file[name] for name in file.files}
-            identity = str(arrays.pop(_IDENTITY))
+            if str(arrays.pop(_IDENTITY)) != self._identity:
+                raise ValueError("of another training")
             seconds = float(arrays.pop(_SECONDS))
         except FileNotFoundError:
             return None
         except Exception:  # whatever trips up zipfile or NumPy, the file is not as it was written
-            raise self._damaged(path) from None
-        if identity != self._identity:
-            raise self._damaged(path)
+            raise DigitsError(
+                f"{path}: damaged, or of another training; remove this file, and its part of the "
+                "work is done again"
+            ) from None
         self._earlier, self._started = max(self.seconds, seconds), time.monotonic()
         return arrays
 
-    def save(self, stage: str, arrays: Mapping[str, Array]) -> None:
-        """Keep the result of a stage; its arrays may not be changed afterwards."""
-        stored = {
-            **arrays,
-            _IDENTITY: np.array(self._identity),
-            _SECONDS: np.array(self.seconds),
-        }
-        self._wait()
-        self._saved = time.monotonic()
-        self._writing = self._writer.submit(self._write, self._path(stage), stored)
-
-    def is_due(self) -> bool:
-        """Whether the last save is a while ago, and done."""
-        is_busy = self._writing is not None and not self._writing.done()
-        return not is_busy and time.monotonic() - self._saved >= _INTERVAL
-
-    def clear(self) -> None:
-        """Remove all that was kept: the training is done."""
-        self._wait()
-        self._writer.shutdown()
-        for path in (*self._folder.glob(f"*{_SUFFIX}"), self._folder / FILE_NAME):
-            path.unlink(missing_ok=True)
-        remove_abandoned(self._folder)
-
-    def _path(self, stage: str) -> Path:
-        return self._folder / f"{stage}{_SUFFIX}"
-
-    def _damaged(self, path: Path) -> DigitsError:
-        return DigitsError(
-            f"{path}: damaged, or of another training; remove this file, and its part of the "
-            "work is done again"
-        )
-
-    def _wait(self) -> None:
-        """Let the last save come to its end."""
-        if self._writing is None:
-            return
+    def save(self, arrays: Mapping[str, Array]) -> None:
+        """Keep what the rounds have come to."""
+        own = {_IDENTITY: np.array(self._identity), _SECONDS: np.array(self.seconds)}
         try:
-            self._writing.result()
+            with replacing(self._folder / _ROUNDS) as temporary, temporary.open("wb") as file:
+                np.savez(file, allow_pickle=False, **arrays, **own)
         except OSError as error:
             if not self._is_broken:
                 self._warn(
@@ -222,26 +166,13 @@ class FolderCheckpoint(Checkpoint):
                     "training goes on, and --resume would go on from an earlier state"
                 )
             self._is_broken = True
-        self._writing = None
 
-    @staticmethod
-    def _write(path: Path, arrays: Arrays) -> None:
-        with replacing(path) as temporary, temporary.open("wb") as file:
-            np.savez(file, allow_pickle=False, **arrays)
+    def clear(self) -> None:
+        """Remove all that was kept: the training is done."""
+        for name in (_ROUNDS, FILE_NAME):
+            (self._folder / name).unlink(missing_ok=True)
+        remove_abandoned(self._folder)
 
 
 def _shown(values: Mapping[str, Any], name: str) -> str:
     return str(values[name])[:40] if values.get(name) is not None else "not given"
-
-
-def random_state_array(rng: np.random.RandomState) -> Float64:
-    """The state of a generator as numbers (627,), all of which float64 holds exactly."""
-    _, key, position, has_gauss, gauss = rng.get_state(legacy=True)
-    return np.array([*key, position, has_gauss, gauss])
-
-
-def set_random_state(rng: np.random.RandomState, state: Array) -> None:
-    """Put a generator into a state of ``random_state_array``."""
-    *key, position, has_gauss, gauss = state.tolist()
-    words = np.array(key).astype(np.uint32)
-    rng.set_state(("MT19937", words, int(position), int(has_gauss), float(gauss)))
