@@ -123,7 +123,7 @@ class Experiment:
 
         start = time.perf_counter()
         adapted = adapt_detectors(
-            self.models, kept, labels, self.rehearsal, self.rehearsal_labels, n_jobs=-1
+            self.models, (kept, labels), (self.rehearsal, self.rehearsal_labels), n_jobs=-1
         )
         return detector_arrays(adapted.detectors), time.perf_counter() - start
 

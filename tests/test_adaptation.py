@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import pickle
@@ -61,7 +62,7 @@ def rehearsal():
 
 @pytest.fixture(scope="module")
 def adapted(tiny_models, own, rehearsal):
-    return adapt_detectors(load_models(tiny_models), *own, *rehearsal)
+    return adapt_detectors(load_models(tiny_models), own, rehearsal)
 
 
 def accuracy(models, X, y):
@@ -85,7 +86,7 @@ def test_left_out_scores_are_of_models_that_learnt_from_others(tiny_models, own,
     X, y = own
     X = np.concatenate([X, 255 - X[:1]])
     y = np.append(y, 4)
-    adapted = adapt_detectors(load_models(tiny_models), X, y, *rehearsal)
+    adapted = adapt_detectors(load_models(tiny_models), (X, y), rehearsal)
     left_out = adapted.left_out_scores.argmax(axis=1)
     assert (left_out[:-1] == 1).all()
     assert left_out[-1] != 4
@@ -97,7 +98,7 @@ def test_a_wrong_label_does_not_wreck_the_models(tiny_models, own, rehearsal):
     y = y.copy()
     y[3] = 8
     before = load_models(tiny_models)
-    after = detector_arrays(adapt_detectors(before, X, y, *rehearsal).detectors)
+    after = detector_arrays(adapt_detectors(before, (X, y), rehearsal).detectors)
     assert accuracy(after, own_ones(40, 1), 1) > 0.8
     split = load_split("digits", "train")
     X, y = split.X[UNSEEN], split.y[UNSEEN]
@@ -109,12 +110,12 @@ def test_digits_that_were_right_change_little(tiny_models, rehearsal):
     X, y = split.X[UNSEEN], split.y[UNSEEN]
     before = load_models(tiny_models)
     right = np.flatnonzero(before.decision_function(X).argmax(axis=1) == y)[:20]
-    after = detector_arrays(adapt_detectors(before, X[right], y[right], *rehearsal).detectors)
+    after = detector_arrays(adapt_detectors(before, (X[right], y[right]), rehearsal).detectors)
     assert accuracy(after, X, y) > accuracy(before, X, y) - 0.003
 
 
 def test_the_same_seed_gives_the_same_whatever_the_cores(tiny_models, own, rehearsal, adapted):
-    again = adapt_detectors(load_models(tiny_models), *own, *rehearsal, n_jobs=2)
+    again = adapt_detectors(load_models(tiny_models), own, rehearsal, n_jobs=2)
     for one, other in zip(adapted.detectors, again.detectors, strict=True):
         np.testing.assert_allclose(one.sgd_.coef_, other.sgd_.coef_, atol=1e-4)
 
@@ -122,7 +123,7 @@ def test_the_same_seed_gives_the_same_whatever_the_cores(tiny_models, own, rehea
 def test_of_very_many_the_latest_are_learnt(tiny_models, own, rehearsal):
     X, y = own
     options = AdaptationOptions(max_samples=5)
-    adapted = adapt_detectors(load_models(tiny_models), X, y, *rehearsal, options)
+    adapted = adapt_detectors(load_models(tiny_models), (X, y), rehearsal, options)
     assert adapted.n_kept == 5
     assert adapted.left_out_scores.shape == (5, 10)
 
@@ -130,14 +131,14 @@ def test_of_very_many_the_latest_are_learnt(tiny_models, own, rehearsal):
 @pytest.mark.parametrize("n", [1, 2])
 def test_one_digit_is_enough(tiny_models, own, rehearsal, n):
     X, y = own
-    adapted = adapt_detectors(load_models(tiny_models), X[:n], y[:n], *rehearsal)
+    adapted = adapt_detectors(load_models(tiny_models), (X[:n], y[:n]), rehearsal)
     assert accuracy(detector_arrays(adapted.detectors), X[:n], y[:n]) == 1
 
 
 def test_nothing_to_learn_is_refused(tiny_models, own, rehearsal):
     X, y = own
     with pytest.raises(ValueError, match="needs kept digits"):
-        adapt_detectors(load_models(tiny_models), X[:0], y[:0], *rehearsal)
+        adapt_detectors(load_models(tiny_models), (X[:0], y[:0]), rehearsal)
 
 
 def test_arrays_become_the_same_detectors_again(tiny_models, tmp_path, digit_images):
@@ -165,17 +166,17 @@ def kept(tmp_path_factory: pytest.TempPathFactory, own) -> Path:
     return folder
 
 
-def train(folder: Path, *options: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "ovr_digits", "train", *map(str, options)]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+def adapt(folder: Path, *options: object) -> Result:
+    with contextlib.chdir(folder):
+        return CliRunner().invoke(main, ["adapt", *map(str, options)])
 
 
 @pytest.fixture(scope="module")
 def learnt(tmp_path_factory, tiny_models, kept):
     folder = tmp_path_factory.mktemp("learnt")
-    given = ("--extra", kept, "--models", tiny_models, "--dataset", "digits")
-    done = train(folder, *given, "--json", "--output", "own.pkl")
-    assert done.returncode == 0, done.stderr
+    given = (kept, "--models", tiny_models, "--dataset", "digits")
+    done = adapt(folder, *given, "--json", "--output", "own.pkl")
+    assert done.exit_code == 0, done.stderr
     return folder / "own.pkl", json.loads(done.stdout), done.stderr
 
 
@@ -183,6 +184,9 @@ def test_the_command_learns(learnt, tiny_models):
     path, said, progress = learnt
     assert said["kept"] == [0, 12] + [0] * 8
     assert said["dataset"] == "digits"
+    assert said["samples"] == 1012
+    assert said["options"] == {"seed": 0, "accept_loss": False}
+    assert abs(said["validation_accuracy"] - said["test_accuracy"]) < 0.05
     assert said["rehearsed"] == 1000  # the third that is not shows what adapting costs
     assert said["kept_accuracy"] < said["left_out_accuracy"]
     assert said["left_out_accuracy"] > 0.9
@@ -216,8 +220,8 @@ def test_what_is_written_keeps_the_contract(learnt, digit_images):
 
 def test_learning_goes_on_from_what_was_learnt(learnt, kept):
     path, _, _ = learnt
-    done = train(path.parent, "--extra", kept, "--models", path, "--dataset", "digits")
-    assert done.returncode == 0, done.stderr
+    done = adapt(path.parent, kept, "--models", path, "--dataset", "digits")
+    assert done.exit_code == 0, done.stderr
     assert "learnt 12 corrected digits (1: 12)" in done.stdout
     assert "bundled digits" in done.stdout
     assert max(map(len, done.stdout.splitlines())) <= 80
@@ -235,10 +239,10 @@ def test_corrections_that_cost_too_much_are_not_written_unless_that_is_accepted(
     monkeypatch.setattr(retraining, "load_corrections", lambda *arguments: called_ones)
     output = tmp_path / "own.pkl"
     output.write_bytes(tiny_models.read_bytes())
-    command = ["--extra", "kept", "--models", output, "--output", output, "--dataset", "digits"]
+    command = ["kept", "--models", output, "--output", output, "--dataset", "digits"]
 
     def run(*options: str) -> Result:
-        return CliRunner().invoke(main, ["train", *map(str, command), "--json", *options])
+        return CliRunner().invoke(main, ["adapt", *map(str, command), "--json", *options])
 
     refused = run()
     assert refused.exit_code == 1
@@ -264,9 +268,9 @@ def test_what_adapting_costs_is_measured_on_images_that_were_not_rehearsed(
     """All others are rehearsed, and the test images play no part in whether it costs too much."""
     seen: dict[str, np.ndarray] = {}
 
-    def spy(models, kept, labels, rehearsal, *arguments):
-        seen["rehearsed"] = rehearsal
-        return adapt_detectors(models, kept, labels, rehearsal, *arguments)
+    def spy(models, kept, rehearsal, *arguments):
+        seen["rehearsed"] = rehearsal[0]
+        return adapt_detectors(models, kept, rehearsal, *arguments)
 
     def voting(function, X, *arguments):
         seen.setdefault("held out", X)
@@ -290,8 +294,8 @@ def test_lines_that_cannot_be_used_are_named_and_the_rest_is_learnt(tmp_path, ti
         (folder / path.name).write_bytes(path.read_bytes())
     with (folder / FILE_NAME).open("a") as file:
         file.write('{"file": "gone.png", "label": 1}\n{"file": "half')
-    given = ("--extra", folder, "--models", tiny_models, "--dataset", "digits", "--json")
-    done = train(tmp_path, *given)
+    given = (folder, "--models", tiny_models, "--dataset", "digits", "--json")
+    done = adapt(tmp_path, *given)
     assert json.loads(done.stdout)["kept"][1] == 12
     notes = [line for line in done.stderr.splitlines() if "passed over" in line]
     assert len(notes) == 2
@@ -314,34 +318,20 @@ def test_four_hundred_adaptations_can_be_read(tiny_models_bytes, tmp_path):
     assert read["dataset"] == "digits"
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        (("--extra", "none", "--epochs", "3", "--preset", "fast"), "--preset, --epochs: of a"),
-        (("--models", "models.pkl"), "--models names what --extra begins from"),
-        (("--accept-loss",), "--accept-loss is about what --extra learns"),
-    ],
-)
-def test_options_that_make_no_sense_together_are_refused(tmp_path, options, message):
-    done = train(tmp_path, *options)
-    assert done.returncode == 2
-    assert message in " ".join(done.stderr.split())
-
-
 def test_the_models_that_ship_are_not_replaced_by_accident(kept):
     root = Path(__file__).resolve().parent.parent
     if not (root / "models.pkl").is_file():
         pytest.skip("no models.pkl in this checkout")
     before = (root / "models.pkl").stat()
-    done = train(root, "--extra", kept)
-    assert done.returncode == 2
+    done = adapt(root, kept)
+    assert done.exit_code == 2
     assert "name another with --output" in " ".join(done.stderr.split())
     assert (root / "models.pkl").stat().st_mtime_ns == before.st_mtime_ns
 
 
 def test_a_folder_without_corrections_is_one_clear_line(tmp_path, tiny_models):
-    done = train(tmp_path, "--extra", "none", "--models", tiny_models, "--dataset", "digits")
-    assert done.returncode == 1
+    done = adapt(tmp_path, "none", "--models", tiny_models, "--dataset", "digits")
+    assert done.exit_code == 1
     assert "none: no such folder" in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "models.pkl").exists()

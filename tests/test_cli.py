@@ -456,6 +456,23 @@ def test_wrong_usage(run, arguments, word):
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("command", "options"),
+    [
+        ("train-stream", "--source --augment --scheduler --parts --checkpoint --resume"),
+        ("adapt", "--extra --accept-loss --models"),
+    ],
+)
+def test_options_that_moved_to_another_command_say_where(command, options):
+    told = CliRunner().invoke(main, ["train", "--help"]).stdout
+    for option in options.split():
+        for given in ([option], [option, "5"], ["--json", option, "--jobs", "1"]):
+            result = CliRunner().invoke(main, ["train", *given])
+            assert result.exit_code == 2
+            assert f"{option} is now for `ovr-digits {command}`" in result.stderr
+        assert option not in told
+
+
 def same_files(folder: Path) -> list[str]:
     """Another spelling of m.png, links to it, and a link to it that leads there before it is."""
     (folder / "m.png").write_bytes(b"what was there")
@@ -472,7 +489,7 @@ def same_files(folder: Path) -> list[str]:
         ["train", "--output", "m.png", "--log", "*"],
         ["train", "--output", "*", "--plot", "m.png"],
         ["train", "--log", "m.png", "--plot", "*"],
-        ["train", "--source", "m.png", "--output", "*"],
+        ["train-stream", "--source", "m.png", "--output", "*"],
         ["predict", "a.png", "--save", "m.png", "--explain", "*"],
         ["predict", "a.png", "*", "--save", "m.png"],
         ["predict", "--batch", "m.png", "--output", "*"],
@@ -516,7 +533,7 @@ def test_files_that_are_not_there_yet_are_told_apart_too(tmp_path, monkeypatch, 
 
 def test_models_may_be_adapted_in_place(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    result = CliRunner().invoke(main, ["train", "--extra", "c", "--models", "m", "--output", "m"])
+    result = CliRunner().invoke(main, ["adapt", "c", "--models", "m", "--output", "m"])
     assert result.exit_code == 1
     assert "name one file" not in result.output
 

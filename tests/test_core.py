@@ -38,7 +38,9 @@ from ovr_digits.data.splits import load_split
 from ovr_digits.learn import fitting
 from ovr_digits.learn.coordinates import PRODUCT_SCALE, CoordinateSpace
 from ovr_digits.learn.features import PatchKernelFeatures
-from ovr_digits.learn.fitting import DetectorOptions, fit_detectors
+from ovr_digits.learn.fitting import Samples, fit_detectors
+from ovr_digits.learn.options import LearningOptions
+from ovr_digits.learn.run import Run
 from ovr_digits.learn.whitening import Covariances, Whitening, principal_axes
 
 PACKAGE = Path(ovr_digits.__file__).parent
@@ -478,7 +480,7 @@ def whitened(features: np.ndarray, sizes, n_components: int, ridge: float = 1e-9
     covariances = Covariances(sizes)
     for batch in np.array_split(features, 7):
         covariances.add(batch)
-    return covariances.whitening(n_components, ridge, np.random.RandomState(0))
+    return covariances.whitening(n_components, ridge, Run(np.random.RandomState(0)))
 
 
 @pytest.mark.parametrize("n_components", [12, 4])
@@ -532,7 +534,7 @@ def test_features_that_never_change_are_borne():
 
 def test_whitening_of_nothing_is_refused():
     with pytest.raises(ValueError, match="no features"):
-        Covariances([3]).whitening(2, 0.1, np.random.RandomState(0))
+        Covariances([3]).whitening(2, 0.1, Run(np.random.RandomState(0)))
 
 
 @pytest.mark.parametrize("n_components", [5, 60])  # the quick way, and the exact one
@@ -541,7 +543,7 @@ def test_principal_axes_are_the_leading_eigenvectors(n_components):
     vectors, _ = np.linalg.qr(rng().standard_normal((d, d)))
     values = 0.8 ** np.arange(d)
     covariance = ((vectors * values) @ vectors.T).astype(np.float32)
-    found, axes = principal_axes(covariance, n_components, np.random.RandomState(0))
+    found, axes = principal_axes(covariance, n_components, Run(np.random.RandomState(0)))
     np.testing.assert_allclose(found[:5], values[:5], rtol=1e-3)
     np.testing.assert_allclose(axes.T @ axes, np.eye(n_components), atol=1e-3)
     overlap = np.abs(np.sum(axes[:, :5] * vectors[:, :5], axis=0))
@@ -565,11 +567,10 @@ def test_what_is_stored_votes_as_the_unfolded_pipeline(n_validation, monkeypatch
     split = load_split("digits", "train")
     X, y = split.X[:300], split.y[:300]
     fitted = fit_detectors(
-        X,
-        y[:, None] == np.arange(10),
+        Samples(X, y[:, None] == np.arange(10), np.ones(len(X)), n_validation),
         PatchKernelFeatures(("raw", "upright"), n_anchors=(6, 12), n_images=100, random_state=0),
-        DetectorOptions(epochs=3, n_leading=5, n_validation=n_validation),
-        np.random.RandomState(0),
+        LearningOptions(epochs=3, n_leading=5),
+        Run(np.random.RandomState(0)),
     )
     ((space, coef, intercept),) = unfolded
     pooled = [replace(branch, leading=None) for branch in fitted.features.branches_]
@@ -662,8 +663,9 @@ def test_held_out_samples_are_not_seen_by_the_features_or_the_first_fit():
 
     def fit(images):
         features = PatchKernelFeatures(("raw",), n_anchors=(4, 8), n_images=100, random_state=0)
-        options = DetectorOptions(epochs=2, n_validation=50)
-        return fit_detectors(images, targets, features, options, np.random.RandomState(0))
+        samples = Samples(images, targets, np.ones(len(images)), n_held_out=50)
+        options = LearningOptions(epochs=2)
+        return fit_detectors(samples, features, options, Run(np.random.RandomState(0)))
 
     before = fit(X)
     X[199] = 255 - X[199]

@@ -83,7 +83,11 @@ def test_the_numbers_are_those_of_the_file(trained):
             whitener = 0 if stored.whitener is None else stored.whitener.nbytes
             assert layer["bytes"] == stored.anchors.nbytes + whitener
         leading = branch.leading
-        assert view["leading_axes"] == preset.n_leading == (leading.offset.size if leading else 0)
+        assert (
+            view["leading_axes"]
+            == preset.learning.n_leading
+            == (leading.offset.size if leading else 0)
+        )
         axes = leading.axes.nbytes + leading.offset.nbytes if leading else 0
         assert view["leading_bytes"] == axes
     parts = [v["leading_bytes"] + sum(x["bytes"] for x in v["layers"]) for v in said["views"]]

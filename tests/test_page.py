@@ -392,7 +392,7 @@ def test_a_correction_is_kept_and_read_back(opened, keeping_service, kept):
     paper.draw(placed(paper, 9))
     expect_sure(paper, 9)
     paper.button("It was 4").click()
-    expect(paper.page.locator("body")).to_contain_text("ovr-digits train --extra")
+    expect(paper.page.locator("body")).to_contain_text("ovr-digits adapt DIR")
     (line,) = (kept / "corrections.jsonl").read_text().splitlines()
     record = json.loads(line)
     assert (record["label"], record["answer"]["digit"]) == (4, 9)

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 from ovr_digits.learn import sgd
-from ovr_digits.learn.sgd import AveragedSGD, SGDOptions, pass_over
+from ovr_digits.learn.options import LearningOptions
+from ovr_digits.learn.run import Run
+from ovr_digits.learn.sgd import AveragedSGD, pass_over
 
-HINGE = SGDOptions("hinge", alpha=1e-6, step=1.0)
+HINGE = LearningOptions()
 
 
 @pytest.fixture(scope="module")
@@ -35,9 +37,9 @@ class Columns:
 
 def learnt(Z, targets, n_passes=5, n_jobs=1, options=HINGE, columns=slice(0, 20)) -> AveragedSGD:
     learner = AveragedSGD(Columns(columns), targets, options, np.random.RandomState(1))
-    rng = np.random.RandomState(2)
+    run = Run(np.random.RandomState(2), n_jobs)
     for _ in range(n_passes):
-        pass_over([learner], Z, rng, n_jobs)
+        pass_over([learner], Z, run)
     return learner
 
 
@@ -48,7 +50,7 @@ def scores_of(learner: AveragedSGD, Z: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("loss", ["hinge", "log_loss", "squared_hinge", "modified_huber"])
 def test_it_finds_the_line(samples, loss):
     Z, targets = samples
-    learner = learnt(Z, targets, options=SGDOptions(loss, alpha=1e-6, step=1.0))
+    learner = learnt(Z, targets, options=LearningOptions(loss))
     assert ((scores_of(learner, Z) > 0) == targets).mean() > 0.98
     assert learner.n_samples == 5 * len(Z)
 

@@ -12,20 +12,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from ovr_digits.scale.checkpoint import Checkpoint
 from test_cli import assert_one_line, environment, execute, objects, run  # noqa: F401
 
 from ovr_digits import load_models
 from ovr_digits.core.arrays import Array
 from ovr_digits.data.idx import write_idx
 from ovr_digits.data.splits import load_split
+from ovr_digits.learn.presets import PRESETS
 from ovr_digits.progress import Progress
+from ovr_digits.scale.checkpoint import Checkpoint
 from ovr_digits.scale.part import Learnt
 from ovr_digits.scale.training import Course, StreamOptions, train_stream
 
 #: Thirteen rounds of two parts.
 N = 3200
-TRAIN = ("train", "--dataset", "digits", "--preset", "fast", "--parts", "2")
+TRAIN = ("train-stream", "--dataset", "digits", "--preset", "fast", "--parts", "2")
 STREAM = (*TRAIN, "--augment", str(N), "--output", "models.pkl", "--json")
 CHECKPOINT = ("--checkpoint", "unfinished", "--resume")
 
@@ -134,7 +135,7 @@ def test_digits_on_white_paper_and_blank_scans_are_learnt_from(tmp_path):
     options = StreamOptions(
         source=tmp_path / "white-images-idx3-ubyte",
         output=tmp_path / "models.pkl",
-        preset="fast",
+        preset=PRESETS["fast"],
         n_jobs=1,
     )
     result = train_stream(options, Noted())
@@ -148,7 +149,7 @@ def test_a_source_without_labels_that_are_digits_is_refused(run, tmp_path):  # n
     split = load_split("digits", "train")
     write_idx(tmp_path / "some-images-idx3-ubyte", split.X.reshape(-1, 28, 28))
     write_idx(tmp_path / "some-labels-idx1-ubyte", np.full(len(split), 99, np.uint8))
-    result = run("train", "--source", "some-images-idx3-ubyte", "--jobs", "1")
+    result = run("train-stream", "--source", "some-images-idx3-ubyte", "--jobs", "1")
     assert_one_line(result, "nothing can be learnt from", "are left out", "its label is 99")
 
 
@@ -158,7 +159,7 @@ def test_what_is_learnt_from_is_not_replaced(run, tmp_path):  # noqa: F811
     write_idx(labels, np.arange(9, dtype=np.uint8))
     before = labels.read_bytes()
     for source in ("some-images-idx3-ubyte", "."):
-        result = run("train", "--source", source, "--output", labels.name)
+        result = run("train-stream", "--source", source, "--output", labels.name)
         assert_one_line(result, labels.name, "is of what is to be learnt from")
     assert labels.read_bytes() == before
 
@@ -181,7 +182,7 @@ def test_a_source_without_one_of_the_digits_is_refused(run, tmp_path):  # noqa: 
     rows = split.y != 4
     write_idx(tmp_path / "some-images-idx3-ubyte", split.X[rows].reshape(-1, 28, 28))
     write_idx(tmp_path / "some-labels-idx1-ubyte", split.y[rows])
-    result = run("train", "--source", "some-images-idx3-ubyte", "--jobs", "1")
+    result = run("train-stream", "--source", "some-images-idx3-ubyte", "--jobs", "1")
     assert_one_line(result, "no digit 4")
     assert not (tmp_path / "models.pkl").exists()
 
@@ -189,28 +190,25 @@ def test_a_source_without_one_of_the_digits_is_refused(run, tmp_path):  # noqa: 
 def test_too_few_digits_are_refused(run, tmp_path):  # noqa: F811
     write_idx(tmp_path / "few-images-idx3-ubyte", np.zeros((9, 28, 28), np.uint8))
     write_idx(tmp_path / "few-labels-idx1-ubyte", np.arange(9, dtype=np.uint8))
-    result = run("train", "--source", "few-images-idx3-ubyte", "--jobs", "1")
+    result = run("train-stream", "--source", "few-images-idx3-ubyte", "--jobs", "1")
     assert_one_line(result, "9 images are too few")
 
 
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (("--augment", "5000", "--limit", "100"), "--limit"),
-        (("--augment", "5000", "--patience", "1"), "--patience"),
         (("--source", "x", "--dataset", "digits"), "--dataset"),
-        (("--scheduler", "tcp://127.0.0.1:1"), "--scheduler"),
-        (("--extra", "x", "--augment", "5000"), "--augment"),
+        (("--augment", "5000", "--resume"), "--checkpoint DIR"),
     ],
 )
 def test_options_that_make_no_sense_together(run, options, said):  # noqa: F811
-    result = run("train", *options)
+    result = run("train-stream", *options)
     assert result.returncode == 2
     assert said in result.stderr
 
 
 def test_an_absent_source_is_told(run):  # noqa: F811
-    assert_one_line(run("train", "--source", "absent"), "absent: no such file")
+    assert_one_line(run("train-stream", "--source", "absent"), "absent: no such file")
 
 
 # --- a cluster of separate processes ----------------------------------------------------------

@@ -27,7 +27,7 @@ _COLUMNS = (
 )
 _IN_POINTS: dict[str, Any] = {"textcoords": "offset points", "fontsize": 8}
 _NOTES = """\
-Each line is one run of `ovr-digits train --augment N`: the training images as they are, then
+Each line is one run of `ovr-digits train-stream --augment N`: the training images as they are, then
 copies of them, each distorted anew. *validation error* is that of detectors that have seen no copy
 of the images held out. *detectors* is the time of the stage that grows with N, without what
 comes before and after; *peak memory* is that of all processes together, and what they share
@@ -38,7 +38,7 @@ counts once.
 def run_size(n: int, options: list[str], folder: Path) -> Record:
     """Train on a stream of n digits."""
     output = folder / f"{n}.pkl"
-    ran = run_watched(["train", "--augment", str(n), "--output", str(output), *options])
+    ran = run_watched(["train-stream", "--augment", str(n), "--output", str(output), *options])
     if ran.said["samples"] != n:
         raise click.ClickException(f"{ran.said['samples']} digits were learnt from, not {n}")
     return {

@@ -20,7 +20,7 @@ from benchmarks.store import Record, write_json, write_text
 _COUNTS = (1, 2, 4)
 _COLUMNS = ("", "workers", "digits a second", "efficiency", "bytes a digit", "peak memory, MB")
 _NOTES = """\
-Training is `ovr-digits train --augment`, and counts the stage in which detectors learn from the
+Training is `ovr-digits train-stream --augment`, and counts the stage in which detectors learn from the
 stream; prediction is `ovr-digits predict --batch` on IDX files, and counts all of it.
 *Processes* are those of `--jobs`; *Dask* is a scheduler and workers of one thread each in
 processes of their own, on the loopback, over which *bytes a digit* went, both ways and by the
@@ -57,7 +57,9 @@ def measure(kind: str, engine: str, n_workers: int, n: int, work: Path) -> Recor
     with engine_options(engine, n_workers) as options:
         before = loopback_bytes()
         if kind == "training":
-            ran = run_watched(["train", "--augment", str(n), "--output", str(output), *options])
+            ran = run_watched(
+                ["train-stream", "--augment", str(n), "--output", str(output), *options]
+            )
             seconds = ran.stages["detectors"]
         else:
             source = str(work / "many-images-idx3-ubyte")

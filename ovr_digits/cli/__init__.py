@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from ovr_digits.cli.adapt import adapt
 from ovr_digits.cli.compare import compare
 from ovr_digits.cli.data import data
 from ovr_digits.cli.evaluate import evaluate
@@ -14,6 +15,7 @@ from ovr_digits.cli.read import read
 from ovr_digits.cli.serve import draw, serve
 from ovr_digits.cli.test import test
 from ovr_digits.cli.train import train
+from ovr_digits.cli.train_stream import train_stream
 from ovr_digits.version import __version__
 
 
@@ -32,11 +34,26 @@ def main() -> None:
     ovr-digits test                     vote on a random MNIST sample
     ovr-digits evaluate                 accuracy on the whole test set
     ovr-digits train                    train your own models.pkl
+    ovr-digits train-stream             on more digits than fit into memory
+    ovr-digits adapt corrections        let it learn your hand
     ovr-digits inspect                  what is in a models.pkl
     ovr-digits compare old.pkl new.pkl  which of two is better
     ovr-digits data                     which data is at hand, and what is in it
     """
 
 
-for _command in (train, test, predict, read, evaluate, inspect, compare, data, draw, serve):
+for _command in (
+    train,
+    train_stream,
+    adapt,
+    test,
+    predict,
+    read,
+    evaluate,
+    inspect,
+    compare,
+    data,
+    draw,
+    serve,
+):
     main.add_command(_command)

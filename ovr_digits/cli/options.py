@@ -47,6 +47,16 @@ json_option = click.option(
 )
 
 
+#: Of models.pkl; it may be the file that --models names, which is read before.
+output_option = click.option(
+    "--output",
+    type=OutputFile(replaces="models"),
+    default=Path("models.pkl"),
+    show_default=True,
+    help="The file to write; an older one is replaced only when all is done.",
+)
+
+
 def figure_option(name: str, text: str) -> Callable[[F], F]:
     """An option that names a picture to draw; what cannot be its format is refused at once."""
     return click.option(
@@ -128,6 +138,26 @@ def refuse_given(names: Iterable[str], reason: str) -> None:
     given = given_parameters()
     if refused := [given[name] for name in names if name in given]:
         raise click.UsageError(f"{', '.join(refused)}: {reason}")
+
+
+def moved_to(command: str, *names: str) -> Callable[[F], F]:
+    """Options that a command once had, with a value or without: they say where they went."""
+
+    def refuse(context: click.Context, option: click.Parameter, value: str | None) -> None:
+        if value is not None:
+            name = option.opts[0]
+            raise click.UsageError(f"{name} is now for `ovr-digits {command}`; see its --help.")
+
+    gone: dict[str, Any] = {"is_flag": False, "flag_value": "", "hidden": True}
+
+    def add(function: F) -> F:
+        for name in names:
+            function = click.option(
+                name, callback=refuse, is_eager=True, expose_value=False, **gone
+            )(function)
+        return function
+
+    return add
 
 
 def seed_option(default: int | None, text: str) -> Callable[[F], F]:

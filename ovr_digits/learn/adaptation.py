@@ -80,10 +80,8 @@ class AdaptedDetectors:
 
 def adapt_detectors(
     models: DetectorArrays,
-    kept: Array,
-    labels: Array,
-    rehearsal: Array,
-    rehearsal_labels: Array,
+    kept: tuple[Array, Array],
+    rehearsal: tuple[Array, Array],
     options: AdaptationOptions = AdaptationOptions(),
     n_jobs: int | None = None,
     progress: Progress | None = None,
@@ -99,12 +97,10 @@ def adapt_detectors(
     Parameters
     ----------
     models : DetectorArrays
-    kept : (n, h * w) uint8
-        The digits to learn, grey levels 0-255, the latest last.
-    labels : (n,) int
-    rehearsal : (m, h * w) uint8
-        Images as the detectors were trained on; some are drawn from them.
-    rehearsal_labels : (m,) int
+    kept : (n, h * w) uint8 and (n,) int
+        The images to learn, grey levels 0-255, the latest last, and their digits.
+    rehearsal : (m, h * w) uint8 and (m,) int
+        Images as the detectors were trained on, and their digits; some are drawn from them.
     options : AdaptationOptions
     n_jobs : int, optional
     progress : Progress, optional
@@ -118,20 +114,20 @@ def adapt_detectors(
     ValueError
         Where there is nothing to learn or nothing to rehearse.
     """
-    if not len(kept) or not len(rehearsal):
+    X, y = (part[-options.max_samples :] for part in kept)
+    if not len(X) or not len(rehearsal[0]):
         raise ValueError("adaptation needs kept digits, and images to rehearse")
     progress = progress or Progress()
     rng = np.random.RandomState(options.seed)
-    kept, labels = kept[-options.max_samples :], labels[-options.max_samples :]
-    chosen = rng.permutation(len(rehearsal))[: options.n_rehearsal]
-    n_copies = min(options.n_copies, options.max_samples // len(kept) - 1)
-    images = [as_images(X, models.image_shape) for X in (rehearsal[chosen], kept)]
+    chosen = rng.permutation(len(rehearsal[0]))[: options.n_rehearsal]
+    n_copies = min(options.n_copies, options.max_samples // len(X) - 1)
+    images = [as_images(part, models.image_shape) for part in (rehearsal[0][chosen], X)]
     for _ in range(n_copies):
-        drawn = draw_distortions(len(kept), MEDIUM, rng)
+        drawn = draw_distortions(len(X), MEDIUM, rng)
         images.append(apply_distortions(images[1], drawn))
     # Whose copy a sample is: a kept digit's number, or -1 for what is rehearsed.
-    origin = np.concatenate([np.full(len(chosen), -1), np.tile(np.arange(len(kept)), n_copies + 1)])
-    targets = np.concatenate([rehearsal_labels[chosen], np.tile(labels, n_copies + 1)])
+    origin = np.concatenate([np.full(len(chosen), -1), np.tile(np.arange(len(X)), n_copies + 1)])
+    targets = np.concatenate([rehearsal[1][chosen], np.tile(y, n_copies + 1)])
 
     progress.stage("features of kept and rehearsed digits", len(origin))
     features = collect(
@@ -148,7 +144,7 @@ def adapt_detectors(
     inputs = whitening.coordinates
     progress.advance(1)
 
-    folds = np.array_split(rng.permutation(len(kept)), min(_N_FOLDS, len(kept)))
+    folds = np.array_split(rng.permutation(len(X)), min(_N_FOLDS, len(X)))
     progress.stage("learning", len(folds) + 1)
 
     def learn(left_out: Array) -> tuple[Float64, Float64]:
@@ -160,7 +156,7 @@ def adapt_detectors(
     parts = Parallel(n_jobs=resolve_jobs(n_jobs), prefer="threads")(
         delayed(learn)(left_out) for left_out in [*folds, np.array([], int)]
     )
-    left_out_scores = np.empty((len(kept), len(models.coef)))
+    left_out_scores = np.empty((len(X), len(models.coef)))
     for fold, (coef, intercept) in zip(folds, parts, strict=False):
         rows = len(chosen) + fold
         left_out_scores[fold] = scores[rows] * coef[:, 0] + inputs[rows] @ coef[:, 1:].T + intercept
@@ -176,7 +172,7 @@ def adapt_detectors(
     )
     n_updates = options.epochs * len(origin)
     return AdaptedDetectors(
-        detectors_of(adapted, "log_loss", n_updates), len(kept), len(chosen), left_out_scores
+        detectors_of(adapted, "log_loss", n_updates), len(X), len(chosen), left_out_scores
     )
 
 

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ovr_digits.core.arrays import Array, Float32, Float64, Floats
-from ovr_digits.core.distortion import (
-    Distortions,
-    DistortionStrength,
-    apply_distortions,
-    draw_distortions,
-)
+from ovr_digits.core.distortion import MEDIUM, Distortions, apply_distortions, draw_distortions
 from ovr_digits.core.features import (
     Branch,
     LeadingAxes,
@@ -23,9 +18,10 @@ from ovr_digits.core.features import (
     pair_products,
 )
 from ovr_digits.learn.features import PatchKernelFeatures
+from ovr_digits.learn.options import LearningOptions
+from ovr_digits.learn.run import Run
 from ovr_digits.learn.whitening import Covariances, Whitening
 from ovr_digits.parallel import collect
-from ovr_digits.progress import Progress
 
 #: Images that the whitening is measured on, copies counted; more make no difference.
 WHITENING_SAMPLES = 12_000
@@ -222,35 +218,36 @@ class TrainingImages:
     ----------
     X : (n, h * w) uint8 or float
         Grey levels 0-255.
+    n_fit : int
+        The whitening is learnt from some of so many images, the first ones; half of these
+        are distorted, if copies will be.
     features : PatchKernelFeatures
         Fitted.
-    distortion : DistortionStrength
-        Of the copies.
-    rng : RandomState
-    n_jobs : int
-    progress : Progress
+    options : LearningOptions
+    run : Run
+
+    Attributes
+    ----------
+    space : CoordinateSpace
     """
 
     def __init__(
         self,
         X: Array,
+        n_fit: int,
         features: PatchKernelFeatures,
-        distortion: DistortionStrength,
-        rng: np.random.RandomState,
-        n_jobs: int,
-        progress: Progress,
+        options: LearningOptions,
+        run: Run,
     ) -> None:
-        self._X, self._image_shape, self._distortion = X, features.image_shape_, distortion
+        self._X, self._image_shape, self._run = X, features.image_shape_, run
         self._layers = features.branches_
-        self._rng, self._n_jobs, self._progress = rng, n_jobs, progress
+        whitening = self._fit_whitening(n_fit, options)
+        self.space = CoordinateSpace(features, whitening, options.n_leading)
 
-    def fit_whitening(
-        self, n: int, n_components: int, ridge: float, *, distorted: bool
-    ) -> Whitening:
-        """Whitening of some of the first n images, half of them distorted where that is asked."""
-        rows = self._rng.permutation(n)[:WHITENING_SAMPLES]
-        self._progress.stage("principal axes of the features", len(rows) * 1.5)
-        halves = [(rows[::2], False), (rows[1::2], True)] if distorted else [(rows, False)]
+    def _fit_whitening(self, n: int, options: LearningOptions) -> Whitening:
+        rows = self._run.rng.permutation(n)[:WHITENING_SAMPLES]
+        self._run.progress.stage("principal axes of the features", len(rows) * 1.5)
+        halves = [(rows[::2], False), (rows[1::2], True)] if options.n_copies else [(rows, False)]
         # Larger pieces than a thread takes at a time: the products run at full speed on them.
         pieces = [
             (part, self._draw(len(part)) if is_copy else None)
@@ -259,41 +256,40 @@ class TrainingImages:
         ]
         covariances = Covariances([b.n_pooled(self._image_shape) for b in self._layers])
         for part, drawn in pieces:
+            covariances.add(self._collect(part, drawn, lambda batch: batch), self._run.n_jobs)
+        return covariances.whitening(options.n_components, options.whitening_ridge, self._run)
 
-            def work(positions: Array) -> Floats:
-                return self._features(part[positions], drawn and drawn[positions])  # noqa: B023
-
-            features = collect(work, np.arange(len(part)), self._n_jobs, self._progress.advance)
-            covariances.add(features, self._n_jobs)
-        return covariances.whitening(n_components, ridge, self._rng, self._n_jobs)
-
-    def coordinates(self, space: CoordinateSpace, name: str, *, distorted: bool) -> Floats:
+    def coordinates(self, name: str, *, distorted: bool) -> Floats:
         """Coordinates of all images, or of a copy of each, distorted anew: (n, d) float16.
 
         Parameters
         ----------
-        space : CoordinateSpace
         name : str
             What people are told that this is.
         distorted : bool
         """
         n = len(self._X)
-        self._progress.stage(name, n)
-        drawn = self._draw(n) if distorted else None
-
-        def project(rows: Array) -> Floats:
+        self._run.progress.stage(name, n)
+        return self._collect(
+            np.arange(n),
+            self._draw(n) if distorted else None,
             # Half precision is far finer than what tells one digit from another.
-            distortions = None if drawn is None else drawn[rows]
-            return space.whitening.apply(self._features(rows, distortions)).astype(np.float16)
-
-        return collect(project, np.arange(n), self._n_jobs, self._progress.advance)
+            lambda features: self.space.whitening.apply(features).astype(np.float16),
+        )
 
     def _draw(self, n: int) -> Distortions:
-        return draw_distortions(n, self._distortion, self._rng)
+        return draw_distortions(n, MEDIUM, self._run.rng)
 
-    def _features(self, rows: Array, drawn: Distortions | None) -> Floats:
-        """Features of some images, or of copies with the distortions drawn for each."""
-        images = as_images(self._X[rows], self._image_shape)
-        if drawn is not None:
-            images = apply_distortions(images, drawn)
-        return branch_features(images, self._layers)
+    def _collect(
+        self, rows: Array, drawn: Distortions | None, then: Callable[[Floats], Floats]
+    ) -> Floats:
+        """What becomes of the features of some images, or of copies with a distortion for each."""
+
+        def work(positions: Array) -> Floats:
+            images = as_images(self._X[rows[positions]], self._image_shape)
+            if drawn is not None:
+                images = apply_distortions(images, drawn[positions])
+            return then(branch_features(images, self._layers))
+
+        positions = np.arange(len(rows))
+        return collect(work, positions, self._run.n_jobs, self._run.progress.advance)

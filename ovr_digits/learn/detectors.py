@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
@@ -15,18 +15,22 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
-from ovr_digits.core.arrays import Array, Bools, Float64
+from ovr_digits.core.arrays import Array, Float64
 from ovr_digits.core.detectors import DetectorArrays
 from ovr_digits.core.vote import probabilities
 from ovr_digits.learn.curves import OnEpoch
 from ovr_digits.learn.features import Constraints, ImageInput, PatchKernelFeatures
-from ovr_digits.learn.fitting import DetectorOptions, FittedDetectors, fit_detectors
+from ovr_digits.learn.fitting import FittedDetectors, Samples, fit_detectors
+from ovr_digits.learn.options import LearningOptions
 from ovr_digits.learn.presets import DETECTOR_LOSSES
+from ovr_digits.learn.run import Run
 from ovr_digits.models.limits import MAX_LEADING, check_size
 from ovr_digits.models.place import ModelFileError
 from ovr_digits.parallel import collect
 from ovr_digits.picture.mnist_form import IMAGE_SHAPE
 from ovr_digits.progress import Progress
+
+_DEFAULTS = LearningOptions()
 
 
 class _SGDOnFeatures(ClassifierMixin, ImageInput):
@@ -55,17 +59,17 @@ class _SGDOnFeatures(ClassifierMixin, ImageInput):
     def __init__(
         self,
         features: PatchKernelFeatures | None = None,
-        loss: str = "hinge",
-        epochs: int = 10,
-        n_copies: int = 0,
-        alpha: float = 1e-6,
-        step: float = 1.0,
-        n_components: int = 1000,
-        whitening_ridge: float = 0.1,
-        n_leading: int = 0,
-        groups: Sequence[Sequence[str]] | None = None,
-        validation_fraction: float = 0.0,
-        patience: int | None = None,
+        loss: str = _DEFAULTS.loss,
+        epochs: int = _DEFAULTS.epochs,
+        n_copies: int = _DEFAULTS.n_copies,
+        alpha: float = _DEFAULTS.alpha,
+        step: float = _DEFAULTS.step,
+        n_components: int = _DEFAULTS.n_components,
+        whitening_ridge: float = _DEFAULTS.whitening_ridge,
+        n_leading: int = _DEFAULTS.n_leading,
+        groups: Sequence[Sequence[str]] | None = _DEFAULTS.groups,
+        validation_fraction: float = _DEFAULTS.validation_fraction,
+        patience: int | None = _DEFAULTS.patience,
         n_jobs: int | None = None,
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
@@ -113,15 +117,8 @@ class _SGDOnFeatures(ClassifierMixin, ImageInput):
         counts = weights > 0
         return (X, y, weights) if counts.all() else (X[counts], y[counts], weights[counts])
 
-    def _fit_targets(
-        self,
-        X: Array,
-        targets: Bools,
-        weights: Float64,
-        n_validation: int,
-        progress: Progress | None = None,
-        on_epoch: OnEpoch | None = None,
-    ) -> FittedDetectors:
+    def _fit(self, samples: Samples, **run: Any) -> FittedDetectors:
+        """Fit on samples; ``run`` is what else a ``Run`` takes."""
         rng = check_random_state(self.random_state)
         features = PatchKernelFeatures() if self.features is None else clone(self.features)
         features.set_params(**_plain_values(features.get_params()))
@@ -129,21 +126,9 @@ class _SGDOnFeatures(ClassifierMixin, ImageInput):
         self._check_size(features)
         if features.random_state is None:
             features.random_state = int(rng.randint(2**31))
-        options = DetectorOptions(
-            loss=self.loss,
-            epochs=self.epochs,
-            n_copies=self.n_copies,
-            alpha=self.alpha,
-            step=self.step,
-            n_components=self.n_components,
-            whitening_ridge=self.whitening_ridge,
-            n_leading=self.n_leading,
-            groups=self.groups,
-            n_validation=n_validation,
-            patience=self.patience,
-        )
+        options = {field.name: getattr(self, field.name) for field in fields(LearningOptions)}
         return fit_detectors(
-            X, targets, features, options, rng, self.n_jobs, progress, on_epoch, weights
+            samples, features, LearningOptions(**options), Run(rng, self.n_jobs, **run)
         )
 
     def _n_held_out(self, y: Array) -> int:
@@ -268,7 +253,8 @@ class DigitDetector(_SGDOnFeatures):
         classes = np.unique(y)
         if len(classes) < 2:
             raise ValueError("a detector needs samples of 2 classes, but y has only one class")
-        fitted = self._fit_targets(X, (y == classes[1])[:, None], weights, self._n_held_out(y))
+        targets = (y == classes[1])[:, None]
+        fitted = self._fit(Samples(X, targets, weights, self._n_held_out(y)))
         return self._take(fitted, 0, classes, {})
 
     def _take(
@@ -390,7 +376,8 @@ class OneVsRestDigits(_SGDOnFeatures):
             X = np.concatenate([negatives, X])
             targets = np.pad(targets, ((len(negatives), 0), (0, 0)))
             weights = np.pad(weights, (len(negatives), 0), constant_values=1)
-        fitted = self._fit_targets(X, targets, weights, self._n_held_out(y), progress, on_epoch)
+        samples = Samples(X, targets, weights, self._n_held_out(y))
+        fitted = self._fit(samples, progress=progress or Progress(), on_epoch=on_epoch)
         self.kept_epoch_ = fitted.kept_epoch
         self.validation_score_ = None
         if fitted.validation_scores is not None:

@@ -11,13 +11,13 @@ from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
 from ovr_digits.core.arrays import Array, Bools, Float32, Float64, Floats
-from ovr_digits.core.distortion import MEDIUM, DistortionStrength
 from ovr_digits.learn.coordinates import CoordinateSpace, Inputs, TrainingImages
-from ovr_digits.learn.curves import EpochResult, OnEpoch, measure
+from ovr_digits.learn.curves import EpochResult, measure
 from ovr_digits.learn.features import PatchKernelFeatures
-from ovr_digits.learn.sgd import AveragedSGD, SGDOptions, pass_over
-from ovr_digits.parallel import collect, resolve_jobs
-from ovr_digits.progress import Progress
+from ovr_digits.learn.options import LearningOptions
+from ovr_digits.learn.run import Run
+from ovr_digits.learn.sgd import AveragedSGD, pass_over
+from ovr_digits.parallel import collect
 
 #: Bytes of coordinates that are held at once, of the images and of as many copies as fit;
 #: at least one copy is. SGD goes over these for all epochs, then they make place for others.
@@ -31,52 +31,31 @@ _PSEUDO_COUNT = 0.1
 
 
 @dataclass(frozen=True)
-class DetectorOptions:
-    """How detectors are fitted on features.
+class Samples:
+    """What detectors learn from.
 
     Attributes
     ----------
-    loss : str
-        One of ``presets.DETECTOR_LOSSES``.
-    epochs : int
-        Passes of SGD over the samples and over each of their copies.
-    n_copies : int
-        Distorted copies of every sample.
-    distortion : DistortionStrength
-    alpha : float
-        Weight of the L2 penalty.
-    step : float
-        Learning rate times the mean squared length of a sample.
-    n_components : int
-        Principal axes kept of each branch.
-    whitening_ridge : float
-        See ``whitening.fit_whitening``.
-    n_leading : int
-        Axes of each branch, the leading ones, whose coordinates are also
-        multiplied with one another.
-    groups : sequence of sequences of str, optional
-        Views whose features learn together; a detector's score is the mean of
-        those that its groups of views give. ``None`` is one group of all.
-    n_validation : int
+    X : (n, h * w) uint8 or float
+        Grey levels 0-255.
+    targets : (n, n_targets) bool
+        A column for each detector: what it should say.
+    weights : (n,) float64
+        What each sample counts for in the steps of SGD and in the calibration.
+    n_held_out : int
         The last samples, held out to calibrate the detectors that learn from
         all; 0 leaves the scores as SGD made them.
-    patience : int, optional
-        Epochs to wait for a lower loss on the held-out samples, see
-        ``detectors.DigitDetector``.
     """
 
-    loss: str = "hinge"
-    epochs: int = 10
-    n_copies: int = 0
-    distortion: DistortionStrength = MEDIUM
-    alpha: float = 1e-6
-    step: float = 1.0
-    n_components: int = 1000
-    whitening_ridge: float = 0.1
-    n_leading: int = 0
-    groups: Sequence[Sequence[str]] | None = None
-    n_validation: int = 0
-    patience: int | None = None
+    X: Array
+    targets: Bools
+    weights: Float64
+    n_held_out: int = 0
+
+    @property
+    def n_fit(self) -> int:
+        """How many samples are not held out: the first ones."""
+        return len(self.X) - self.n_held_out
 
 
 @dataclass(frozen=True)
@@ -106,34 +85,17 @@ class FittedDetectors:
 
 
 def fit_detectors(
-    X: Array,
-    targets: Bools,
-    features: PatchKernelFeatures,
-    options: DetectorOptions,
-    rng: np.random.RandomState,
-    n_jobs: int | None = None,
-    progress: Progress | None = None,
-    on_epoch: OnEpoch | None = None,
-    sample_weight: Float64 | None = None,
+    samples: Samples, features: PatchKernelFeatures, options: LearningOptions, run: Run
 ) -> FittedDetectors:
     """Learn features without labels, then one SGD detector for each target, folded.
 
     Parameters
     ----------
-    X : (n, h * w) uint8 or float
-        Grey levels 0-255.
-    targets : (n, n_targets) bool
-        A column for each detector: what it should say.
+    samples : Samples
     features : PatchKernelFeatures
         Fitted here, on the samples that are not held out.
-    options : DetectorOptions
-    rng : RandomState
-    n_jobs : int, optional
-    progress : Progress, optional
-    on_epoch : callable, optional
-        Told a ``curves.EpochResult`` after each epoch.
-    sample_weight : (n,) float64, optional
-        What each sample counts for in the steps of SGD and in the calibration.
+    options : LearningOptions
+    run : Run
 
     Returns
     -------
@@ -145,32 +107,30 @@ def fit_detectors(
         Where the groups of views are not made of the views of the features,
         or where there is patience but no sample is held out.
     """
-    progress = progress or Progress()
-    n_jobs = resolve_jobs(n_jobs)
-    n_fit = len(X) - options.n_validation
-    weights = np.ones(len(X)) if sample_weight is None else sample_weight
+    targets, weights, n_fit = samples.targets, samples.weights, samples.n_fit
     groups = options.groups or [tuple(features.views)]
     if {view for group in groups for view in group} != set(features.views):
         raise ValueError("the groups of views must name every view of the features, and no other")
-    if options.patience is not None and not options.n_validation:
+    if options.patience is not None and not samples.n_held_out:
         raise ValueError(
             "patience needs held-out samples to measure the loss on: give a validation_fraction"
         )
     with threadpool_limits(1, user_api="blas"):  # the cores are shared out by parallel
-        images, space = learn_space(X, features, options, rng, n_jobs, progress)
+        images = learn_images(samples.X, n_fit, features, options, run)
+        space = images.space
         features.branches_ = space.branches
-        originals = images.coordinates(space, "features of all images", distorted=False)
+        originals = images.coordinates("features of all images", distorted=False)
         inputs = [space.inputs(group) for group in groups]
-        sizes = [n_fit, len(X)] if options.n_validation else [len(X)]
         committees = [
-            _Committee(inputs, targets[:size], weights[:size], options, rng) for size in sizes
+            _Committee(inputs, targets[:size], weights[:size], options, run.rng)
+            for size in sorted({n_fit, len(targets)})
         ]
-        watch = _Watch(committees, space, originals, targets, options, n_jobs, on_epoch)
-        _learn(committees, images, space, originals, options, rng, n_jobs, progress, watch)
+        watch = _Watch(committees, space, originals, samples, options, run)
+        _learn(committees, images, originals, watch, options, run)
         kept = watch.kept
         coef, intercept = kept.weights[-1]
         validation_scores = None
-        if options.n_validation:
+        if samples.n_held_out:
             validation_scores = space.score(originals[n_fit:], *kept.weights[0])
             slope, offset = calibrate(validation_scores, targets[n_fit:], weights[n_fit:])
             validation_scores = validation_scores * slope + offset
@@ -186,27 +146,17 @@ def fit_detectors(
     )
 
 
-def learn_space(
-    X: Array,
-    features: PatchKernelFeatures,
-    options: DetectorOptions,
-    rng: np.random.RandomState,
-    n_jobs: int,
-    progress: Progress,
-) -> tuple[TrainingImages, CoordinateSpace]:
+def learn_images(
+    X: Array, n_fit: int, features: PatchKernelFeatures, options: LearningOptions, run: Run
+) -> TrainingImages:
     """All that comes before the detectors: patches and principal axes, learnt without labels.
 
-    Parameters are those of ``fit_detectors``; the features are fitted. BLAS
-    should be held to one thread.
+    Both are learnt from the first ``n_fit`` of the images X, and the features
+    are fitted. BLAS should be held to one thread.
     """
-    n_fit = len(X) - options.n_validation
-    progress.stage("learning the patches", 1)
-    features.set_params(n_jobs=n_jobs).fit(X[:n_fit]).set_params(n_jobs=None)
-    images = TrainingImages(X, features, options.distortion, rng, n_jobs, progress)
-    whitening = images.fit_whitening(
-        n_fit, options.n_components, options.whitening_ridge, distorted=options.n_copies > 0
-    )
-    return images, CoordinateSpace(features, whitening, options.n_leading)
+    run.progress.stage("learning the patches", 1)
+    features.set_params(n_jobs=run.n_jobs).fit(X[:n_fit]).set_params(n_jobs=None)
+    return TrainingImages(X, n_fit, features, options, run)
 
 
 class _Committee:
@@ -217,12 +167,11 @@ class _Committee:
         inputs: Sequence[Inputs],
         targets: Bools,
         weights: Float64,
-        options: DetectorOptions,
+        options: LearningOptions,
         rng: np.random.RandomState,
     ) -> None:
-        sgd = SGDOptions(options.loss, options.alpha, options.step)
         self._inputs = inputs
-        self.learners = [AveragedSGD(i, targets, sgd, rng, weights) for i in inputs]
+        self.learners = [AveragedSGD(i, targets, options, rng, weights) for i in inputs]
 
     def weights(self, space: CoordinateSpace) -> tuple[Float64, Float64]:
         """Mean of the groups' scores, as weights (n_targets, n_inputs) and intercepts."""
@@ -259,14 +208,12 @@ class _Watch:
         committees: Sequence[_Committee],
         space: CoordinateSpace,
         originals: Floats,
-        targets: Bools,
-        options: DetectorOptions,
-        n_jobs: int,
-        on_epoch: OnEpoch | None,
+        samples: Samples,
+        options: LearningOptions,
+        run: Run,
     ) -> None:
         self._committees, self._space, self._originals = committees, space, originals
-        self._targets, self._options, self._n_jobs = targets, options, n_jobs
-        self._on_epoch = on_epoch
+        self._samples, self._options, self._run = samples, options, run
         self._n_epochs, self._lowest = 0, math.inf
         self.n_worse = 0
 
@@ -274,10 +221,10 @@ class _Watch:
         """See whether the committees as they are now, after so many copies, are those to keep."""
         self._n_epochs += 1
         weights = [committee.weights(self._space) for committee in self._committees]
-        if self._on_epoch is not None or self._options.patience is not None:
+        if self._run.on_epoch is not None or self._options.patience is not None:
             result = self._examine(*weights[0], n_copies)
-            if self._on_epoch is not None:
-                self._on_epoch(result)
+            if self._run.on_epoch is not None:
+                self._run.on_epoch(result)
             if self._options.patience is not None and result.validation is not None:
                 if result.validation.loss >= self._lowest:
                     self.n_worse += 1
@@ -291,23 +238,22 @@ class _Watch:
             return collect(
                 lambda part: self._space.score(self._originals[part], coef, intercept),
                 rows,
-                self._n_jobs,
+                self._run.n_jobs,
             )
 
-        n, n_held_out = len(self._targets), self._options.n_validation
-        n_fit = n - n_held_out
+        targets, loss, n_fit = self._samples.targets, self._options.loss, self._samples.n_fit
         rows = np.linspace(0, n_fit - 1, min(n_fit, CURVE_SAMPLES)).astype(np.intp)
-        train, held_out = scores_of(rows), np.arange(n_fit, n)
+        train, held_out = scores_of(rows), np.arange(n_fit, len(targets))
         slope, offset = np.ones(len(coef)), np.zeros(len(coef))
         validation = None
-        if n_held_out:
-            scores, targets = scores_of(held_out), self._targets[held_out]
-            slope, offset = calibrate(scores, targets)
-            validation = measure(scores, scores * slope + offset, targets, self._options.loss)
+        if len(held_out):
+            scores = scores_of(held_out)
+            slope, offset = calibrate(scores, targets[held_out])
+            validation = measure(scores, scores * slope + offset, targets[held_out], loss)
         return EpochResult(
             self._n_epochs,
             n_copies,
-            measure(train, train * slope + offset, self._targets[rows], self._options.loss),
+            measure(train, train * slope + offset, targets[rows], loss),
             validation,
         )
 
@@ -315,13 +261,10 @@ class _Watch:
 def _learn(
     committees: Sequence[_Committee],
     images: TrainingImages,
-    space: CoordinateSpace,
     originals: Floats,
-    options: DetectorOptions,
-    rng: np.random.RandomState,
-    n_jobs: int,
-    progress: Progress,
     watch: _Watch,
+    options: LearningOptions,
+    run: Run,
 ) -> None:
     """Pass over the images and their copies, a window of copies at a time."""
     learners = [learner for committee in committees for learner in committee.learners]
@@ -331,16 +274,16 @@ def _learn(
         window = [originals]
         for number in range(first + 1, last + 1):
             name = f"copy {number} of {options.n_copies}"
-            window.append(images.coordinates(space, name, distorted=True))
+            window.append(images.coordinates(name, distorted=True))
         said = f", copies up to {last}" if last else ""
-        progress.stage(f"detectors{said}", options.epochs * len(window))
+        run.progress.stage(f"detectors{said}", options.epochs * len(window))
         watch.n_worse = 0
         for _ in range(options.epochs):
             if watch.n_worse == options.patience:
                 break
             for Z in window:
-                pass_over(learners, Z, rng, n_jobs)
-                progress.advance(1)
+                pass_over(learners, Z, run)
+                run.progress.advance(1)
             watch.end_epoch(last)
 
 

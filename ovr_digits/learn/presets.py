@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+from ovr_digits.learn.options import LearningOptions
 
 #: Losses of SGDClassifier that make sense for a detector; the first is the default.
 DETECTOR_LOSSES = ("hinge", "log_loss", "squared_hinge", "modified_huber", "squared_error")
@@ -10,6 +13,13 @@ DETECTOR_LOSSES = ("hinge", "log_loss", "squared_hinge", "modified_huber", "squa
 #: Pictures of no digit that are drawn for each training image, unless told otherwise.
 NEGATIVES = 0.125
 
+#: Passes of SGD over a window of copies that patience may wait for, unless told otherwise.
+MAX_EPOCHS = 50
+#: Share of the training images, the last ones, on which a training in memory is checked.
+_VALIDATION_FRACTION = 1 / 6
+
+#: Passes over a part of a stream, unless told otherwise.
+STREAM_EPOCHS = 2
 #: Parts of a stream that are learnt from side by side, unless told otherwise.
 PARTS = 8
 
@@ -20,32 +30,40 @@ class Preset:
 
     Attributes
     ----------
+    name : str
+    learning : LearningOptions
     views : tuple of str
     n_channels : int
         See ``features.PatchKernelFeatures``.
-    epochs, n_copies, n_components, n_leading, groups :
-        See ``detectors.DigitDetector``.
     """
 
+    name: str
+    learning: LearningOptions
     views: tuple[str, ...] = ("raw", "even")
     n_channels: int = 6
-    epochs: int = 10
-    n_copies: int = 0
-    n_components: int = 1000
-    n_leading: int = 0
-    groups: tuple[tuple[str, ...], ...] | None = None
+
+    def changed(self, **learning: Any) -> Self:
+        """The same with some learning options, but for those that are None."""
+        given = {name: value for name, value in learning.items() if value is not None}
+        return replace(self, learning=replace(self.learning, **given))
 
 
 PRESETS = {
-    "fast": Preset(epochs=7, n_components=700),
-    "default": Preset(n_copies=3, epochs=3, n_components=500, n_leading=64),
-    "best": Preset(
-        views=("raw", "even", "boxed", "narrow"),
-        n_channels=8,
-        n_copies=6,
-        epochs=2,
-        n_components=800,
-        n_leading=64,
-        groups=(("raw", "even"), ("raw", "boxed"), ("even", "narrow")),
-    ),
+    preset.name: preset.changed(validation_fraction=_VALIDATION_FRACTION)
+    for preset in (
+        Preset("fast", LearningOptions(epochs=7, n_components=700)),
+        Preset("default", LearningOptions(n_copies=3, epochs=3, n_components=500, n_leading=64)),
+        Preset(
+            "best",
+            LearningOptions(
+                n_copies=6,
+                epochs=2,
+                n_components=800,
+                n_leading=64,
+                groups=(("raw", "even"), ("raw", "boxed"), ("even", "narrow")),
+            ),
+            views=("raw", "even", "boxed", "narrow"),
+            n_channels=8,
+        ),
+    )
 }

@@ -41,7 +41,7 @@ class RetrainingOptions:
 
     Attributes
     ----------
-    extra : Path
+    corrections : Path
         Folder of kept corrections.
     models : Path, optional
         The models.pkl to begin from; default: see ``modelplace.find_models``.
@@ -58,7 +58,7 @@ class RetrainingOptions:
         Write the models even if much is lost on what was learnt before.
     """
 
-    extra: Path
+    corrections: Path
     models: Path | None = None
     output: Path = Path("models.pkl")
     dataset: Dataset | None = None
@@ -91,6 +91,8 @@ class RetrainingResult:
     old_test_accuracy: float
     test_accuracy: float
     seconds: float
+    seed: int
+    accept_loss: bool
 
     def as_json(self) -> dict[str, Any]:
         """The keys that the command line prints."""
@@ -98,13 +100,16 @@ class RetrainingResult:
             "output": str(self.output),
             "models": str(self.models),
             "dataset": self.dataset,
+            "samples": sum(self.kept) + self.rehearsed,
             "kept": list(self.kept),
             "rehearsed": self.rehearsed,
             "kept_accuracy": round(self.kept_accuracy, 6),
             "left_out_accuracy": round(self.left_out_accuracy, 6),
+            "validation_accuracy": round(self.held_out_accuracy, 6),
             "old_test_accuracy": round(self.old_test_accuracy, 6),
             "test_accuracy": round(self.test_accuracy, 6),
             "seconds": round(self.seconds, 2),
+            "options": {"seed": self.seed, "accept_loss": self.accept_loss},
         }
 
 
@@ -127,7 +132,7 @@ def retrain(options: RetrainingOptions, progress: Progress | None = None) -> Ret
     path = find_models(options.models)
     models = load_models(path)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    kept, labels = load_corrections(options.extra, progress.note, progress)
+    kept, labels = load_corrections(options.corrections, progress.note, progress)
     trained_on: Dataset = "digits" if models.provenance.get("dataset") == "digits" else "mnist"
     dataset = options.dataset or trained_on
     train = load_split(dataset, "train", options.data_dir, progress)
@@ -137,10 +142,8 @@ def retrain(options: RetrainingOptions, progress: Progress | None = None) -> Ret
 
     adapted = adapt_detectors(
         models,
-        kept,
-        labels,
-        train.X[rehearsed],
-        train.y[rehearsed],
+        (kept, labels),
+        (train.X[rehearsed], train.y[rehearsed]),
         AdaptationOptions(seed=options.seed),
         options.n_jobs,
         progress,
@@ -164,7 +167,8 @@ def retrain(options: RetrainingOptions, progress: Progress | None = None) -> Ret
         raise DigitsError(
             f"adapting would lower the accuracy on {len(held_out):,} training images that were "
             f"held out from {was:.2%} to {now:.2%}; {options.output} is left as it was: see "
-            f"whether the corrections in {options.extra} are right, or go on with --accept-loss"
+            f"whether the corrections in {options.corrections} are right, "
+            "or go on with --accept-loss"
         )
     old_accuracy, accuracy = accuracies(test.X, test.y, "the test set")
     before = models.decision_function(kept)
@@ -184,6 +188,8 @@ def retrain(options: RetrainingOptions, progress: Progress | None = None) -> Ret
         old_test_accuracy=old_accuracy,
         test_accuracy=accuracy,
         seconds=time.perf_counter() - started,
+        seed=options.seed,
+        accept_loss=options.accept_loss,
     )
     provenance = dict(models.provenance)
     if dataset == provenance.get("dataset"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -11,6 +10,9 @@ from joblib import Parallel, delayed
 from sklearn.linear_model import SGDClassifier
 
 from ovr_digits.core.arrays import Array, Bools, Float32, Float64, Floats
+from ovr_digits.learn.options import LearningOptions
+from ovr_digits.learn.run import Run
+from ovr_digits.parallel import resolve_jobs
 
 #: Samples between two looks at which of them still need a step.
 BLOCK = 2000
@@ -21,25 +23,6 @@ _MARGIN_LOSSES = ("hinge", "squared_hinge", "modified_huber")
 _SLACK = 0.3
 #: Targets that a task takes: enough to share out the cost of reading the samples.
 _TARGETS_A_TASK = 5
-
-
-@dataclass(frozen=True)
-class SGDOptions:
-    """How a detector's SGDClassifier learns.
-
-    Attributes
-    ----------
-    loss : str
-        One of ``presets.DETECTOR_LOSSES``.
-    alpha : float
-        Weight of the L2 penalty.
-    step : float
-        Learning rate times the mean squared length of a sample.
-    """
-
-    loss: str
-    alpha: float
-    step: float
 
 
 class Inputs(Protocol):
@@ -80,7 +63,7 @@ class AveragedSGD:
         What these detectors see of a sample.
     targets : (n, n_targets) bool
         What each detector should say of the first n samples; others it does not see.
-    options : SGDOptions
+    options : LearningOptions
     rng : RandomState
     sample_weight : (n,) float64, optional
         What the step for each sample is multiplied by.
@@ -95,7 +78,7 @@ class AveragedSGD:
         self,
         inputs: Inputs,
         targets: Bools,
-        options: SGDOptions,
+        options: LearningOptions,
         rng: np.random.RandomState,
         sample_weight: Float64 | None = None,
     ) -> None:
@@ -191,15 +174,10 @@ class AveragedSGD:
         return self._sum[:, -1] / self._n_blocks
 
 
-def pass_over(
-    learners: Sequence[AveragedSGD], Z: Floats, rng: np.random.RandomState, n_jobs: int
-) -> None:
-    """Let all learners pass over the samples Z (n, d) once, in one random order.
-
-    What they learn does not depend on ``n_jobs``.
-    """
-    order = rng.permutation(len(Z))
-    Parallel(n_jobs=n_jobs, prefer="threads")(
+def pass_over(learners: Sequence[AveragedSGD], Z: Floats, run: Run) -> None:
+    """Let all learners pass over the samples Z (n, d) once, in one random order."""
+    order = run.rng.permutation(len(Z))
+    Parallel(n_jobs=resolve_jobs(run.n_jobs), prefer="threads")(
         delayed(learner.learn)(Z, order, part)
         for learner in learners
         for part in learner.begin_pass(Z)

@@ -16,23 +16,19 @@ from ovr_digits.learn.curves import OnEpoch
 from ovr_digits.learn.detectors import OneVsRestDigits
 from ovr_digits.learn.features import PatchKernelFeatures
 from ovr_digits.learn.negatives import draw_negatives
-from ovr_digits.learn.presets import NEGATIVES, PRESETS
+from ovr_digits.learn.presets import NEGATIVES, PRESETS, Preset
 from ovr_digits.models.modelfile import save_models
 from ovr_digits.models.stamp import stamp
 from ovr_digits.parallel import collect
 from ovr_digits.progress import Progress
 
-#: Share of the training images, the last ones, on which training is checked.
-VALIDATION_FRACTION = 1 / 6
 #: Fewer images than this leave too little to hold out.
 MIN_SAMPLES = 60
-#: Passes of SGD over a window of copies that patience may wait for, unless told otherwise.
-MAX_EPOCHS = 50
 
 
 @dataclass(frozen=True)
-class TrainingOptions:
-    """What the person can choose.
+class CommonOptions:
+    """What the person can choose of any training.
 
     Attributes
     ----------
@@ -41,18 +37,9 @@ class TrainingOptions:
         Folder of the MNIST files; default: see ``data.load_split``.
     output : Path
         The models.pkl to write.
-    preset : str
-        A key of ``presets.PRESETS``.
+    preset : Preset
+        What is learnt, and how.
     seed : int
-    epochs : int, optional
-        Passes of SGD over the images and their copies; default: the preset's, or
-        ``MAX_EPOCHS`` with ``patience``.
-    patience : int, optional
-        See ``detectors.DigitDetector``.
-    loss : str
-        One of ``presets.DETECTOR_LOSSES``.
-    limit : int, optional
-        Only the first images of the training set.
     negatives : float
         Pictures of no digit, which every detector learns to say no to, for each
         training image; see ``negatives.draw_negatives``.
@@ -63,14 +50,23 @@ class TrainingOptions:
     dataset: Dataset = "mnist"
     data_dir: Path | None = None
     output: Path = Path("models.pkl")
-    preset: str = "default"
+    preset: Preset = PRESETS["default"]
     seed: int = 0
-    epochs: int | None = None
-    patience: int | None = None
-    loss: str = "hinge"
-    limit: int | None = None
     negatives: float = NEGATIVES
     n_jobs: int = -1
+
+
+@dataclass(frozen=True)
+class TrainingOptions(CommonOptions):
+    """What the person can choose of a training in memory.
+
+    Attributes
+    ----------
+    limit : int, optional
+        Only the first images of the training set.
+    """
+
+    limit: int | None = None
 
 
 @dataclass(frozen=True)
@@ -130,23 +126,16 @@ def train(
     train_split = load_split(options.dataset, "train", options.data_dir, progress)
     test_split = load_split(options.dataset, "test", options.data_dir, progress)
     X, y = train_split.X[: options.limit], train_split.y[: options.limit]
-    _check_samples(y)
+    preset, learning = options.preset, options.preset.learning
+    n_fit = len(y) - round(learning.validation_fraction * len(y))
+    _check_samples(y, n_fit)
 
-    preset = PRESETS[options.preset]
-    epochs = options.epochs or (MAX_EPOCHS if options.patience else preset.epochs)
     n_negatives = round(options.negatives * len(X))
     progress.stage("pictures of no digit", n_negatives)
-    negatives = draw_negatives(n_negatives, X[: _n_fit(y)], options.seed, progress.advance)
+    negatives = draw_negatives(n_negatives, X[:n_fit], options.seed, progress.advance)
     model = OneVsRestDigits(
         PatchKernelFeatures(preset.views, n_channels=preset.n_channels),
-        loss=options.loss,
-        epochs=epochs,
-        n_copies=preset.n_copies,
-        n_components=preset.n_components,
-        n_leading=preset.n_leading,
-        groups=preset.groups,
-        validation_fraction=VALIDATION_FRACTION,
-        patience=options.patience,
+        **vars(learning),
         n_jobs=options.n_jobs,
         random_state=options.seed,
     ).fit(X, y, None, progress, negatives, on_epoch)
@@ -167,17 +156,17 @@ def train(
         test_accuracy=evaluate_scores(scores, test_split.y).accuracy,
         kept_epoch=model.kept_epoch_,
         options={
-            "preset": options.preset,
+            "preset": preset.name,
             "seed": options.seed,
-            "epochs": epochs,
-            "patience": options.patience,
+            "epochs": learning.epochs,
+            "patience": learning.patience,
             "kept_epoch": model.kept_epoch_,
-            "detector_loss": options.loss,
+            "detector_loss": learning.loss,
             "limit": options.limit,
             "negatives": options.negatives,
         },
     )
-    split = f"the last {VALIDATION_FRACTION:.0%} of {result.samples} images held out first"
+    split = f"the last {learning.validation_fraction:.0%} of {len(X)} images held out first"
     from_where = provenance(result, train_split.digest, split)
     for detector in model.detectors_:
         detector.provenance_ = from_where
@@ -209,9 +198,8 @@ def provenance(result: TrainingResult, digest: str, split: str) -> dict[str, Any
     }
 
 
-def _check_samples(y: Array) -> None:
+def _check_samples(y: Array, n_fit: int) -> None:
     """Refuse too few images, or a digit that is missing where it is needed."""
-    n_fit = _n_fit(y)
     if len(y) < MIN_SAMPLES:
         raise DigitsError(f"{len(y)} training images are too few; give at least {MIN_SAMPLES}")
     missing = sorted(set(range(10)) - set(y[:n_fit].tolist()))
@@ -221,8 +209,3 @@ def _check_samples(y: Array) -> None:
             f"the first {n_fit} training images hold no digit {digits}; "
             "a detector cannot learn a digit that does not occur: give more images"
         )
-
-
-def _n_fit(y: Array) -> int:
-    """How many of the images are not held out at first."""
-    return len(y) - round(VALIDATION_FRACTION * len(y))

@@ -10,7 +10,11 @@ import numpy as np
 from scipy.linalg import eigh, qr, solve_triangular
 
 from ovr_digits.core.arrays import Float32, Float64, Floats
+from ovr_digits.learn.run import Run
 from ovr_digits.parallel import matmul
+
+#: Multiplications by the covariance that turn random directions to its principal axes.
+_ITERATIONS = 4
 
 
 @dataclass(frozen=True)
@@ -56,13 +60,7 @@ class Whitening:
         return folded, intercept - folded @ self.mean
 
 
-def principal_axes(
-    covariance: Float32,
-    n_components: int,
-    rng: np.random.RandomState,
-    n_iter: int = 4,
-    n_jobs: int | None = None,
-) -> tuple[Float64, Float32]:
+def principal_axes(covariance: Float32, n_components: int, run: Run) -> tuple[Float64, Float32]:
     """The leading eigenvalues and eigenvectors of a covariance matrix.
 
     Subspace iteration with a few spare directions (Halko, Martinsson and
@@ -74,9 +72,7 @@ def principal_axes(
     ----------
     covariance : (d, d) float32, symmetric, positive semi-definite
     n_components : int, at most d
-    rng : RandomState
-    n_iter : int
-    n_jobs : int, optional
+    run : Run
 
     Returns
     -------
@@ -88,11 +84,11 @@ def principal_axes(
     if width > d // 2:
         values, vectors = np.linalg.eigh(covariance.astype(np.float64))
         return values[::-1][:n_components], vectors[:, ::-1][:, :n_components].astype(np.float32)
-    basis = rng.standard_normal((d, width)).astype(np.float32)
-    for _ in range(n_iter):
-        basis = _evened(matmul(covariance, basis, n_jobs))
+    basis = run.rng.standard_normal((d, width)).astype(np.float32)
+    for _ in range(_ITERATIONS):
+        basis = _evened(matmul(covariance, basis, run.n_jobs))
     basis, _ = qr(basis, mode="economic", overwrite_a=True, check_finite=False)
-    values, rotation = eigh((basis.T @ matmul(covariance, basis, n_jobs)).astype(np.float64))
+    values, rotation = eigh((basis.T @ matmul(covariance, basis, run.n_jobs)).astype(np.float64))
     order = slice(None, -n_components - 1, -1)
     return values[order], basis @ rotation[:, order].astype(np.float32)
 
@@ -139,13 +135,7 @@ class Covariances:
             total += matmul(part.T, part, n_jobs)
         self._n_samples += len(batch)
 
-    def whitening(
-        self,
-        n_components: int,
-        ridge: float,
-        rng: np.random.RandomState,
-        n_jobs: int | None = None,
-    ) -> Whitening:
+    def whitening(self, n_components: int, ridge: float, run: Run) -> Whitening:
         """The whitening of what was added; nothing can be added afterwards.
 
         Parameters
@@ -155,8 +145,7 @@ class Covariances:
         ridge : float
             Added to each eigenvalue, in units of the block's mean eigenvalue: what
             keeps axes that hold mostly noise from being blown up.
-        rng : RandomState
-        n_jobs : int, optional
+        run : Run
 
         Raises
         ------
@@ -172,7 +161,7 @@ class Covariances:
             covariance -= np.outer(mean[block], mean[block]).astype(np.float32)
             mean_eigenvalue = max(float(np.trace(covariance)) / len(covariance), 1e-12)
             n_kept = min(n_components, len(covariance), self._n_samples)
-            values, vectors = principal_axes(covariance, n_kept, rng, n_jobs=n_jobs)
+            values, vectors = principal_axes(covariance, n_kept, run)
             scales = 1.0 / np.sqrt(np.maximum(values, 0.0) + ridge * mean_eigenvalue)
             axes.append((vectors * scales).astype(np.float32))
         return Whitening(mean, self.blocks, tuple(axes))

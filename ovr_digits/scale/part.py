@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ovr_digits.core.arrays import Bools, Float32, Float64, Floats
-from ovr_digits.core.distortion import apply_distortions, draw_distortions
+from ovr_digits.core.distortion import MEDIUM, apply_distortions, draw_distortions
 from ovr_digits.core.features import Branch, as_images, branch_features
 from ovr_digits.learn.coordinates import CoordinateSpace, Inputs
-from ovr_digits.learn.fitting import DetectorOptions
-from ovr_digits.learn.sgd import AveragedSGD, SGDOptions
+from ovr_digits.learn.options import LearningOptions
+from ovr_digits.learn.sgd import AveragedSGD
 from ovr_digits.picture.mnist_form import IMAGE_SHAPE
 from ovr_digits.scale.sources.opening import Piece, Reading
 
@@ -44,7 +44,7 @@ class Lesson:
         What detectors see that learn together.
     learning_rates : sequence of float
         Of each group.
-    options : DetectorOptions
+    options : LearningOptions
         The epochs are passes over a part.
     negatives : (n_negatives, 784) uint8
         Pictures of no digit, from which each part takes some, distorted anew.
@@ -60,7 +60,7 @@ class Lesson:
     space: CoordinateSpace
     groups: Sequence[Inputs]
     learning_rates: Sequence[float]
-    options: DetectorOptions
+    options: LearningOptions
     negatives: NDArray[np.uint8]
     share: float
     held_out: frozenset[int]
@@ -148,14 +148,12 @@ def _learners(
     rng: np.random.RandomState,
 ) -> list[AveragedSGD]:
     """For each group of two committees, of which one sees the first samples alone."""
-    options = lesson.options
-    sgd = SGDOptions(options.loss, options.alpha, options.step)
     learners: list[AveragedSGD] = []
     starts = iter(weights or _zeros(lesson))
     for n_seen in (n_first, len(targets)):
         for group, rate in zip(lesson.groups, lesson.learning_rates, strict=True):
             start = next(starts)
-            learner = AveragedSGD(group, targets[:n_seen], sgd, rng)
+            learner = AveragedSGD(group, targets[:n_seen], lesson.options, rng)
             learner.begin_with(start[:, :-1], start[:, -1], rate)
             learners.append(learner)
     return learners
@@ -190,7 +188,7 @@ def _negatives(lesson: Lesson, n: int, rng: np.random.RandomState) -> Floats:
     n = n if len(lesson.negatives) else 0
     chosen = lesson.negatives[rng.randint(max(1, len(lesson.negatives)), size=n)]
     images = as_images(chosen, IMAGE_SHAPE)
-    return apply_distortions(images, draw_distortions(n, lesson.options.distortion, rng))
+    return apply_distortions(images, draw_distortions(n, MEDIUM, rng))
 
 
 def _readable(

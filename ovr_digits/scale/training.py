@@ -15,20 +15,22 @@ from ovr_digits.core.detectors import DetectorArrays
 from ovr_digits.core.distortion import MEDIUM
 from ovr_digits.core.evaluation import evaluate_scores
 from ovr_digits.core.features import as_images
-from ovr_digits.data.splits import Dataset, load_split
+from ovr_digits.data.splits import load_split
 from ovr_digits.errors import DigitsError
 from ovr_digits.files import check_writable
 from ovr_digits.learn.coordinates import WHITENING_SAMPLES
 from ovr_digits.learn.detectors import detectors_of
 from ovr_digits.learn.features import PatchKernelFeatures
-from ovr_digits.learn.fitting import DetectorOptions, calibrate, learn_space
+from ovr_digits.learn.fitting import calibrate, learn_images
 from ovr_digits.learn.negatives import draw_negatives
-from ovr_digits.learn.presets import NEGATIVES, PARTS, PRESETS
+from ovr_digits.learn.options import LearningOptions
+from ovr_digits.learn.presets import PARTS, STREAM_EPOCHS
+from ovr_digits.learn.run import Run
 from ovr_digits.learn.sgd import BLOCK, learning_rate
-from ovr_digits.learn.training import MIN_SAMPLES, TrainingResult, provenance
+from ovr_digits.learn.training import MIN_SAMPLES, CommonOptions, TrainingResult, provenance
 from ovr_digits.models.modelfile import save_models
 from ovr_digits.models.stamp import stamp
-from ovr_digits.parallel import collect, resolve_jobs
+from ovr_digits.parallel import collect
 from ovr_digits.picture.mnist_form import IMAGE_SHAPE
 from ovr_digits.progress import Progress
 from ovr_digits.scale.checkpoint import Arrays, Checkpoint, FolderCheckpoint
@@ -58,8 +60,6 @@ from ovr_digits.scale.sources.opening import (
 _MIN_PIECES = 48
 #: Pieces that a part is made of.
 PIECES_A_PART = 4
-#: Passes over a part.
-EPOCHS = 2
 #: Share of the digits that is held out at first, and how many digits that is at most.
 HELD_OUT_FRACTION, MAX_HELD_OUT = 1 / 6, 10_000
 #: Pictures of no digit are drawn for so many digits at most, and distorted anew for others.
@@ -73,8 +73,8 @@ _MAX_NAMED = 20
 
 
 @dataclass(frozen=True)
-class StreamOptions:
-    """What the person can choose.
+class StreamOptions(CommonOptions):
+    """What the person can choose of a training on a stream.
 
     Attributes
     ----------
@@ -87,25 +87,28 @@ class StreamOptions:
     parts : int
         Parts that learn side by side before their weights are averaged. More can
         keep more workers busy; how many workers there are does not change the models.
-    dataset, data_dir, output, preset, seed, epochs, loss, negatives, checkpoint, resume, n_jobs :
-        See ``training.TrainingOptions``; the epochs are passes over a part.
+    epochs : int
+        Passes over a part, in place of the preset's.
+    checkpoint : Path, optional
+        Folder in which the state of the training is kept, and from which it is
+        removed at the end.
+    resume : bool
+        Go on from the state in that folder, if there is one.
     """
 
     source: Path | None = None
     augment: int | None = None
     scheduler: str | None = None
     parts: int = PARTS
-    dataset: Dataset = "mnist"
-    data_dir: Path | None = None
-    output: Path = Path("models.pkl")
-    preset: str = "default"
-    seed: int = 0
-    epochs: int | None = None
-    loss: str = "hinge"
-    negatives: float = NEGATIVES
+    epochs: int = STREAM_EPOCHS
     checkpoint: Path | None = None
     resume: bool = False
-    n_jobs: int = -1
+
+    @property
+    def learning(self) -> LearningOptions:
+        """What is learnt from the stream, whose copies are made by the source."""
+        n_copies = int(self.augment is not None)
+        return replace(self.preset.learning, epochs=self.epochs, n_copies=n_copies)
 
 
 def train_stream(options: StreamOptions, progress: Progress | None = None) -> TrainingResult:
@@ -174,7 +177,7 @@ def train_stream(options: StreamOptions, progress: Progress | None = None) -> Tr
     split = f"{len(validation.y):,} images held out first"
     models = replace(models, provenance=provenance(result, base.digest, split))
     n_updates = course.n_digits * lesson.options.epochs
-    save_models(detectors_of(models, options.loss, n_updates), options.output)
+    save_models(detectors_of(models, lesson.options.loss, n_updates), options.output)
     checkpoint.clear()
     return result
 
@@ -182,10 +185,10 @@ def train_stream(options: StreamOptions, progress: Progress | None = None) -> Tr
 def _asked(options: StreamOptions) -> dict[str, Any]:
     """What the models depend on, beside the source and the versions."""
     return {
-        "preset": options.preset,
+        "preset": options.preset.name,
         "seed": options.seed,
-        "epochs": options.epochs or EPOCHS,
-        "detector_loss": options.loss,
+        "epochs": options.epochs,
+        "detector_loss": options.learning.loss,
         "negatives": options.negatives,
         "augment": options.augment,
         "parts": options.parts,
@@ -215,33 +218,25 @@ def _prepare(
     progress: Progress,
 ) -> Lesson:
     """Learn from a sample what comes before the detectors."""
-    preset = PRESETS[options.preset]
-    rng = np.random.RandomState(options.seed)
+    preset, learning = options.preset, options.learning
+    run = Run(np.random.RandomState(options.seed), options.n_jobs, progress)
     held = frozenset(piece.origin for piece in held_out)
     X = _sample(base, held, engine, progress)
     n_negatives = round(options.negatives * min(base.n, MAX_DIGITS_WITH_NEGATIVES))
     progress.stage("pictures of no digit", n_negatives)
     negatives = draw_negatives(n_negatives, X, options.seed, progress.advance)
     X = np.concatenate([negatives[: round(options.negatives * len(X))], X])
-    fitting = DetectorOptions(
-        loss=options.loss,
-        epochs=options.epochs or EPOCHS,
-        n_copies=int(options.augment is not None),
-        n_components=preset.n_components,
-        n_leading=preset.n_leading,
-    )
     features = PatchKernelFeatures(
-        preset.views, n_channels=preset.n_channels, random_state=int(rng.randint(2**31))
+        preset.views, n_channels=preset.n_channels, random_state=int(run.rng.randint(2**31))
     )
     with threadpool_limits(1, user_api="blas"):
-        n_jobs = resolve_jobs(options.n_jobs)
-        _, space = learn_space(X, features, fitting, rng, n_jobs, progress)
+        space = learn_images(X, len(X), features, learning, run).space
         lesson = Lesson(
             layers=features.branches_,
             space=space,
-            groups=[space.inputs(group) for group in preset.groups or [preset.views]],
+            groups=[space.inputs(group) for group in learning.groups or [preset.views]],
             learning_rates=[],
-            options=fitting,
+            options=learning,
             negatives=negatives,
             share=options.negatives,
             held_out=held,
@@ -249,7 +244,7 @@ def _prepare(
         )
         some = lesson.coordinates(as_images(X[:: -(-len(X) // BLOCK)], IMAGE_SHAPE))
     rows = np.arange(len(some))
-    rates = [learning_rate(group(some, rows), fitting.step) for group in lesson.groups]
+    rates = [learning_rate(group(some, rows), learning.step) for group in lesson.groups]
     return replace(lesson, learning_rates=rates)
 
 

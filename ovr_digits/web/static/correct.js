@@ -49,7 +49,7 @@ export class Correction {
       await client.keep(session.file(), session.invert, label);
       this.#say(`Kept as a ${label}, thank you. The detectors learn from what is kept with: `, label);
       const command = document.createElement("code");
-      command.textContent = "ovr-digits train --extra DIR";
+      command.textContent = "ovr-digits adapt DIR";
       this.#thanks.append(command);
     } catch (error) {
       this.#say(/** @type {Error} */ (error).message, -1);

@@ -1,0 +1,130 @@
+"""``ovr-digits train-stream``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ovr_digits.cli import terminal
+from ovr_digits.cli.ending import tidy_errors
+from ovr_digits.cli.options import (
+    CONTEXT_SETTINGS,
+    print_json,
+    refuse_given,
+    scheduler_option,
+)
+from ovr_digits.cli.train import result_lines, training_options
+from ovr_digits.learn.presets import PARTS, PRESETS, STREAM_EPOCHS
+
+if TYPE_CHECKING:
+    from ovr_digits.data.splits import Dataset
+
+
+@click.command("train-stream", context_settings=CONTEXT_SETTINGS)
+@click.option(
+    "--source",
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="Learn from digits that need not fit into memory: IDX files, a folder 0...9 of pictures, "
+    "Parquet files of images and labels.",
+)
+@click.option(
+    "--augment",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Learn from a stream of N digits: the images, then copies, each distorted anew. Memory "
+    "does not grow with N.",
+)
+@training_options
+@click.option(
+    "--epochs",
+    type=click.IntRange(1, 1000),
+    default=STREAM_EPOCHS,
+    show_default=True,
+    help="Passes of SGD over each part.",
+)
+@scheduler_option
+@click.option(
+    "--parts",
+    type=click.IntRange(1, 10_000),
+    default=PARTS,
+    show_default=True,
+    metavar="N",
+    help="How many parts are learnt from side by side, before the mean of what they "
+    "come to is taken. Settles the models, and how many workers can be busy.",
+)
+@click.option(
+    "--checkpoint",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Keep what was learnt so far in a folder, so that it survives whatever ends the training.",
+)
+@click.option(
+    "--resume",
+    is_flag=True,
+    help="Go on from the state in --checkpoint DIR, if there is one, to the same models.",
+)
+@tidy_errors
+def train_stream(
+    source: Path | None,
+    augment: int | None,
+    dataset: Dataset,
+    data_dir: Path | None,
+    output: Path,
+    seed: int,
+    preset: str,
+    detector_loss: str,
+    negatives: float,
+    jobs: int,
+    as_json: bool,
+    epochs: int,
+    scheduler: str | None,
+    parts: int,
+    checkpoint: Path | None,
+    resume: bool,
+) -> None:
+    """Train ten detectors on more digits than fit into memory.
+
+    The images are read piece by piece, by processes of this machine or, with
+    --scheduler, by the workers of a Dask cluster, to the same models.
+
+    \b
+    Examples:
+      ovr-digits train-stream --augment 2000000
+      ovr-digits train-stream --source archive/ --preset best
+      ovr-digits train-stream --source digits.parquet --checkpoint unfinished --resume
+      ovr-digits train-stream --source archive/ --scheduler tcp://10.0.0.1:8786
+    """
+    if source is not None:
+        refuse_given(["dataset", "data_dir"], "the images come from --source; leave out.")
+    if resume and checkpoint is None:
+        raise click.UsageError("--resume needs --checkpoint DIR, where the state is.")
+
+    from ovr_digits.progress import TerminalProgress
+    from ovr_digits.scale import training
+    from ovr_digits.temporary import temporary_files
+
+    options = training.StreamOptions(
+        dataset=dataset,
+        data_dir=data_dir,
+        output=output,
+        preset=PRESETS[preset].changed(loss=detector_loss),
+        seed=seed,
+        negatives=negatives,
+        n_jobs=jobs,
+        source=source,
+        augment=augment,
+        scheduler=scheduler,
+        parts=parts,
+        epochs=epochs,
+        checkpoint=checkpoint,
+        resume=resume,
+    )
+    with temporary_files(), TerminalProgress() as progress:
+        result = training.train_stream(options, progress)
+    if as_json:
+        print_json(result.as_json())
+        return
+    terminal.echo("\n".join(result_lines(result)))
