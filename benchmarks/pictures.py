@@ -104,14 +104,14 @@ def trained_cnn(data: Data, output: Path, fresh: bool) -> tuple[Peer, Record]:
 
 def read_style(
     models: DetectorArrays,
-    X: Any,
-    y: Any,
+    digits: tuple[Any, Any],
     style: str,
     count: int,
     seed: int,
     cnn: Peer | None = None,
 ) -> tuple[StyleResult, list[bytes]]:
-    """Draw pictures of random digits X (n, 784) with labels y (n,) in a style, and read them."""
+    """Draw pictures of random digits, of X (n, 784) and y (n,), in a style, and read them."""
+    X, y = digits
     from ovr_digits.core.vote import count_votes
     from ovr_digits.errors import DigitsError
     from ovr_digits.picture.digit import read_digit
@@ -182,7 +182,7 @@ def main(setting: Setting, count: int, fresh: bool) -> None:
     for style in STYLES:
         with threadpool_limits(1):  # one picture at a time, as a person asks
             result, files[style] = read_style(
-                setting.models, setting.X, setting.y, style, count, setting.seed, cnn
+                setting.models, (setting.X, setting.y), style, count, setting.seed, cnn
             )
         results.append(result)
         click.echo(f"{style}: {100 * result.right / count:.1f} %", err=True)

@@ -243,7 +243,7 @@ def _row(found: dict[str, Any]) -> list[str]:
 )
 @click.option("--quick", is_flag=True, help="A few seconds, to see that all works.")
 @results_option
-def main(
+def main(  # noqa: PLR0913
     rate: float,
     seconds: float,
     connections: int,

@@ -98,7 +98,7 @@ def common_options(count: int, text: str) -> Callable[[Callable[..., None]], Cal
 
     def with_options(command: Callable[..., None]) -> Callable[..., None]:
         @functools.wraps(command)
-        def run(
+        def run(  # noqa: PLR0913
             count: int,
             seed: int,
             split: str,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image, ImageChops, ImageDraw
@@ -95,41 +96,52 @@ def curve(points: list[Point], steps: int = 40) -> list[Point]:
     return [*line, points[-1]]
 
 
+@dataclass(frozen=True)
+class Hand:
+    """How somebody writes.
+
+    ``unsteady`` is how far the hand strays, in digit heights; ``ragged`` how much of the
+    line the pen leaves out, as chalk does.
+    """
+
+    pressure: float = 0.15
+    unsteady: float = 0.012
+    slant: float = 0.0
+    ragged: float = 0.0
+
+
 def handwriting(
     digit: str,
     size: tuple[int, int],
     corner: Point,
     height: float,
     pen: float,
-    *,
-    pressure: float = 0.15,
-    unsteady: float = 0.012,
-    slant: float = 0.0,
-    ragged: float = 0.0,
+    hand: Hand = Hand(),
 ) -> Image.Image:
     """Where the pen has been: a grey picture, 255 where the ink is full.
 
-    ``corner`` is the top left of the digit and ``pen`` the width of the line, in pixels;
-    ``unsteady`` is how far the hand strays, in digit heights; ``ragged`` how much of the
-    line the pen leaves out, as chalk does.
+    ``corner`` is the top left of the digit and ``pen`` the width of the line, in pixels.
     """
-    hand = random.Random(digit)
+    chance = random.Random(digit)
     picture = Image.new("L", (size[0] * FINER, size[1] * FINER), 0)
     draw = ImageDraw.Draw(picture)
     for stroke in STROKES[digit]:
         # The ends stay: strokes meet there.
-        inner = [(hand.gauss(x, unsteady), hand.gauss(y, unsteady)) for x, y in stroke[1:-1]]
+        inner = [
+            (chance.gauss(x, hand.unsteady), chance.gauss(y, hand.unsteady))
+            for x, y in stroke[1:-1]
+        ]
         line = curve([stroke[0], *inner, stroke[-1]])
         weight = 1.0
         for x, y in line:
-            weight += 0.1 * (hand.gauss(1.0, pressure) - weight)
+            weight += 0.1 * (chance.gauss(1.0, hand.pressure) - weight)
             reach = FINER * pen * weight / 2
-            across = FINER * (corner[0] + height * (x + slant * (0.5 - y)))
+            across = FINER * (corner[0] + height * (x + hand.slant * (0.5 - y)))
             down = FINER * (corner[1] + height * y)
             draw.ellipse((across - reach, down - reach, across + reach, down + reach), fill=255)
-    if ragged:
+    if hand.ragged:
         # Grain of two pixels: where the board is low the chalk leaves nothing.
-        grain = grains(hand, (size[0] // 2, size[1] // 2), 255, 255 * ragged)
+        grain = grains(chance, (size[0] // 2, size[1] // 2), 255, 255 * hand.ragged)
         picture = ImageChops.multiply(picture, grain.resize(picture.size))
     return picture.reduce(FINER)
 
@@ -150,14 +162,14 @@ def black_pen(digit: str) -> Image.Image:
 def ballpoint_in_a_corner(digit: str) -> Image.Image:
     """A large sheet with a small blue digit at the bottom right."""
     size = (420, 560)
-    ink = handwriting(digit, size, (330, 450), 72, 4.5, pressure=0.3)
+    ink = handwriting(digit, size, (330, 450), 72, 4.5, Hand(pressure=0.3))
     return Image.composite(Image.new("RGB", size, (32, 52, 148)), paper(size, "#fbfaf4"), ink)
 
 
 def chalk(digit: str) -> Image.Image:
     """White chalk on a dark green board."""
     size = (150, 150)
-    ink = handwriting(digit, size, (36, 28), 94, 10, pressure=0.3, ragged=0.35)
+    ink = handwriting(digit, size, (36, 28), 94, 10, Hand(pressure=0.3, ragged=0.35))
     board = grains(random.Random("board"), (30, 30), 128, 60).resize(size, Image.Resampling.BICUBIC)
     ground = Image.merge(
         "RGB", [board.point(lambda g, top=top: top + g // 16) for top in (24, 56, 44)]
@@ -168,13 +180,13 @@ def chalk(digit: str) -> Image.Image:
 def thick_marker(digit: str) -> Image.Image:
     """A broad red marker."""
     size = (180, 200)
-    ink = handwriting(digit, size, (42, 38), 120, 21, pressure=0.08)
+    ink = handwriting(digit, size, (42, 38), 120, 21, Hand(pressure=0.08))
     return Image.composite(Image.new("RGB", size, (196, 24, 32)), paper(size, "white"), ink)
 
 
 def thin_pencil(digit: str) -> Image.Image:
     """A small, thin, grey digit on greyish paper."""
-    ink = handwriting(digit, (240, 180), (96, 72), 40, 1.7, pressure=0.35, unsteady=0.02)
+    ink = handwriting(digit, (240, 180), (96, 72), 40, 1.7, Hand(pressure=0.35, unsteady=0.02))
     return ink.point(lambda level: 238 - level * 150 // 255)
 
 
@@ -188,13 +200,13 @@ def no_ground(digit: str) -> Image.Image:
 
 def tiny_light_on_dark(digit: str) -> Image.Image:
     """White on black and only 32 pixels wide."""
-    return handwriting(digit, (32, 36), (7, 6), 24, 3, slant=0.1)
+    return handwriting(digit, (32, 36), (7, 6), 24, 3, Hand(slant=0.1))
 
 
 def yellow_note(digit: str) -> Image.Image:
     """A fountain pen on a yellow note; the light comes from the right."""
     size = (170, 170)
-    ink = handwriting(digit, size, (42, 30), 108, 8, pressure=0.3, slant=0.06)
+    ink = handwriting(digit, size, (42, 30), 108, 8, Hand(pressure=0.3, slant=0.06))
     sheet = Image.composite(Image.new("RGB", size, (30, 34, 60)), paper(size, "#ffe97a"), ink)
     shade = Image.linear_gradient("L").rotate(-90).resize(size).point(lambda g: 255 - g // 5)
     return as_palette(ImageChops.multiply(sheet, Image.merge("RGB", [shade] * 3)))
@@ -208,13 +220,13 @@ def squared_paper(digit: str) -> Image.Image:
     for place in range(11, max(size), 22):
         draw.line((place, 0, place, size[1]), fill=(222, 234, 244))
         draw.line((0, place, size[0], place), fill=(222, 234, 244))
-    ink = handwriting(digit, size, (50, 46), 120, 6, pressure=0.25, slant=0.12)
+    ink = handwriting(digit, size, (50, 46), 120, 6, Hand(pressure=0.25, slant=0.12))
     return Image.composite(Image.new("RGB", size, (22, 40, 120)), sheet, ink)
 
 
 def black_and_white_scan(digit: str) -> Image.Image:
     """Scanned without greys: every pixel is black or white."""
-    ink = handwriting(digit, (140, 150), (36, 26), 96, 8, pressure=0.2)
+    ink = handwriting(digit, (140, 150), (36, 26), 96, 8, Hand(pressure=0.2))
     return ink.point(lambda level: 0 if level > 127 else 255).convert("1")
 
 

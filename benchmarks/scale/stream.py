@@ -112,7 +112,7 @@ def errors_said(runs: list[Record]) -> str:
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--quick", is_flag=True, help="Few digits, to see that all works.")
 @results_option
-def main(
+def main(  # noqa: PLR0913
     sizes: str | None, dataset: str, preset: str, jobs: int, seed: int, quick: bool, output: Path
 ) -> None:
     """Train on streams of growing length."""

@@ -20,8 +20,8 @@ from benchmarks.store import Record, write_json, write_text
 _COUNTS = (1, 2, 4)
 _COLUMNS = ("", "workers", "digits a second", "efficiency", "bytes a digit", "peak memory, MB")
 _NOTES = """\
-Training is `ovr-digits train-stream --augment`, and counts the stage in which detectors learn from the
-stream; prediction is `ovr-digits predict --batch` on IDX files, and counts all of it.
+Training is `ovr-digits train-stream --augment`, and counts the stage in which detectors learn from
+the stream; prediction is `ovr-digits predict --batch` on IDX files, and counts all of it.
 *Processes* are those of `--jobs`; *Dask* is a scheduler and workers of one thread each in
 processes of their own, on the loopback, over which *bytes a digit* went, both ways and by the
 scheduler counted twice, what every worker gets once included. *efficiency* is the rate against

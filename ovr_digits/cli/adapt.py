@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 @jobs_option
 @json_option
 @tidy_errors
-def adapt(
+def adapt(  # noqa: PLR0913
     corrections: Path,
     models: Path | None,
     output: Path,

@@ -32,7 +32,7 @@ _LISTED = 20
 @jobs_option
 @json_option
 @tidy_errors
-def compare(
+def compare(  # noqa: PLR0913
     a: Path,
     b: Path,
     save: Path | None,

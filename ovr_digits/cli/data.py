@@ -130,7 +130,7 @@ def download(data_dir: Path | None, as_json: bool) -> None:
 @json_option
 @click.pass_context
 @tidy_errors
-def show(
+def show(  # noqa: PLR0913
     context: click.Context,
     index: int | None,
     digit: int | None,

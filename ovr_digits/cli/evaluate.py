@@ -35,7 +35,7 @@ from ovr_digits.cli.outputs import check_files_of
 )
 @json_option
 @tidy_errors
-def evaluate(
+def evaluate(  # noqa: PLR0913
     dataset: str,
     data_dir: Path | None,
     models: Path | None,

@@ -62,7 +62,7 @@ _OF_BATCH = ("output", "jobs", "scheduler")
 @scheduler_option
 @json_option
 @tidy_errors
-def predict(
+def predict(  # noqa: PLR0913
     images: tuple[str, ...],
     brief: bool,
     ground: Ground,

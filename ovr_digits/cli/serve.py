@@ -91,7 +91,7 @@ def draw(port: int, no_browser: bool, keep: Path | None, workers: int, models: P
 @_keep_option
 @click.option("--quiet", is_flag=True, help="No line on stderr for every request.")
 @tidy_errors
-def serve(
+def serve(  # noqa: PLR0913
     host: str,
     port: int,
     allow_host: tuple[str, ...],

@@ -36,7 +36,7 @@ from ovr_digits.cli.options import (
 @models_option
 @json_option
 @tidy_errors
-def test(
+def test(  # noqa: PLR0913
     index: int | None,
     count: int,
     seed: int | None,

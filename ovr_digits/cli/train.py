@@ -99,7 +99,7 @@ def training_options(command: F) -> F:
 @moved_to("train-stream", "--checkpoint", "--resume")
 @moved_to("adapt", "--extra", "--accept-loss", "--models")
 @tidy_errors
-def train(
+def train(  # noqa: PLR0913
     dataset: Dataset,
     data_dir: Path | None,
     output: Path,

@@ -67,7 +67,7 @@ if TYPE_CHECKING:
     help="Go on from the state in --checkpoint DIR, if there is one, to the same models.",
 )
 @tidy_errors
-def train_stream(
+def train_stream(  # noqa: PLR0913
     source: Path | None,
     augment: int | None,
     dataset: Dataset,

@@ -56,7 +56,7 @@ class _SGDOnFeatures(ClassifierMixin, ImageInput):
     }
     _item_constraints: ClassVar[Constraints] = {"groups": ["array-like"]}
 
-    def __init__(
+    def __init__(  # noqa: PLR0913
         self,
         features: PatchKernelFeatures | None = None,
         loss: str = _DEFAULTS.loss,

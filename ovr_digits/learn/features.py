@@ -188,7 +188,7 @@ class PatchKernelFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ima
         "alphas": [Interval(Real, 0, MAX_ALPHA, closed="neither")],
     }
 
-    def __init__(
+    def __init__(  # noqa: PLR0913
         self,
         views: Sequence[str] = ("raw", "even"),
         n_anchors: Sequence[int] = (16, 128),

@@ -24,6 +24,7 @@ from ovr_digits.models.modelfile import load_bytes, parse_models
 from ovr_digits.models.place import find_models
 from ovr_digits.progress import Progress
 from ovr_digits.scale.answers_file import Shards
+from ovr_digits.scale.engine.base import Engine
 from ovr_digits.scale.engine.opening import open_engine
 from ovr_digits.scale.sources.opening import NO_DIGIT, Piece, Source, is_part_of, open_source
 from ovr_digits.scale.sources.parquet import import_pyarrow
@@ -156,7 +157,8 @@ def predict_batch(
         if missing:
             progress.stage(f"voting on {n_missing:,} digits", n_missing)
             file = ModelsFile(digest, np.frombuffer(content, np.uint8))
-            _answer_missing(source, missing, file, shards, n_jobs, scheduler, progress)
+            with open_engine(n_jobs, scheduler) as engine:
+                _answer_missing(source, missing, engine.share(file), shards, engine, progress)
         progress.stage("putting the file together", source.n)
         tally = _Tally(progress)
         shards.merge(tally.count)
@@ -179,19 +181,16 @@ def _answer_missing(
     missing: Sequence[range],
     models: ModelsFile,
     shards: Shards,
-    n_jobs: int,
-    scheduler: str | None,
+    engine: Engine,
     progress: Progress,
 ) -> None:
     """Answer the pieces that are not there yet, and keep their answers as they come."""
-    with open_engine(n_jobs, scheduler) as engine:
-        models = engine.share(models)
-        numbers, again = itertools.tee(itertools.chain(*missing))
-        tasks = ((models, source.pieces[number]) for number in again)
-        # Closed here, or else an interrupt could end us before the workers.
-        with contextlib.closing(_tables(engine.run(answer_piece, tasks), progress)) as tables:
-            for first, run in _in_shards(zip(numbers, tables, strict=True)):
-                shards.write(first, run)
+    numbers, again = itertools.tee(itertools.chain(*missing))
+    tasks = ((models, source.pieces[number]) for number in again)
+    # Closed here, or else an interrupt could end us before the workers.
+    with contextlib.closing(_tables(engine.run(answer_piece, tasks), progress)) as tables:
+        for first, run in _in_shards(zip(numbers, tables, strict=True)):
+            shards.write(first, run)
 
 
 def _tables(answers: Iterator[PieceAnswers], progress: Progress) -> Generator[pa.Table, None, None]:
