@@ -272,8 +272,8 @@ def _learn(
     for first in range(0, max(1, options.n_copies), n_held):
         last = min(first + n_held, options.n_copies)
         window = [originals]
-        for number in range(first + 1, last + 1):
-            name = f"copy {number} of {options.n_copies}"
+        for copy in range(first + 1, last + 1):
+            name = f"copy {copy} of {options.n_copies}"
             window.append(images.coordinates(name, distorted=True))
         said = f", copies up to {last}" if last else ""
         run.progress.stage(f"detectors{said}", options.epochs * len(window))
@@ -281,8 +281,8 @@ def _learn(
         for _ in range(options.epochs):
             if watch.n_worse == options.patience:
                 break
-            for Z in window:
-                pass_over(learners, Z, run)
+            for number in range(len(window)):  # a copy with a name would outlive its window
+                pass_over(learners, window[number], run)
                 run.progress.advance(1)
             watch.end_epoch(last)
 
