@@ -13,15 +13,45 @@ from ovr_digits.core.arrays import Array, Float64, Grey, Random
 from ovr_digits.matplot import import_matplotlib
 from ovr_digits.picture.mnist_form import IMAGE_SHAPE, to_mnist_form
 
-#: Side of the square that most is drawn on, in pixels.
-_SIDE = 72
-_MARGIN = 10
-#: One negative in so many is a blank picture.
-_BLANK_EVERY = 200
 #: Times that one is drawn, where it leaves no ink, before a scribble takes its place.
 _TRIES = 50
-#: Level from which a pixel has ink, and how many of these a negative has at least.
+
+# How they look. What these numbers move is measured by ``benchmarks.rejection``: how often ten
+# detectors say no to letters and shapes, and how seldom to digits.
+
+#: One negative in so many is a blank picture.
+_BLANK_EVERY = 200
+#: Grey level from which a pixel has ink, and how many of these a negative has at least.
 _INK_LEVEL, _MIN_INK = 60, 20
+#: In pixels: the side of the square that most is drawn on, and its margins; the size of letters,
+#: and the margin that they are bent in.
+_SIDE, _MARGIN = 72, 10
+_FONT_SIZE, _FONT_MARGIN = 48, 14
+#: How far what is drawn is turned, in radians, slanted, as a share, and stretched, as a logarithm.
+_TURN, _STRETCH = 0.25, 0.25
+#: How far the tiles' corners are moved (standard deviation), as a share of the longer side.
+_BEND = 0.03
+#: Widths of pens in pixels, from and to: of most lines, of shapes, of what has long lines, of
+#: what is full of lines, of a dash.
+_PEN, _SHAPE_PEN, _WAVE_PEN, _FINE_PEN, _DASH_PEN = (3, 8), (4, 9), (3, 7), (3, 6), (3, 12)
+#: Tilt of a dash or of parallel lines, up and down from the middle, as a share of the square.
+_TILT = 0.2
+#: Smoothness of a noise in pixels, as logarithms: of what is all over, and of flakes.
+_NOISE, _FLAKES = (-0.5, 2.2), (0, 1)
+#: Waves of stripes and dots across the square.
+_WAVES = (2, 8)
+#: Half-axes of a speck in pixels, and how many there are (the last is one beyond).
+_SPECK, _SPECKS = (1.5, 4.5), (1, 12)
+#: Grey level that counts as ink of a digit that is cut, and the share of the ink that is left.
+_CUT_LEVEL, _CUT_SHARE = 100, (0.3, 0.6)
+#: Height to width from which what is left of a digit may be a 1.
+_TALL = 2
+#: Ink of two digits, one over the other, to that of the one with more: below, it hides the other.
+_MIN_OVERLAID = 1.4
+#: Pixels that a digit is moved by at most over another one, and up or down beside it; and how far
+#: from the one before it begins, from and to (the last is one beyond).
+_SHIFT, _STEP, _GAP = 5, 2, (-5, 5)
+
 #: Letters and signs that nobody takes for a digit. Those left out (l, O, S, Z, B, g and the
 #: like) are a matter of the reader's mind.
 _ALPHABETS = (
@@ -96,7 +126,7 @@ def _fonts(names: Sequence[str]) -> list[ImageFont.FreeTypeFont]:
     """Those of matplotlib's fonts that are there: older versions lack some."""
     folder = Path(import_matplotlib().get_data_path(), "fonts", "ttf")
     paths = [folder / f"{name}.ttf" for name in names]
-    return [ImageFont.truetype(path, 48) for path in paths if path.exists()]
+    return [ImageFont.truetype(path, _FONT_SIZE) for path in paths if path.exists()]
 
 
 def _letter(rng: Random, digits: Grey) -> Grey:
@@ -114,7 +144,7 @@ def _glyph(rng: Random, alphabets: Sequence[str], fonts: Sequence[str]) -> Grey:
     font = at_hand[int(rng.integers(len(at_hand)))]
     ImageDraw.Draw(page).text((_SIDE, _SIDE), character, fill=255, font=font, anchor="mm")
     box = page.getbbox() or (0, 0, _SIDE, _SIDE)
-    return _warped(np.pad(np.asarray(page.crop(box)), 14), rng)
+    return _warped(np.pad(np.asarray(page.crop(box)), _FONT_MARGIN), rng)
 
 
 def _choice(rng: Random, of: Sequence[str]) -> str:
@@ -124,15 +154,15 @@ def _choice(rng: Random, of: Sequence[str]) -> str:
 def _warped(grey: Grey, rng: Random) -> Grey:
     """Turned, stretched, slanted and bent, as a hand would draw it."""
     h, w = grey.shape
-    turn, slant = rng.uniform(-0.25, 0.25, 2)
-    stretch = np.exp(rng.uniform(-0.25, 0.25, 2))
+    turn, slant = rng.uniform(-_TURN, _TURN, 2)
+    stretch = np.exp(rng.uniform(-_STRETCH, _STRETCH, 2))
     rotation = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
     linear = rotation @ np.array([[stretch[0], slant], [0, stretch[1]]])
     # Corners of a 3 × 3 grid of tiles: where each is, and from where it is taken.
     rows, columns = np.meshgrid(np.linspace(0, h, 4), np.linspace(0, w, 4), indexing="ij")
     corners = np.stack([columns, rows], axis=2)
     taken = (corners - (w / 2, h / 2)) @ linear.T + (w / 2, h / 2)
-    taken += rng.normal(0, 0.03 * max(h, w), taken.shape)
+    taken += rng.normal(0, _BEND * max(h, w), taken.shape)
     tiles = []
     for i, j in np.ndindex(3, 3):
         target = (*corners[i, j].astype(int).tolist(), *corners[i + 1, j + 1].astype(int).tolist())
@@ -194,13 +224,13 @@ def _scribble(rng: Random, digits: Grey) -> Grey:
         along, across = np.linspace(0, 1, 2 * n), np.tile([0.0, 1.0], n)
         points = np.stack([along, across], axis=1) + rng.normal(0, 0.08, (2 * n, 2))
         points = points[:, :: rng.choice([-1, 1])]
-    return _lines([_smooth(points) if rng.random() < 0.7 else points], rng.uniform(3, 8))
+    return _lines([_smooth(points) if rng.random() < 0.7 else points], rng.uniform(*_PEN))
 
 
 def _scribbles(rng: Random, digits: Grey) -> Grey:
     count = rng.integers(3, 8)
     lines = [_smooth(rng.uniform(0, 1, (rng.integers(2, 5), 2))) for _ in range(count)]
-    return _lines(lines, rng.uniform(3, 8))
+    return _lines(lines, rng.uniform(*_PEN))
 
 
 def _polygon(rng: Random, digits: Grey) -> Grey:
@@ -213,24 +243,24 @@ def _polygon(rng: Random, digits: Grey) -> Grey:
     points = _circle(radii, rng.uniform(0, 7), rng.uniform(0.6, 1))
     if rng.random() < 0.3:
         return _warped(_filled(points), rng)
-    return _warped(_lines([np.concatenate([points, points[:2]])], rng.uniform(4, 9)), rng)
+    return _warped(_lines([np.concatenate([points, points[:2]])], rng.uniform(*_SHAPE_PEN)), rng)
 
 
 def _dash(rng: Random, digits: Grey) -> Grey:
-    tilt = rng.uniform(-0.2, 0.2)
-    return _lines([np.array([[0, 0.5 - tilt], [1, 0.5 + tilt]])], rng.uniform(3, 12))
+    tilt = rng.uniform(-_TILT, _TILT)
+    return _lines([np.array([[0, 0.5 - tilt], [1, 0.5 + tilt]])], rng.uniform(*_DASH_PEN))
 
 
 def _crossed(rng: Random, digits: Grey) -> Grey:
     """Lines through one point."""
     n = int(rng.integers(2, 5))
     ends = _circle(rng.uniform(0.7, 1, 2 * n), rng.uniform(0, 7))
-    return _lines([ends[[k, k + n]] for k in range(n)], rng.uniform(4, 9))
+    return _lines([ends[[k, k + n]] for k in range(n)], rng.uniform(*_SHAPE_PEN))
 
 
 def _grid(rng: Random, digits: Grey) -> Grey:
     """Lines beside one another, perhaps with others across."""
-    tilt = rng.uniform(-0.2, 0.2)
+    tilt = rng.uniform(-_TILT, _TILT)
     n = int(rng.integers(2, 5))
     lines = [np.array([[0, y - tilt], [1, y + tilt]]) for y in (np.arange(n) + 0.5) / n]
     if rng.random() < 0.6:
@@ -238,32 +268,32 @@ def _grid(rng: Random, digits: Grey) -> Grey:
         lines += [np.array([[x + tilt, 0], [x - tilt, 1]]) for x in places]
     elif rng.random() < 0.5:
         lines = [line[:, ::-1] for line in lines]
-    return _lines(lines, rng.uniform(3, 7))
+    return _lines(lines, rng.uniform(*_WAVE_PEN))
 
 
 def _sticks(rng: Random, digits: Grey) -> Grey:
     lines = [rng.uniform(0, 1, (2, 2)) for _ in range(rng.integers(3, 7))]
-    return _lines(lines, rng.uniform(3, 8))
+    return _lines(lines, rng.uniform(*_PEN))
 
 
 def _wave(rng: Random, digits: Grey) -> Grey:
     t = np.linspace(0, 1, 80)
     height = rng.uniform(0.1, 0.4) * np.sin(2 * np.pi * rng.uniform(1.5, 4) * t + rng.uniform(0, 7))
-    return _lines([np.stack([t, 0.5 + height], axis=1)], rng.uniform(3, 7))
+    return _lines([np.stack([t, 0.5 + height], axis=1)], rng.uniform(*_WAVE_PEN))
 
 
 def _spiral(rng: Random, digits: Grey) -> Grey:
     t = np.linspace(0, 1, 120)
     angle = 2 * np.pi * rng.uniform(2, 4) * t + rng.uniform(0, 7)
     points = 0.5 + 0.5 * t * np.stack([np.cos(angle), np.sin(angle)])
-    return _lines([points.T], rng.uniform(3, 6))
+    return _lines([points.T], rng.uniform(*_FINE_PEN))
 
 
 def _loops(rng: Random, digits: Grey) -> Grey:
     t = np.linspace(0, 1, 120)
     angle = 2 * np.pi * rng.uniform(2, 5) * t
     points = np.stack([t + 0.15 * np.cos(angle), 0.5 + 0.25 * np.sin(angle)], axis=1)
-    return _lines([points], rng.uniform(3, 6))
+    return _lines([points], rng.uniform(*_FINE_PEN))
 
 
 def _blob(rng: Random, digits: Grey) -> Grey:
@@ -282,17 +312,17 @@ def _cloud(rng: Random, sigma: float) -> Float64:
 def _texture(rng: Random, digits: Grey) -> Grey:
     """Noise, stripes, dots or flakes, all over or in a part."""
     y, x = np.mgrid[:_SIDE, :_SIDE] / _SIDE
-    waves = 2 * np.pi * rng.uniform(2, 8)
+    waves = 2 * np.pi * rng.uniform(*_WAVES)
     angle = rng.uniform(0, np.pi)
     kind = rng.integers(4)
     if kind == 0:
-        values = _cloud(rng, np.exp(rng.uniform(-0.5, 2.2)))
+        values = _cloud(rng, np.exp(rng.uniform(*_NOISE)))
     elif kind == 1:
         values = np.sin(waves * (x * np.cos(angle) + y * np.sin(angle))) + 0.5 * _cloud(rng, 4)
     elif kind == 2:
         values = np.sin(waves * x + angle) * np.sin(waves * y + angle)
     else:
-        values = _cloud(rng, np.exp(rng.uniform(0, 1))) * _cloud(rng, 5)
+        values = _cloud(rng, np.exp(rng.uniform(*_FLAKES))) * _cloud(rng, 5)
     ink = np.clip((values - rng.uniform(-0.6, 1.2)) * 4, 0, 1)
     if rng.random() < 0.5:
         ink *= np.clip((_cloud(rng, 10) - rng.uniform(-0.5, 0.5)) * 3, 0, 1)
@@ -302,8 +332,8 @@ def _texture(rng: Random, digits: Grey) -> Grey:
 def _specks(rng: Random, digits: Grey) -> Grey:
     page = Image.new("L", (_SIDE, _SIDE))
     draw = ImageDraw.Draw(page)
-    for x, y in rng.uniform(_MARGIN, _SIDE - _MARGIN, (rng.integers(1, 12), 2)):
-        rx, ry = rng.uniform(1.5, 4.5, 2)
+    for x, y in rng.uniform(_MARGIN, _SIDE - _MARGIN, (rng.integers(*_SPECKS), 2)):
+        rx, ry = rng.uniform(*_SPECK, 2)
         draw.ellipse((x - rx, y - ry, x + rx, y + ry), fill=255)
     return np.asarray(page)
 
@@ -314,17 +344,17 @@ def _piece(rng: Random, digits: Grey) -> Grey:
     angle = rng.uniform(0, 2 * np.pi)
     y, x = np.indices(digit.shape)
     along = x * np.cos(angle) + y * np.sin(angle)
-    ink = digit > 100
-    left = ink & (along < np.quantile(along[ink], rng.uniform(0.3, 0.6))) if ink.any() else ink
-    is_tall = np.ptp(y[left]) > 2 * np.ptp(x[left]) if left.any() else True
+    ink = digit > _CUT_LEVEL
+    left = ink & (along < np.quantile(along[ink], rng.uniform(*_CUT_SHARE))) if ink.any() else ink
+    is_tall = np.ptp(y[left]) > _TALL * np.ptp(x[left]) if left.any() else True
     return np.where(left & (not is_tall), digit, 0).astype(np.uint8)
 
 
 def _overlaid(rng: Random, digits: Grey) -> Grey:
     """Two digits, one over the other; nothing where one hides the other."""
     lower, upper = digits[rng.integers(len(digits), size=2)]
-    both = np.maximum(lower, np.roll(upper, rng.integers(-5, 6, 2), (0, 1)))
-    is_plain = both.sum() < 1.4 * max(lower.sum(), upper.sum())
+    both = np.maximum(lower, np.roll(upper, rng.integers(-_SHIFT, _SHIFT + 1, 2), (0, 1)))
+    is_plain = both.sum() < _MIN_OVERLAID * max(lower.sum(), upper.sum())
     return np.zeros_like(both) if is_plain else both
 
 
@@ -333,8 +363,10 @@ def _side_by_side(rng: Random, digits: Grey) -> Grey:
     page = np.zeros((IMAGE_SHAPE[0], 0), np.uint8)
     for digit in digits[rng.integers(len(digits), size=rng.choice([2, 2, 3]))]:
         columns = np.flatnonzero(digit.any(axis=0))
-        digit = np.roll(digit[:, columns[0] : columns[-1] + 1], rng.integers(-2, 3), axis=0)
-        start = max(0, page.shape[1] + int(rng.integers(-5, 5)))
+        digit = np.roll(
+            digit[:, columns[0] : columns[-1] + 1], rng.integers(-_STEP, _STEP + 1), axis=0
+        )
+        start = max(0, page.shape[1] + int(rng.integers(*_GAP)))
         wider = np.zeros((len(page), max(page.shape[1], start + digit.shape[1])), np.uint8)
         wider[:, : page.shape[1]] = page
         place = wider[:, start : start + digit.shape[1]]

@@ -131,7 +131,8 @@ def _with_pen(ink: Float32, width: float, wanted: float) -> Float32:
 def _distances(inside: Bools, reach: float = math.inf) -> Float32:
     """Distance of each pixel that is inside to the nearest that is not, 0 outside.
 
-    Beyond ``reach`` it may be too long.
+    Beyond ``reach`` it may be too long. For a digit that takes half the time of SciPy's
+    ``ndimage.distance_transform_edt``, or less, and SciPy need not be loaded for it.
     """
     h, w = inside.shape
     rows = np.arange(h)[:, None]
