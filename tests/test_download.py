@@ -34,11 +34,12 @@ from hostile.mirrors import (
     whole,
 )
 
+from ovr_digits.data import download
+from ovr_digits.data import splits as data
 from ovr_digits.data.download import download_mnist
 from ovr_digits.data.idx import read_content, read_idx
 from ovr_digits.data.mnist import MNIST_FILES
-from ovr_digits.data.splits import download, load_split
-from ovr_digits.data.splits import splits as data
+from ovr_digits.data.splits import load_split
 from ovr_digits.errors import DigitsError
 from ovr_digits.progress import Progress
 

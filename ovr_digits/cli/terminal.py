@@ -14,9 +14,7 @@ import click
 from ovr_digits.cli.ending import printable
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
+    from ovr_digits.core.arrays import Grey
     from ovr_digits.core.evaluation import Evaluation
     from ovr_digits.core.vote import Vote
     from ovr_digits.data.inventory import Inventory, Place
@@ -71,7 +69,7 @@ def _is_colour_unwanted() -> bool:
     return bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
 
 
-def digit_lines(image: NDArray[np.uint8]) -> list[str]:
+def digit_lines(image: Grey) -> list[str]:
     """A digit (28, 28) as 14 lines of 28 characters, two pixels in each."""
     upper, lower = image[0::2], image[1::2]
     if has_colour() and has_unicode():
@@ -117,7 +115,7 @@ def verdict_text(vote: Vote) -> str:
     return f"no detector recognises this as its digit; best guess {vote.digit} with {share}"
 
 
-def panel(image: NDArray[np.uint8], vote: Vote, heading: str, closing: str) -> str:
+def panel(image: Grey, vote: Vote, heading: str, closing: str) -> str:
     """A digit with its ten bars beside it, a heading above and the verdict below."""
     left = digit_lines(image)
     right = ["", "", *vote_lines(vote), "", ""]
@@ -262,7 +260,7 @@ def _file_lines(file: FileCheck) -> list[str]:
     ]
 
 
-def sheet_lines(images: Sequence[NDArray[np.uint8]], captions: Sequence[str]) -> list[str]:
+def sheet_lines(images: Sequence[Grey], captions: Sequence[str]) -> list[str]:
     """Digits (28, 28) at half their size, five in a row, each with its caption above."""
     lines = []
     for start in range(0, len(images), _SHEET_COLUMNS):
@@ -275,7 +273,7 @@ def sheet_lines(images: Sequence[NDArray[np.uint8]], captions: Sequence[str]) ->
     return lines[:-1]
 
 
-def _small_digit_lines(image: NDArray[np.uint8]) -> list[str]:
+def _small_digit_lines(image: Grey) -> list[str]:
     """A digit (28, 28) as 7 lines of 14 characters."""
     blocks = image.reshape(14, 2, 14, 2)
     if has_colour() and has_unicode():
@@ -287,7 +285,7 @@ def _small_digit_lines(image: NDArray[np.uint8]) -> list[str]:
     return ["".join(map(chr, row)) for row in codes.tolist()]
 
 
-def pixel_lines(image: NDArray[np.uint8]) -> list[str]:
+def pixel_lines(image: Grey) -> list[str]:
     """The grey levels of a digit (28, 28) in hexadecimal, two characters each; paper is a dot."""
     places = "".join(f"{column:<8}" for column in range(0, 28, 4))
     lines = [click.style(f"   {places.rstrip()}", dim=True)]

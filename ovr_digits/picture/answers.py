@@ -6,9 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from ovr_digits.core.arrays import Grey
 from ovr_digits.core.detectors import DetectorArrays
 from ovr_digits.core.vote import Vote, count_votes
 from ovr_digits.errors import DigitsError
@@ -38,7 +36,7 @@ class PictureAnswer:
     error: str | None = None
 
     @property
-    def image(self) -> NDArray[np.uint8] | None:
+    def image(self) -> Grey | None:
         """What the detectors saw, (28, 28): ink is 255, paper is 0."""
         return None if self.found is None else self.found.image
 

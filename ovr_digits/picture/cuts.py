@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
-from numpy.typing import NDArray
 
-Float32 = NDArray[np.float32]
-Integers = NDArray[np.int64]
+from ovr_digits.core.arrays import Float32, Integers
 
 #: How far a path may stray to either side of where it is looked for, in heights of a digit:
 #: far enough to go round a long bar, or hardly, for a digit that leans on its neighbour.

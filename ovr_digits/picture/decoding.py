@@ -15,14 +15,12 @@ from collections.abc import Iterator
 from typing import Any, cast
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageStat, UnidentifiedImageError
 from PIL.PpmImagePlugin import PpmImageFile
 
+from ovr_digits.core.arrays import Float32
 from ovr_digits.errors import DigitsError
 from ovr_digits.picture.ink import MIN_CONTRAST
-
-Float32 = NDArray[np.float32]
 
 #: The formats that pictures of digits come in; those that Pillow loads at once, and the others.
 #: Films, textures of games, data of instruments, icons in icons and drawings that are programs are

@@ -7,14 +7,14 @@ import os
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
+from ovr_digits.core.arrays import Grey
 from ovr_digits.errors import BlankPictureError
 from ovr_digits.files import read_bytes
 from ovr_digits.picture.decoding import MAX_BYTES, MAX_PIXELS, as_array, opened, turned, upright
 from ovr_digits.picture.ink import Ground, find_ink, find_ink_and_marks
-from ovr_digits.picture.mnist_form import IMAGE_SHAPE, is_mnist_form, to_mnist_form, with_usual_pen
+from ovr_digits.picture.mnist_form import IMAGE_SHAPE, are_mnist_form, to_mnist_form, with_usual_pen
 from ovr_digits.picture.photo import Float32, Photo, View
 from ovr_digits.picture.regions import Regions, bounding_box, find_regions
 
@@ -37,7 +37,7 @@ class DigitPicture:
 
     view: View
     ink: Float32
-    image: NDArray[np.uint8]
+    image: Grey
     marks: Regions
 
     @property
@@ -66,7 +66,8 @@ def find_digit(
     DigitsError
         Where it cannot be read.
     """
-    photo = Photo(source)
+    data = source if isinstance(source, bytes) else read_bytes(source, MAX_BYTES)
+    photo = Photo(data)
     view = photo.whole
     try:
         ink, marks = find_ink_and_marks(view.picture, ground, level)
@@ -79,22 +80,25 @@ def find_digit(
     except BlankPictureError:
         ink = np.zeros(view.picture.shape[:2], np.float32)
         marks = find_regions(ink > 0)
-    image = to_mnist_form(with_usual_pen(ink)) if ink.any() else np.zeros(IMAGE_SHAPE, np.uint8)
+    stored = _mnist_form_of(data) if ground == "auto" and level is None else None
+    if stored is not None:
+        image = stored
+    elif ink.any():
+        image = to_mnist_form(with_usual_pen(ink))
+    else:
+        image = np.zeros(IMAGE_SHAPE, np.uint8)
     return DigitPicture(view, ink, image, marks)
 
 
 def read_digit(
     source: str | os.PathLike[str] | bytes, ground: Ground = "auto", level: float | None = None
-) -> NDArray[np.uint8]:
+) -> Grey:
     """The ``image`` of ``find_digit`` alone: (28, 28) uint8, paper is 0, ink is 255."""
     return find_digit(source, ground, level).image
 
 
-def read_sample(source: str | os.PathLike[str] | bytes) -> NDArray[np.uint8]:
-    """A picture out of a data set in MNIST form: (28, 28) uint8, paper is 0, ink is 255.
-
-    One that has that form already, or on white paper that of its negative, is taken as it is;
-    any other goes the way of ``read_digit``.
+def read_sample(source: str | os.PathLike[str] | bytes) -> Grey:
+    """What ``read_digit`` gives, sooner where a picture has MNIST's form: (28, 28) uint8.
 
     Raises
     ------
@@ -102,15 +106,22 @@ def read_sample(source: str | os.PathLike[str] | bytes) -> NDArray[np.uint8]:
         Where it cannot be read.
     """
     data = source if isinstance(source, bytes) else read_bytes(source, MAX_BYTES, wait=False)
+    stored = _mnist_form_of(data)
+    return read_digit(data) if stored is None else stored
+
+
+def _mnist_form_of(data: bytes) -> Grey | None:
+    """The levels of a picture that has MNIST's form already, or that of its negative."""
     with opened(data, MAX_PIXELS) as picture:
         levels = _grey_levels(picture) if picture.size == IMAGE_SHAPE else None
-    for form in () if levels is None else (levels, 255 - levels):
-        if is_mnist_form(form):
-            return form
-    return read_digit(data)
+    if levels is None:
+        return None
+    forms = np.stack([levels, 255 - levels])
+    found = np.flatnonzero(are_mnist_form(forms))
+    return forms[found[0]] if len(found) else None
 
 
-def _grey_levels(picture: Image.Image) -> NDArray[np.uint8] | None:
+def _grey_levels(picture: Image.Image) -> Grey | None:
     """Those of a picture without colours, (h, w); None of one with."""
     longer = max(picture.size)
     if picture.mode == "L" and not picture.has_transparency_data:

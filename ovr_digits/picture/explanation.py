@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
-from ovr_digits.core.arrays import Float32, Float64
+from ovr_digits.core.arrays import Float32, Float64, Grey
 from ovr_digits.core.detectors import DetectorArrays
 from ovr_digits.core.occlusion import ink_contributions
 from ovr_digits.core.vote import Vote
@@ -41,10 +40,10 @@ class Explanation:
         see ``core.occlusion.ink_contributions``.
     """
 
-    picture: NDArray[np.uint8]
+    picture: Grey
     ink: Float32
     box: tuple[int, int, int, int]
-    image: NDArray[np.uint8]
+    image: Grey
     vote: Vote
     contributions: Float64
 

@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ovr_digits.core.arrays import Bools, Integers
 from ovr_digits.picture.regions import Regions, find_regions, find_runs
-
-Bools = NDArray[np.bool_]
-Integers = NDArray[np.int64]
 
 #: A stroke of a digit is at most this many times as long as other digits beside it.
 _LONGEST = 1.6

@@ -9,18 +9,14 @@ from typing import Literal, get_args
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
-from numpy.typing import NDArray
 from PIL import Image
 
+from ovr_digits.core.arrays import Bools, Float32, Integers
 from ovr_digits.errors import BlankPictureError
 from ovr_digits.picture.guides import find_boxes, find_frame, find_rings, find_ruled_lines
 from ovr_digits.picture.notes import MOST_NOTES, find_notes, is_hole, is_speck, painted, rim
 from ovr_digits.picture.regions import LeftOut, Regions, as_box, bounding_box, find_regions
 from ovr_digits.picture.shapes import border, grown
-
-Float32 = NDArray[np.float32]
-Bools = NDArray[np.bool_]
-Integers = NDArray[np.int64]
 
 #: Whether the ink is darker or lighter than the paper.
 Ground = Literal["auto", "dark ink", "light ink"]

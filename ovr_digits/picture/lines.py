@@ -7,15 +7,11 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ovr_digits.core.arrays import Array, Bools, Float64, Integers
 from ovr_digits.picture.regions import Box, LeftOut, Regions, as_box
-
-Integers = NDArray[np.int64]
-Bools = NDArray[np.bool_]
 
 #: Of more marks than these only the largest are looked at: others are a texture, not writing.
 MOST_MARKS = 5000
@@ -190,7 +186,7 @@ def usual_height(boxes: Sequence[Box] | Integers) -> float:
     return float(np.median(heights[heights >= 0.5 * heights.max()]))
 
 
-def box_of(regions: Regions, group: NDArray[Any]) -> Box:
+def box_of(regions: Regions, group: Array) -> Box:
     """The box about some regions."""
     boxes = regions.boxes[group - 1]
     return as_box(np.concatenate([boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)]))
@@ -317,5 +313,5 @@ def _are_close(one: Integers, others: Integers, usual: float) -> Bools:
     return _fit(one, others, 1.4 * usual) & close
 
 
-def _gaps(apart_y: Integers, apart_x: Integers) -> NDArray[np.float64]:
+def _gaps(apart_y: Integers, apart_x: Integers) -> Float64:
     return np.hypot(np.maximum(apart_y, 0), np.maximum(apart_x, 0))

@@ -5,13 +5,10 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
+from ovr_digits.core.arrays import Bools, Float32, Grey, Integers
 from ovr_digits.picture.regions import bounding_box
-
-Float32 = NDArray[np.float32]
-Bools = NDArray[np.bool_]
 
 IMAGE_SHAPE = (28, 28)
 _BOX = 20  # MNIST scales the ink to fit a 20×20 box
@@ -25,7 +22,7 @@ THIN_TO, THICK_TO = 2.4, 3.8
 _DETAIL = 4
 
 
-def to_mnist_form(ink: Float32) -> NDArray[np.uint8]:
+def to_mnist_form(ink: Float32) -> Grey:
     """Bring ink to the form of MNIST's digits.
 
     The ink is cropped, scaled to fit a 20×20 box with its aspect kept
@@ -52,17 +49,26 @@ def to_mnist_form(ink: Float32) -> NDArray[np.uint8]:
     return np.rint(_centred(small) * 255).astype(np.uint8)
 
 
-def is_mnist_form(image: NDArray[np.uint8]) -> bool:
-    """Whether an image (28, 28) has the form of MNIST's digits as it is.
+def are_mnist_form(images: Grey) -> Bools:
+    """Which images (n, 28, 28) have the form of MNIST's digits as they are: (n,) bool.
 
-    Its paper is exactly 0, its ink fits the 20×20 box, and lies about the centre.
+    Their paper is exactly 0, their ink fills the 20×20 box on its longer side, or all but
+    a pixel of it, and lies about the centre, as that of all of MNIST's.
     """
-    if not image.any():
-        return False
-    sides = [side.stop - side.start for side in bounding_box(image)]
-    places = np.indices(IMAGE_SHAPE).reshape(2, -1)
-    middle = places @ image.ravel().astype(float) / image.sum()
-    return max(sides) == _BOX and bool(np.abs(middle - 13.5).max() <= _OFF_CENTRE)
+    inked = images != 0
+    sides = [_extents(inked.any(axis=axis)) for axis in (2, 1)]
+    longer = np.maximum(*sides)
+    total = np.maximum(images.sum(axis=(1, 2), dtype=np.int64), 1)
+    places = np.arange(IMAGE_SHAPE[0])
+    middles = [images.sum(axis=axis, dtype=np.int64) @ places / total for axis in (2, 1)]
+    off = np.abs(np.array(middles) - (IMAGE_SHAPE[0] - 1) / 2).max(axis=0)
+    return (longer >= _BOX - 1) & (longer <= _BOX) & (off <= _OFF_CENTRE)
+
+
+def _extents(inked: Bools) -> Integers:
+    """From the first to the last that is inked in rows (n, 28), as a number of them."""
+    after = inked.shape[1] - inked[:, ::-1].argmax(axis=1)
+    return after - inked.argmax(axis=1)
 
 
 def with_usual_pen(ink: Float32) -> Float32:

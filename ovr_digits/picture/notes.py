@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ovr_digits.core.arrays import Bools, Float32
 from ovr_digits.picture.regions import Regions, bounding_box, find_regions
 from ovr_digits.picture.shapes import border, convexity, elongation, filled, grown
 
-Float32 = NDArray[np.float32]
-Bools = NDArray[np.bool_]
 #: The shorter side in pixels from which a region may be a note, and how many of them may be.
 _NOTE_SIDE, MOST_NOTES = 30, 8
 #: How far, of 1, a note is from the paper about it, in one colour of light at least.

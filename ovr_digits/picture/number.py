@@ -10,8 +10,8 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ovr_digits.core.arrays import Float32, Grey, Integers
 from ovr_digits.core.detectors import DetectorArrays
 from ovr_digits.core.vote import Vote, count_votes
 from ovr_digits.errors import BlankPictureError, DigitsError
@@ -22,7 +22,6 @@ from ovr_digits.picture.mnist_form import to_mnist_form, with_usual_pen
 from ovr_digits.picture.photo import Photo, View
 from ovr_digits.picture.regions import Box, LeftOut, Regions, bounding_box, find_regions
 
-Float32 = NDArray[np.float32]
 #: A mark that is less wide, in heights of the usual digit, is one digit.
 _NARROW = 0.4
 #: From this width on a mark may be digits that touch, however sure the vote on it is;
@@ -74,7 +73,7 @@ class FoundDigit:
     """
 
     box: tuple[int, int, int, int]
-    image: NDArray[np.uint8]
+    image: Grey
     vote: Vote
 
     def as_json(self) -> dict[str, Any]:
@@ -251,7 +250,7 @@ class _Piece:
     start: int
     end: int
     box: Box
-    image: NDArray[np.uint8]
+    image: Grey
     width: float
     faults: float
     crumbs: float = 0.0
@@ -368,9 +367,7 @@ def _reduced(mark: _Mark) -> _Mark:
     return _Mark(ink, mark.corner, mark.height / factor, factor)
 
 
-def _fewer(
-    mark: _Mark, cuts: NDArray[np.int64], crossed: Float32, share: float
-) -> tuple[NDArray[np.int64], Float32]:
+def _fewer(mark: _Mark, cuts: Integers, crossed: Float32, share: float) -> tuple[Integers, Float32]:
     """The edges of a mark and the ink that they cross, with a share of its cuts."""
     h, w = mark.ink.shape
     kept = np.sort(np.argsort(crossed, kind="stable")[: round(share * len(cuts))])
@@ -379,7 +376,7 @@ def _fewer(
 
 
 def _parts(
-    mark: _Mark, edges: NDArray[np.int64], crossed: Float32, pairs: Sequence[tuple[int, int]]
+    mark: _Mark, edges: Integers, crossed: Float32, pairs: Sequence[tuple[int, int]]
 ) -> list[_Piece]:
     """Those between two edges that may be digits."""
     firsts, lasts = edges.min(axis=1), edges.max(axis=1)

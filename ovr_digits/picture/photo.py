@@ -5,17 +5,14 @@ from __future__ import annotations
 import math
 import os
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
+from ovr_digits.core.arrays import Array, Float32
 from ovr_digits.files import read_bytes
 from ovr_digits.picture.decoding import MAX_BYTES, MAX_PIXELS, as_array, opened, upright
 from ovr_digits.picture.regions import bounding_box
-
-Float32 = NDArray[np.float32]
 
 #: Longest side to which a picture is reduced before the ink is looked for.
 WORKING_SIDE = 900
@@ -86,7 +83,7 @@ class Photo:
         shrink = min(1.0, WORKING_SIDE / max(self._decoded.size))
         self.whole = self._view(self._decoded, self._fineness * shrink, (0, 0))
 
-    def closer(self, mask: NDArray[Any], size: float) -> View | None:
+    def closer(self, mask: Array, size: float) -> View | None:
         """Look more closely at what is small on the whole picture.
 
         Parameters
@@ -120,7 +117,7 @@ class Photo:
         )
         return self._view(self._decoded.crop(box), scale, box[:2])
 
-    def shows_again(self, marks: NDArray[Any], view: View, found: NDArray[Any]) -> bool:
+    def shows_again(self, marks: Array, view: View, found: Array) -> bool:
         """Whether what was found on a closer view is what was seen on the whole picture.
 
         Noise is stronger there, as fewer pixels are put together to one: what is lost in it has

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Bools = NDArray[np.bool_]
-Integers = NDArray[np.int64]
-Floats = NDArray[np.float64]
+from ovr_digits.core.arrays import Array, Bools, Float64, Integers
+
 #: Share of the smallest even bar about a region that a line fills; nobody draws one quite straight.
 _STRAIGHT = 0.75
 #: Top, left, bottom, right, in pixels; the last two are one beyond.
 Box = tuple[int, int, int, int]
 
 
-def as_box(box: NDArray[Any]) -> Box:
+def as_box(box: Array) -> Box:
     """A row of four as a box."""
     top, left, bottom, right = box.tolist()
     return top, left, bottom, right
@@ -43,7 +41,7 @@ class LeftOut:
         return LeftOut(as_box(box), self.reason)
 
 
-def bounding_box(mask: NDArray[Any]) -> tuple[slice, slice]:
+def bounding_box(mask: Array) -> tuple[slice, slice]:
     """Rows and columns of the smallest box about all of (h, w) that is not 0.
 
     Raises
@@ -94,7 +92,7 @@ class Regions:
         return self.boxes[:, 3] - self.boxes[:, 1]
 
     @property
-    def sizes(self) -> Floats:
+    def sizes(self) -> Float64:
         """Diagonals of the boxes."""
         return np.hypot(self.heights, self.widths)
 
@@ -103,7 +101,7 @@ class Regions:
         rows, columns = np.nonzero(self.mask)
         numbers = self.labels[rows, columns] - 1
 
-        def mean(values: NDArray[Any]) -> Floats:
+        def mean(values: Array) -> Float64:
             return np.bincount(numbers, values, self.count) / self.areas
 
         y, x = rows - mean(rows)[numbers], columns - mean(columns)[numbers]

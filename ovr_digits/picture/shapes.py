@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
+from ovr_digits.core.arrays import Array, Bools, Integers
 from ovr_digits.picture.regions import find_regions
-
-Bools = NDArray[np.bool_]
-Integers = NDArray[np.int64]
 
 
 def filled(mask: Bools) -> Bools:
@@ -64,6 +59,6 @@ def grown(mask: Bools, by: int) -> Bools:
     return mask
 
 
-def border(mask: NDArray[Any]) -> NDArray[Any]:
+def border(mask: Array) -> Array:
     """What lies along the sides of a picture (h, w)."""
     return np.concatenate([mask[0], mask[-1], mask[:, 0], mask[:, -1]])

@@ -6,10 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
-from ovr_digits.core.arrays import Array, Float64
+from ovr_digits.core.arrays import Array, Float64, Grey
 from ovr_digits.core.detectors import DetectorArrays
 from ovr_digits.core.vote import Vote, count_votes
 
@@ -34,7 +31,7 @@ class SampleAnswer:
 
     index: int
     label: int
-    image: NDArray[np.uint8]
+    image: Grey
     vote: Vote
 
     @property

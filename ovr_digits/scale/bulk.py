@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ovr_digits.core.arrays import Float32
+from ovr_digits.core.arrays import Float32, Grey, Integers
 from ovr_digits.core.detectors import DetectorArrays
 from ovr_digits.core.vote import VERDICTS, probabilities, verdict_places
 from ovr_digits.errors import DigitsError
@@ -225,7 +225,7 @@ class ModelsFile:
     """The content of a models.pkl (n,), told from others by its digest."""
 
     digest: str
-    content: NDArray[np.uint8] = field(compare=False, repr=False)
+    content: Grey = field(compare=False, repr=False)
 
 
 @functools.lru_cache(maxsize=1)
@@ -254,8 +254,8 @@ class PieceAnswers:
     """
 
     files: list[tuple[str, int]]
-    rows: NDArray[np.int64]
-    labels: NDArray[np.uint8] | None
+    rows: Integers
+    labels: Grey | None
     digits: NDArray[np.int8]
     fired: NDArray[np.uint16]
     votes: Float32

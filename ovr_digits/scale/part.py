@@ -12,9 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ovr_digits.core.arrays import Bools, Float32, Float64, Floats
+from ovr_digits.core.arrays import Bools, Float32, Float64, Floats, Grey
 from ovr_digits.core.distortion import MEDIUM, apply_distortions, draw_distortions
 from ovr_digits.core.features import Branch, as_images, branch_features
 from ovr_digits.learn.coordinates import CoordinateSpace, Inputs
@@ -61,7 +60,7 @@ class Lesson:
     groups: Sequence[Inputs]
     learning_rates: Sequence[float]
     options: LearningOptions
-    negatives: NDArray[np.uint8]
+    negatives: Grey
     share: float
     held_out: frozenset[int]
     seed: int
@@ -100,7 +99,7 @@ class Scored:
     """What detectors say of a piece: scores (n, 10), and the true digits (n,)."""
 
     scores: Float64
-    y: NDArray[np.uint8]
+    y: Grey
 
 
 def learn_part(
@@ -171,7 +170,7 @@ def score_piece(lesson: Lesson, piece: Piece, coef: Float64, intercept: Float64)
     return Scored(lesson.space.score(Z, coef, intercept), y)
 
 
-def read_piece(piece: Piece) -> tuple[NDArray[np.uint8], NDArray[np.uint8], list[str]]:
+def read_piece(piece: Piece) -> tuple[Grey, Grey, list[str]]:
     """Images (n, 784) and digits (n,) of a piece, and a line for each that is left out."""
     return _readable([piece.read()])
 
@@ -193,14 +192,14 @@ def _negatives(lesson: Lesson, n: int, rng: np.random.RandomState) -> Floats:
 
 def _readable(
     readings: Sequence[Reading],
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8], list[str]]:
+) -> tuple[Grey, Grey, list[str]]:
     """Images and digits of what could be read, and a line for each that could not."""
     X = np.concatenate([reading.X[reading.is_read] for reading in readings])
     y = np.concatenate([_labels(reading)[reading.is_read] for reading in readings])
     return X, y, [line for reading in readings for line in error_lines(reading)]
 
 
-def _labels(reading: Reading) -> NDArray[np.uint8]:
+def _labels(reading: Reading) -> Grey:
     if reading.y is None:
         raise ValueError("a source without labels")
     return reading.y

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ovr_digits.core.arrays import Grey
 from ovr_digits.errors import DigitsError
 from ovr_digits.picture.digit import read_sample
 from ovr_digits.scale.sources.files import FileNames, FoundFile, shown, unreachable
@@ -98,13 +99,13 @@ def open_folder(name: str, folder: Path, index: PictureIndex, labelled: bool) ->
     return Source(name, pieces, n, has_labels, index.digest, unused)
 
 
-def _elsewhere(names: FileNames, y: NDArray[np.uint8]) -> str:
+def _elsewhere(names: FileNames, y: Grey) -> str:
     """What is said where some pictures do not lie in folders 0 to 9, as the labels (n,) tell."""
     count, example = np.count_nonzero(y == NO_DIGIT), shown(names[int(np.argmax(y))])
     return f"not all pictures lie in folders 0 to 9; {count:,} lie elsewhere, as {example}"
 
 
-def _check_classes(folder: Path, names: FileNames, y: NDArray[np.uint8]) -> None:
+def _check_classes(folder: Path, names: FileNames, y: Grey) -> None:
     counts = np.bincount(y, minlength=NO_DIGIT + 1)
     if counts[NO_DIGIT]:
         raise DigitsError(f"{folder}: training needs labels, and {_elsewhere(names, y)}")
@@ -115,7 +116,7 @@ def _check_classes(folder: Path, names: FileNames, y: NDArray[np.uint8]) -> None
         )
 
 
-def _mixed(y: NDArray[np.uint8]) -> NDArray[np.uint32]:
+def _mixed(y: Grey) -> NDArray[np.uint32]:
     """An order in which every stretch has about the same share of each class."""
     by_class = np.argsort(y, kind="stable")
     counts = np.bincount(y)
@@ -129,7 +130,7 @@ class _Files:
 
     folder: str
     names: FileNames
-    labels: NDArray[np.uint8] | None
+    labels: Grey | None
     order: NDArray[np.uint32] | None
 
 

@@ -11,8 +11,8 @@ from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ovr_digits.core.arrays import Grey, Indices
 from ovr_digits.data.idx import GZIP_MAGIC, HEADER_BYTES, parse_header, read_idx
 from ovr_digits.errors import DigitsError
 from ovr_digits.files import read_bytes
@@ -95,7 +95,7 @@ class _File:
     shape: tuple[int, ...]
     start: int | None
 
-    def rows(self, rows: range) -> NDArray[np.uint8]:
+    def rows(self, rows: range) -> Grey:
         """Read some rows, and only these where the file is not compressed."""
         if self.start is None:
             try:
@@ -114,7 +114,7 @@ class _File:
 
 
 @lru_cache(maxsize=_UNPACKED)
-def _unpacked(path: str, _time: int) -> NDArray[np.uint8]:
+def _unpacked(path: str, _time: int) -> Grey:
     """Unpacked once in each process, and again when the file has been written since."""
     return read_idx(path)
 
@@ -150,7 +150,7 @@ class IdxPiece:
     def read(self) -> Reading:
         """Read the digits, see ``Piece``."""
         X = in_mnist_form(self.pair.images.rows(self.rows).reshape(self.n, SIZE))
-        y: NDArray[np.uint8] | None = None
+        y: Grey | None = None
         errors: dict[int, str] = {}
         if self.has_labels and self.pair.labels is not None:
             labels = self.pair.labels.rows(self.rows).tolist()
@@ -161,7 +161,7 @@ class IdxPiece:
 
 
 def _make_piece(
-    pairs: Sequence[_Pair], ends: NDArray[np.intp], has_labels: bool, labelled: bool, number: int
+    pairs: Sequence[_Pair], ends: Indices, has_labels: bool, labelled: bool, number: int
 ) -> Piece:
     """A piece of the source; ``ends`` tells where those of each pair end."""
     k = int(np.searchsorted(ends, number, side="right"))

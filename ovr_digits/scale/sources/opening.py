@@ -9,8 +9,8 @@ from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ovr_digits.core.arrays import Grey, Integers
 from ovr_digits.core.distortion import (
     MEDIUM,
     DistortionStrength,
@@ -272,7 +272,7 @@ class _Stream:
     n: int
     seed: int
     strength: DistortionStrength
-    ends: NDArray[np.int64]
+    ends: Integers
 
     def count(self) -> int:
         passes, rest = divmod(self.n, max(1, self.source.n))
@@ -310,9 +310,7 @@ class _DistortedPiece:
         return replace(reading, X=_distort(reading.X, seed, self.strength))
 
 
-def _distort(
-    X: NDArray[np.uint8], seed: np.random.SeedSequence, strength: DistortionStrength
-) -> NDArray[np.uint8]:
+def _distort(X: Grey, seed: np.random.SeedSequence, strength: DistortionStrength) -> Grey:
     """Distort every row of X (n, 784) in a way of its own."""
     drawn = draw_distortions(len(X), strength, np.random.RandomState(np.random.MT19937(seed)))
     distorted = np.empty((len(X), *IMAGE_SHAPE), np.uint8)

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ovr_digits.core.arrays import Grey, Integers
 from ovr_digits.errors import DigitsError
 from ovr_digits.picture.digit import read_sample
 from ovr_digits.scale.sources.files import find_file, shown, unreachable
@@ -106,9 +106,9 @@ class _Shard:
     label: str | None
     unlabelled_as: str
     has_others: bool
-    group_ends: NDArray[np.int64]
-    row_ends: NDArray[np.int64]
-    piece_ends: NDArray[np.int64]
+    group_ends: Integers
+    row_ends: Integers
+    piece_ends: Integers
 
 
 def _open_shard(root: Path, path: Path, labelled: bool) -> _Shard:
@@ -200,7 +200,7 @@ def _columns(schema: Any) -> str:
     return ", ".join(told + ["…"] * (len(schema) > 4)) or "no columns"
 
 
-def _runs(sizes: Sequence[int]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _runs(sizes: Sequence[int]) -> tuple[Integers, Integers]:
     """Where runs of row groups end, which have so many rows: in groups, and in rows."""
     group_ends, row_ends, row = [0], [0], 0
     for k, size in enumerate(sizes):
@@ -215,7 +215,7 @@ def _runs(sizes: Sequence[int]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 
 
 def _make_piece(
-    shards: Sequence[_Shard], ends: NDArray[np.int64], has_labels: bool, labelled: bool, number: int
+    shards: Sequence[_Shard], ends: Integers, has_labels: bool, labelled: bool, number: int
 ) -> Piece:
     """A piece of the source; ``ends`` tells where those of each file end."""
     k = int(np.searchsorted(ends, number, side="right"))
@@ -300,7 +300,7 @@ def _labels(column: Any) -> list[Any]:
         return [text if text is None else text.decode(errors="backslashreplace") for text in texts]
 
 
-def _sample(data: bytes | None) -> NDArray[np.uint8]:
+def _sample(data: bytes | None) -> Grey:
     if data is None:
         raise DigitsError("there is no picture in this row")
     return read_sample(data).ravel()

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import Protocol, overload
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
+from ovr_digits.core.arrays import Bools, Grey
 from ovr_digits.picture.digit import read_sample
-from ovr_digits.picture.mnist_form import IMAGE_SHAPE
+from ovr_digits.picture.mnist_form import IMAGE_SHAPE, are_mnist_form
 
 #: Digits in a piece, about.
 PIECE = 1024
@@ -28,8 +28,6 @@ NO_DIGIT = 255
 _DIGITS: Mapping[object, int] = {label: d for d in range(10) for label in (d, str(d))}
 #: As much as is told of a label that is none.
 _LABEL_CHARACTERS = 40
-#: The outermost pixels of an image: all but a few are paper.
-_EDGE = np.pad(np.zeros((IMAGE_SHAPE[0] - 2, IMAGE_SHAPE[1] - 2), bool), 1, constant_values=True)
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,13 +47,13 @@ class Reading:
         Why a digit could not be read, or not be learnt from, in one line, by its position.
     """
 
-    X: NDArray[np.uint8]
-    y: NDArray[np.uint8] | None
+    X: Grey
+    y: Grey | None
     places: Sequence[tuple[str, int | None]]
     errors: Mapping[int, str]
 
     @property
-    def is_read(self) -> NDArray[np.bool_]:
+    def is_read(self) -> Bools:
         """Which of the digits could be read: (n,)."""
         is_read = np.ones(len(self.X), bool)
         is_read[list(self.errors)] = False
@@ -153,9 +151,7 @@ def add_to_fingerprint(digest: hashlib._Hash, part: object) -> None:
     digest.update(repr(part).encode() + b"\n")
 
 
-def checked_labels(
-    labels: Sequence[object], required: bool
-) -> tuple[NDArray[np.uint8], dict[int, str]]:
+def checked_labels(labels: Sequence[object], required: bool) -> tuple[Grey, dict[int, str]]:
     """Labels (n,) as uint8, and what is said of those that are no digit, where they are required.
 
     A digit may be a number of any type, or text. Elsewhere such a label means that there is none,
@@ -176,16 +172,15 @@ def _no_digit(label: object) -> str:
     return f"its label is {repr(label)[:_LABEL_CHARACTERS]}, not a digit 0 to 9"
 
 
-def without_ink(X: NDArray[np.uint8]) -> dict[int, str]:
+def without_ink(X: Grey) -> dict[int, str]:
     """What is said of blank images among X (n, 784), from which no digit can be learnt."""
     return {int(k): "blank: there is no digit on it" for k in np.flatnonzero(~X.any(axis=1))}
 
 
-def in_mnist_form(X: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Images (n, 784) whose paper is not exactly 0 brought to MNIST form, as pictures are."""
+def in_mnist_form(X: Grey) -> Grey:
+    """Images (n, 784) with those brought to MNIST form that do not have it, as pictures are."""
     images = X.reshape(-1, *IMAGE_SHAPE)
-    n_inked = np.count_nonzero(images[:, _EDGE], axis=1)
-    others = np.flatnonzero(2 * n_inked > _EDGE.sum())
+    others = np.flatnonzero(~are_mnist_form(images) & X.any(axis=1))
     if len(others):
         X = X.copy()
     for k in others:
@@ -193,7 +188,7 @@ def in_mnist_form(X: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return X
 
 
-def _picture(image: NDArray[np.uint8]) -> bytes:
+def _picture(image: Grey) -> bytes:
     stream = io.BytesIO()
     Image.fromarray(image).save(stream, "PNG", compress_level=0)
     return stream.getvalue()
