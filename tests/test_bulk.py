@@ -36,6 +36,7 @@ from ovr_digits.core.vote import VERDICTS, count_votes
 from ovr_digits.data.idx import write_idx
 from ovr_digits.data.splits import load_split
 from ovr_digits.models.modelfile import load_models
+from ovr_digits.picture.digit import read_sample
 from ovr_digits.scale.answers_file import Shards
 from ovr_digits.scale.bulk import ModelsFile, answer_piece
 from ovr_digits.scale.sources.opening import open_source
@@ -179,7 +180,8 @@ def test_all_formats_give_the_votes_of_the_detectors(batch, tmp_path, tiny_model
     ]
     pq.write_table(pa.Table.from_pylist(rows), tmp_path / "hub" / "train-0.parquet")
 
-    votes = count_votes(load_models(tiny_models).decision_function(X))
+    forms = [read_sample(small_png(image)).ravel() for image in X]
+    votes = count_votes(load_models(tiny_models).decision_function(np.array(forms)))
     assert {vote.verdict for vote in votes} == set(VERDICTS)
     for source in ("idx", "png", "hub"):
         found = answers(batch(source), tmp_path)

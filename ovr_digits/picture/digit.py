@@ -9,13 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from ovr_digits.core.arrays import Grey
+from ovr_digits.core.arrays import Float32, Grey
 from ovr_digits.errors import BlankPictureError
 from ovr_digits.files import read_bytes
 from ovr_digits.picture.decoding import MAX_BYTES, MAX_PIXELS, as_array, opened, turned, upright
 from ovr_digits.picture.ink import Ground, find_ink, find_ink_and_marks
 from ovr_digits.picture.mnist_form import IMAGE_SHAPE, are_mnist_form, to_mnist_form, with_usual_pen
-from ovr_digits.picture.photo import Float32, Photo, View
+from ovr_digits.picture.photo import Photo, View
 from ovr_digits.picture.regions import Regions, bounding_box, find_regions
 
 
