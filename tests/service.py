@@ -9,7 +9,6 @@ import json
 import multiprocessing
 import os
 import re
-import signal
 import socket
 import subprocess
 import sys
@@ -189,9 +188,9 @@ class Server(_Listening):
         self.process = process
         self._log = log
         assert process.stdout is not None
-        self.line = process.stdout.readline()
-        match = re.search(r"http://(\S+):(\d+)/", self.line)
-        assert match, f"no address: {self.line!r}, {log.read_text()}"
+        line = process.stdout.readline()
+        match = re.search(r"http://(\S+):(\d+)/", line)
+        assert match, f"no address: {line!r}, {log.read_text()}"
         self.host, self.port = match[1].strip("[]"), int(match[2])
 
     @property
@@ -209,10 +208,6 @@ class Server(_Listening):
     def workers(self) -> list[int]:
         """Its worker processes."""
         return [pid for pid in self.children() if b"spawn_main" in command_of(pid)]
-
-    def stop(self) -> int:
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(60)
 
 
 def reply_of(response: HTTPResponse) -> Reply:

@@ -64,11 +64,11 @@ def slow_picture() -> bytes:
     return content.getvalue()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def start(
     tiny_models: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Callable[..., Server]]:
-    """Starts a server process with some options; it is stopped at the end."""
+    """Starts a server process with some options; they are killed at the end."""
     with contextlib.ExitStack() as stack:
 
         def start(*options: str, command: str = "serve", **environment: str) -> Server:
