@@ -35,7 +35,7 @@ from ovr_digits.core.occlusion import ink_contributions
 from ovr_digits.core.views import VIEWS, bilinear_sample, fill_box
 from ovr_digits.core.vote import count_votes, probabilities
 from ovr_digits.data.splits import load_split
-from ovr_digits.learn import fitting
+from ovr_digits.learn import calibration
 from ovr_digits.learn.coordinates import PRODUCT_SCALE, CoordinateSpace
 from ovr_digits.learn.features import PatchKernelFeatures
 from ovr_digits.learn.fitting import Samples, fit_detectors
@@ -682,21 +682,21 @@ def logistic_sample(slope: float, offset: float, n: int = 20_000) -> tuple[np.nd
 
 @pytest.mark.parametrize(("slope", "offset"), [(2.5, -1.0), (0.4, 0.5), (1.0, 0.0)])
 def test_calibration_finds_slope_and_offset(slope, offset):
-    slopes, offsets = fitting.calibrate(*logistic_sample(slope, offset))
+    slopes, offsets = calibration.calibrate(*logistic_sample(slope, offset))
     assert slopes[0] == pytest.approx(slope, rel=0.08)
     assert offsets[0] == pytest.approx(offset, abs=0.08)
 
 
 def test_calibration_undoes_a_change_of_units():
     scores, target = logistic_sample(2.0, -1.0)
-    slopes, offsets = fitting.calibrate(np.hstack([scores, scores * 1000]), target.repeat(2, 1))
+    slopes, offsets = calibration.calibrate(np.hstack([scores, scores * 1000]), target.repeat(2, 1))
     assert slopes[1] * 1000 == pytest.approx(slopes[0], rel=1e-2)
     assert offsets[1] == pytest.approx(offsets[0], abs=1e-2)
 
 
 def test_calibration_of_classes_that_part_perfectly_is_finite():
     scores = np.linspace(-1, 1, 100)[:, None]
-    slopes, offsets = fitting.calibrate(scores, scores > 0)
+    slopes, offsets = calibration.calibrate(scores, scores > 0)
     assert np.isfinite(slopes).all()
     assert slopes[0] > 0
     assert abs(offsets[0]) < 1
@@ -704,13 +704,13 @@ def test_calibration_of_classes_that_part_perfectly_is_finite():
 
 @pytest.mark.parametrize("target", [np.ones((50, 1), bool), np.zeros((50, 1), bool)])
 def test_calibration_on_one_class_leaves_the_scores_alone(target):
-    slopes, offsets = fitting.calibrate(rng().normal(size=(50, 1)), target)
+    slopes, offsets = calibration.calibrate(rng().normal(size=(50, 1)), target)
     assert (slopes[0], offsets[0]) == (1, 0)
 
 
 def test_calibration_never_turns_a_detector_round():
     scores, target = logistic_sample(2.0, 0.0, 500)
-    slopes, offsets = fitting.calibrate(-scores, target)
+    slopes, offsets = calibration.calibrate(-scores, target)
     assert (slopes[0], offsets[0]) == (1, 0)
 
 

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
 from ovr_digits.core.arrays import Array, Bools, Float32, Float64, Floats
+from ovr_digits.learn.calibration import calibrate
 from ovr_digits.learn.coordinates import CoordinateSpace, Inputs, TrainingImages
 from ovr_digits.learn.curves import EpochResult, measure
 from ovr_digits.learn.features import PatchKernelFeatures
@@ -25,9 +25,6 @@ WINDOW_BYTES = 2_000_000_000
 
 #: Samples that were learnt from on which curves are measured, spread evenly over them all.
 CURVE_SAMPLES = 10_000
-
-#: Imagined counter-examples of either class, see ``calibrate``.
-_PSEUDO_COUNT = 0.1
 
 
 @dataclass(frozen=True)
@@ -285,37 +282,3 @@ def _learn(
                 pass_over(learners, window[number], run)
                 run.progress.advance(1)
             watch.end_epoch(last)
-
-
-def calibrate(
-    scores: Float64, targets: Bools, sample_weight: Float64 | None = None
-) -> tuple[Float64, Float64]:
-    """Slope and offset that make each column of scores log-odds (Platt 1999).
-
-    Like Platt's, the targets are drawn in from 0 and 1, so that scores which
-    part the classes perfectly still give a finite slope; but by a tenth of a
-    count in place of one, which would pull the middling votes of detectors
-    that are nearly always right too far down.
-    """
-    weights = np.ones(len(scores)) if sample_weight is None else sample_weight
-    slopes, offsets = np.ones(scores.shape[1]), np.zeros(scores.shape[1])
-    for k, (column, target) in enumerate(zip(scores.T, targets.T, strict=True)):
-        n_true, n_false = weights[target].sum(), weights[~target].sum()
-        if not n_true or not n_false:
-            continue
-        belief = np.where(
-            target,
-            (n_true + _PSEUDO_COUNT) / (n_true + 2 * _PSEUDO_COUNT),
-            _PSEUDO_COUNT / (n_false + 2 * _PSEUDO_COUNT),
-        )
-        spread = float(column.std()) or 1.0
-        model = LogisticRegression(C=1e6, max_iter=1000)
-        model.fit(
-            np.tile(column / spread, 2)[:, None],
-            np.repeat([True, False], len(column)),
-            sample_weight=np.concatenate([belief * weights, (1 - belief) * weights]),
-        )
-        slope = float(model.coef_[0, 0]) / spread
-        if slope > 0:
-            slopes[k], offsets[k] = slope, float(model.intercept_[0])
-    return slopes, offsets

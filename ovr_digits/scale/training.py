@@ -18,10 +18,11 @@ from ovr_digits.core.features import as_images
 from ovr_digits.data.splits import load_split
 from ovr_digits.errors import DigitsError
 from ovr_digits.files import check_writable
+from ovr_digits.learn.calibration import calibrate
 from ovr_digits.learn.coordinates import WHITENING_SAMPLES
 from ovr_digits.learn.detectors import detectors_of
 from ovr_digits.learn.features import PatchKernelFeatures
-from ovr_digits.learn.fitting import calibrate, learn_images
+from ovr_digits.learn.fitting import learn_images
 from ovr_digits.learn.negatives import draw_negatives
 from ovr_digits.learn.options import LearningOptions
 from ovr_digits.learn.presets import PARTS, STREAM_EPOCHS
