@@ -64,7 +64,7 @@ def slow_picture() -> bytes:
     return content.getvalue()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def start(
     tiny_models: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Callable[..., Server]]:
