@@ -82,6 +82,13 @@ def assert_complete(folder: Path) -> None:
         np.testing.assert_array_equal(read_idx(folder / f"{name}.gz"), array)
 
 
+def test_what_a_killed_download_left_beside_a_whole_file_is_removed(cache, mirror):
+    download_mnist(cache, FILES, [mirror.good()])
+    (cache / f".{FIRST}.gz.1234abcd.lock.part").touch()
+    assert download_mnist(cache, FILES, []) == []
+    assert sorted(path.name for path in cache.iterdir()) == sorted(f"{name}.gz" for name in FILES)
+
+
 def test_what_was_lacking_is_told(cache, mirror):
     assert download_mnist(cache, FILES, [mirror.good()]) == list(FILES)
     (cache / f"{FIRST}.gz").unlink()

@@ -26,7 +26,7 @@ from ovr_digits.core.arrays import Float64
 from ovr_digits.data.idx import GZIP_MAGIC, MAX_BYTES, decompress, idx_bytes
 from ovr_digits.data.mnist import MNIST_FILES, MNIST_PARTS, is_sound
 from ovr_digits.errors import DigitsError
-from ovr_digits.files import write_bytes
+from ovr_digits.files import remove_abandoned, write_bytes
 from ovr_digits.progress import Progress
 
 #: Where MNIST is downloaded from, in this order, before OpenML is asked.
@@ -94,6 +94,8 @@ def download_mnist(
         Where a file could not be had from any source, or the folder not be written.
     """
     folder = Path(folder)
+    for name in files:  # also of those that are whole, and so not replaced
+        remove_abandoned(folder, f"{name}.gz")
     missing = {name: digest for name, digest in files.items() if not is_sound(folder, name, digest)}
     lacked = list(missing)
     if mirrors is None:

@@ -25,7 +25,7 @@ from hostile.crash_jobs import JOBS, Job
 #: Steps in the file system, as Python's audit hooks name them.
 _STEPS = ("open", "os.rename", "os.remove", "os.mkdir")
 #: Trials of a fault that is none of a step's.
-_TRIALS = 20
+_TRIALS = 10
 
 
 def _at_steps(met: Callable[[int], object]) -> None:

@@ -8,7 +8,7 @@ import os
 import random
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +21,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 from hostile import picture_bombs
 from hostile.picture_bombs import BOMBS
 from hostile.pictures import damaged, encoded, sound_files
-from hostile.trial import Outcome, trying
+from hostile.trial import Outcome
 from ovr_digits import load_models
 from ovr_digits.errors import BlankPictureError, DigitsError
 from ovr_digits.picture.digit import find_digit
@@ -30,12 +30,6 @@ from ovr_digits.picture.number import read_number
 #: Formats of which every sound file is read.
 READ = ["PNG", "JPEG", "GIF", "BMP", "TIFF", "WebP", "PPM", "ICO", "TGA", "SGI", "PCX", "JPEG2000"]
 SHIPPED = Path(__file__).parents[2] / "models.pkl"
-
-
-@pytest.fixture(scope="module")
-def attempt() -> Iterator[Callable[..., Outcome]]:
-    with trying() as attempt:
-        yield attempt
 
 
 def read_digit(content: bytes) -> None:

@@ -12,11 +12,11 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from pebble import ProcessExpired, ProcessPool
 
-from hostile.reading import peak_bytes
 from ovr_digits.errors import DigitsError
 
 #: What a call may take: seconds of the processor (2 are promised; a machine that runs tests may be
@@ -48,6 +48,17 @@ class Outcome:
     peak_bytes: int = 0
 
 
+def _peak_bytes(anew: bool = False) -> int:
+    """The most bytes this process has held, perhaps since it was asked for ``anew``."""
+    try:
+        if anew:
+            Path("/proc/self/clear_refs").write_text("5")
+        text = Path("/proc/self/status").read_text()
+        return 1024 * int(text.partition("VmHWM:")[2].split()[0])
+    except (OSError, IndexError):  # not Linux
+        return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
 def _prepare() -> None:
     """What C libraries print is seen by the length of a file."""
     global _printed
@@ -62,7 +73,7 @@ def _prepare() -> None:
 def _tried(function: Callable[..., object], arguments: tuple[Any, ...]) -> Outcome:
     before = os.fstat(_printed).st_size
     gc.collect()
-    peak_bytes(anew=True)
+    _peak_bytes(anew=True)
     text, error, began = "", "", time.process_time()
     try:
         function(*arguments)
@@ -70,7 +81,7 @@ def _tried(function: Callable[..., object], arguments: tuple[Any, ...]) -> Outco
         text = str(refusal)
     except BaseException as other:
         error = f"{type(other).__name__}: {other}"
-    seconds, peak = time.process_time() - began, peak_bytes()
+    seconds, peak = time.process_time() - began, _peak_bytes()
     faults = {
         error: bool(error),
         f"{seconds:.1f} s of the processor": seconds > MAX_SECONDS,
