@@ -12,7 +12,7 @@ test: $(VENV)/installed-test
 	$(BIN)/python -m pytest -n auto --dist loadgroup
 
 # What takes minutes: fuzzing, crashes, hostile load, wheels, the tour. Those that could go on for
-# ever take OVR_DIGITS_LONG_SECONDS each, 180 unless told otherwise.
+# ever take OVR_DIGITS_LONG_SECONDS each, 60 unless told otherwise.
 test-long: $(VENV)/installed-long
 	$(BIN)/python -m pytest -m long -rP -n auto --dist loadgroup
 
