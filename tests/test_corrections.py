@@ -204,7 +204,7 @@ def test_a_line_that_was_not_finished_does_not_spoil_the_next(tmp_path, digit_im
         ('{"file": "link.png", "label": 1}', "'link.png': a link to a file outside the folder"),
         ('{"file": "text.png", "label": 1}', "'text.png': not a picture"),
         ('{"file": "blank.png", "label": 1}', "'blank.png': the picture is blank"),
-        ('{"file": "\\u0000", "label": 1}', r"'\x00': no such file in the folder"),
+        ('{"file": "\\u0000", "label": 1}', r"'\x00': cannot be looked for"),
         ('{"file": "\\u001b[31m.png", "label": 1}', r"'\x1b[31m.png': no such file"),
         ('{"file": 3, "label": 1}', "its file is no plain file name"),
         ('{"file": "one.png", "label": 10}', "its label is no digit 0 to 9"),

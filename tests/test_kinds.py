@@ -372,7 +372,7 @@ def test_no_closer_view_where_there_is_no_more_to_see():
 STATUS = Path("/proc/self/status")
 PEAK = """
 import sys
-from ovr_digits.picture.photo import read_digit
+from ovr_digits.picture.digit import read_digit
 read_digit(sys.argv[1])
 print(open("/proc/self/status").read().partition("VmHWM:")[2].split()[0])
 """

@@ -108,7 +108,7 @@ def test_digits_in_a_file_are_learnt_without_their_data_set(run, tmp_path):  # n
     labels = split.y.copy()
     labels[[3, 700]] = 77
     write_idx(tmp_path / "train-labels-idx1-ubyte", labels)
-    command = ("train", "--preset", "fast", "--jobs", "1", "--json")
+    command = ("train-stream", "--preset", "fast", "--jobs", "1", "--json")
     result = run(*command, "--source", "train-images-idx3-ubyte")
     (said,) = objects(result)
     assert said["samples"] == len(split) - 2

@@ -18,4 +18,3 @@ Bools = NDArray[np.bool_]
 Integers = NDArray[np.int64]
 #: Rows of another array.
 Indices = NDArray[np.intp]
-Random = np.random.Generator

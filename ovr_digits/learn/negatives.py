@@ -9,9 +9,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from ovr_digits.core.arrays import Array, Float64, Grey, Random
+from ovr_digits.core.arrays import Array, Float64, Grey
 from ovr_digits.matplot import import_matplotlib
 from ovr_digits.picture.mnist_form import IMAGE_SHAPE, to_mnist_form
+
+Random = np.random.Generator
 
 #: Times that one is drawn, where it leaves no ink, before a scribble takes its place.
 _TRIES = 50
