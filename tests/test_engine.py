@@ -456,7 +456,7 @@ def test_a_killed_scheduler_is_one_line_and_a_new_one_goes_on() -> None:
         assert ended == (
             1,
             f"error: the Dask scheduler at {cluster.address} is gone; "
-            "start it again, and go on (train: with --resume)\n",
+            "start it again, and go on (train-stream: with --resume)\n",
         )
         cluster.start_scheduler()
         cluster.add_worker()

@@ -162,22 +162,23 @@ class Cluster(PoolEngine):
             except TimeoutError:
                 raise DigitsError(
                     f"the Dask cluster at {self._address} has not answered for {PATIENCE:.0f} "
-                    "seconds; look at its scheduler and workers, and go on (train: with --resume)"
+                    "seconds; look at its scheduler and workers, and go on "
+                    "(train-stream: with --resume)"
                 ) from None
-            except OSError:
+            except (OSError, AttributeError):  # between two connections it has no scheduler
                 time.sleep(_INTERVAL)
         raise self._gone()
 
     def _gone(self) -> DigitsError:
         return DigitsError(
             f"the Dask scheduler at {self._address} is gone; start it again, and go on "
-            "(train: with --resume)"
+            "(train-stream: with --resume)"
         )
 
     def _no_worker(self) -> DigitsError:
         return DigitsError(
             f"the Dask scheduler at {self._address} has no worker; start some with "
-            f"'dask worker {self._address} --nthreads 1', and go on (train: with --resume)"
+            f"'dask worker {self._address} --nthreads 1', and go on (train-stream: with --resume)"
         )
 
 
