@@ -186,34 +186,34 @@ def test_the_bars_move_while_a_digit_is_drawn(paper):
     assert all(re.search(r"\d\s*%", text) for text in shown)
 
 
+#: Counts in the page itself what is asked at once: events that come over to the test are late.
+COUNT_QUESTIONS = """() => {
+  const fetched = window.fetch;
+  let underWay = 0;
+  window.most = 0;
+  window.fetch = async (...question) => {
+    window.most = Math.max(window.most, ++underWay);
+    try {
+      return await fetched(...question);
+    } finally {
+      underWay--;
+    }
+  };
+}"""
+
+
 def test_an_old_answer_never_comes_after_a_newer_one(paper):
     page = paper.page
-    under_way: set[Any] = set()
+    page.evaluate(COUNT_QUESTIONS)
     held: list[Any] = []
-    most = 0
-    holds = True
-
-    def start(route: Any) -> None:
-        nonlocal most
-        under_way.add(route.request)
-        most = max(most, len(under_way))
-        if holds:
-            held.append(route)
-        else:
-            route.continue_()
-
-    page.route("**/api/predict*", start)
-    page.on("requestfinished", lambda request: under_way.discard(request))
-    page.on("requestfailed", lambda request: under_way.discard(request))
+    page.route("**/api/predict*", lambda route: route.continue_() if held else held.append(route))
     stem, bar = one_that_becomes_seven(paper)
     paper.draw([stem, bar])
-    holds = False
-    assert len(held) == 1
     held[0].continue_()
     expect_sure(paper, 7)
     paper.button("Undo").click()
     expect_sure(paper, 1)
-    assert most == 1
+    assert page.evaluate("window.most") == 1
 
 
 # --- the tools -----------------------------------------------------------------------------
