@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from click.core import ParameterSource
@@ -13,14 +17,32 @@ from ovr_digits.cli.ending import fail, printable, tidy_errors
 from ovr_digits.cli.options import (
     CONTEXT_SETTINGS,
     check_index,
-    data_dir_option,
-    dataset_option,
     figure_option,
     json_option,
     print_json,
     put_out,
     seed_option,
     show_option,
+)
+
+if TYPE_CHECKING:
+    from ovr_digits.core.arrays import Array, Grey
+    from ovr_digits.progress import Progress
+
+#: Sets of other people's hands; those of ``data.hands``, which would be long to import.
+_HANDS = ["pendigits", "optdigits", "semeion"]
+_dataset_option = click.option(
+    "--dataset",
+    type=click.Choice(["mnist", "digits", *_HANDS]),
+    default="mnist",
+    show_default=True,
+    help="MNIST, the 1,797 digits that come with scikit-learn, or a set of other people's hands.",
+)
+_data_dir_option = click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path),
+    help="Folder of the files. [default: $OVR_DIGITS_DATA, of other people's hands "
+    "$OVR_DIGITS_HANDS; else a per-user cache, into which they are downloaded]",
 )
 
 split_option = click.option(
@@ -35,8 +57,8 @@ save_option = figure_option("--save", "Save what is shown as a picture")
 
 
 @click.group(context_settings=CONTEXT_SETTINGS, invoke_without_command=True)
-@dataset_option
-@data_dir_option
+@_dataset_option
+@_data_dir_option
 @json_option
 @click.pass_context
 @tidy_errors
@@ -62,22 +84,28 @@ def data(context: click.Context, dataset: str, data_dir: Path | None, as_json: b
 
     from ovr_digits.data.inventory import take_inventory
 
-    inventory = take_inventory(data_dir)
-    usable = inventory.is_usable(dataset)  # type: ignore[arg-type]
+    inventory = take_inventory(dataset, data_dir)
     if as_json:
-        print_json(inventory.as_json(dataset))  # type: ignore[arg-type]
+        print_json(inventory.as_json())
     else:
         terminal.echo("\n".join(terminal.inventory_lines(inventory)))
-        conclusion = terminal.inventory_text(inventory, dataset)  # type: ignore[arg-type]
-        if usable:
+        conclusion = terminal.inventory_text(inventory)
+        if inventory.is_usable:
             terminal.echo(f"\n{conclusion}")
         else:
             fail(conclusion)
-    if not usable:
+    if not inventory.is_usable:
         sys.exit(1)
 
 
 @data.command(context_settings=CONTEXT_SETTINGS)
+@click.option(
+    "--dataset",
+    type=click.Choice(["mnist", *_HANDS]),
+    default="mnist",
+    show_default=True,
+    help="MNIST, or a set of other people's hands.",
+)
 @click.option(
     "--data-dir",
     type=click.Path(path_type=Path),
@@ -85,8 +113,8 @@ def data(context: click.Context, dataset: str, data_dir: Path | None, as_json: b
 )
 @json_option
 @tidy_errors
-def download(data_dir: Path | None, as_json: bool) -> None:
-    """Download what is missing of MNIST's four files.
+def download(dataset: str, data_dir: Path | None, as_json: bool) -> None:
+    """Download what is missing of the files of a data set.
 
     Files that are there already and right are left alone; damaged ones are
     replaced. Every file is checked before it is put in place.
@@ -95,24 +123,64 @@ def download(data_dir: Path | None, as_json: bool) -> None:
     Examples:
       ovr-digits data download
       ovr-digits data download --data-dir mnist
+      ovr-digits data download --dataset pendigits
     """
+    from ovr_digits.data import hands, splits
     from ovr_digits.data.download import download_mnist
-    from ovr_digits.data.splits import cache_folder, place_in_use
+    from ovr_digits.data.mnist import MNIST_FILES
     from ovr_digits.progress import TerminalProgress
 
-    folder = cache_folder() if data_dir is None else data_dir
     with TerminalProgress() as progress:
-        fetched = download_mnist(folder, progress=progress)
+        if dataset == "mnist":
+            title, variable, n_files = "MNIST", "OVR_DIGITS_DATA", len(MNIST_FILES)
+            folder = splits.cache_folder() if data_dir is None else data_dir
+            fetched = download_mnist(folder, progress=progress)
+            used = splits.place_in_use()
+        else:
+            title, variable = dataset, "OVR_DIGITS_HANDS"
+            n_files = len(hands.SETS[dataset].files)
+            folder = splits.cache_folder("hands") if data_dir is None else data_dir
+            fetched = hands.download_hands(dataset, folder, progress)
+            used = hands.place_in_use(dataset)
     if as_json:
         print_json({"folder": str(folder), "downloaded": fetched})
         return
+    where = printable(str(folder))
     if fetched:
-        terminal.echo(f"MNIST: {len(fetched)} of 4 files downloaded into {printable(str(folder))}")
+        terminal.echo(f"{title}: {len(fetched)} of {n_files} files downloaded into {where}")
     else:
-        terminal.echo(f"MNIST is there already, whole and right: {printable(str(folder))}")
-    place, used = place_in_use()
-    if used.resolve() != folder.resolve():
-        terminal.echo(terminal.elsewhere_text(place, used, folder))
+        terminal.echo(f"{title} is there already, whole and right: {where}")
+    if used[1].resolve() != folder.resolve():
+        terminal.echo(terminal.elsewhere_text(title, variable, used, folder))
+
+
+@dataclass
+class _Labelled:
+    """What is looked at: a part of a data set, its labels, and what gives its images."""
+
+    dataset: str
+    part: str
+    name: str
+    source: str
+    y: Grey
+    images: Callable[[Array], Grey]
+
+
+def _load(dataset: str, part: str, data_dir: Path | None, progress: Progress) -> _Labelled:
+    if dataset not in _HANDS:
+        from ovr_digits.data.splits import load_split
+
+        split = load_split(dataset, part, data_dir, progress)  # type: ignore[arg-type]
+        name = terminal.split_name(split)
+        return _Labelled(dataset, part, name, split.source, split.y, split.X.__getitem__)
+    from ovr_digits.data.hands import load_hands
+
+    source = click.get_current_context().get_parameter_source("part")
+    if source != ParameterSource.DEFAULT:
+        raise click.UsageError(f"{dataset} has no parts: --split does not go with it.")
+    hands = load_hands(dataset, data_dir, progress)
+    images = partial(hands.images, 0, 0, progress=progress)
+    return _Labelled(dataset, "all", dataset, hands.source, hands.y, images)
 
 
 @data.command(context_settings=CONTEXT_SETTINGS)
@@ -125,8 +193,8 @@ def download(data_dir: Path | None, as_json: bool) -> None:
 @split_option
 @save_option
 @show_option
-@dataset_option
-@data_dir_option
+@_dataset_option
+@_data_dir_option
 @json_option
 @click.pass_context
 @tidy_errors
@@ -156,20 +224,20 @@ def show(  # noqa: PLR0913
             if context.get_parameter_source(name) != ParameterSource.DEFAULT:
                 raise click.UsageError(f"--index is one sample: --{name} does not go with it.")
 
-    from ovr_digits.data.splits import load_split
+    import numpy as np
+
     from ovr_digits.data.summary import choose_samples
     from ovr_digits.progress import TerminalProgress
 
     with TerminalProgress() as progress:
-        split = load_split(dataset, part, data_dir, progress)  # type: ignore[arg-type]
-    name = terminal.split_name(split)
-    if index is not None:
-        check_index(index, len(split), name)
-        indices = [index]
-    else:
-        indices = choose_samples(split.y, count, digit, seed)
-    images = [split.X[i].reshape(28, 28) for i in indices]
-    labels = [int(split.y[i]) for i in indices]
+        found = _load(dataset, part, data_dir, progress)
+        if index is not None:
+            check_index(index, len(found.y), found.name)
+            indices = [index]
+        else:
+            indices = choose_samples(found.y, count, digit, seed)
+        images = list(found.images(np.array(indices)).reshape(-1, 28, 28))
+    labels = found.y[indices].tolist()
     if as_json:
         for i, label, image in zip(indices, labels, images, strict=True):
             print_json({"index": i, "label": label, "pixels": image.tolist()})
@@ -178,20 +246,21 @@ def show(  # noqa: PLR0913
         finding = f"sample {index} is a {labels[0]} with ink on {inked} of 784 pixels"
         lines = terminal.pixel_lines(images[0])
     else:
-        whole = f"{len(split):,} digits"
+        whole = f"{len(found.y):,} digits"
         if digit is not None:
-            whole = f"{int((split.y == digit).sum()):,} samples of {digit}"
+            whole = f"{int((found.y == digit).sum()):,} samples of {digit}"
         finding = f"{len(indices)} of the {whole}, chosen at random"
         captions = [f"{label}  #{i}" for i, label in zip(indices, labels, strict=True)]
         lines = terminal.sheet_lines(images, captions)
     if not as_json:
-        terminal.echo("\n".join([*terminal.heading_lines(finding, split), *lines]))
+        heading = terminal.heading_lines(finding, found.name, found.source)
+        terminal.echo("\n".join([*heading, *lines]))
     if save is None and not show:
         return
 
     from ovr_digits.report.plots import plot_pixels, plot_sheet
 
-    title = f"{name}: {finding}"
+    title = f"{found.name}: {finding}"
     if index is not None:
         put_out(plot_pixels(images[0], title), save, show)
     else:
@@ -202,8 +271,8 @@ def show(  # noqa: PLR0913
 @split_option
 @save_option
 @show_option
-@dataset_option
-@data_dir_option
+@_dataset_option
+@_data_dir_option
 @json_option
 @tidy_errors
 def summary(
@@ -222,20 +291,21 @@ def summary(
       ovr-digits data summary --split test --save means.png
       ovr-digits data summary --dataset digits --json
     """
-    from ovr_digits.data.splits import load_split
+    import numpy as np
+
     from ovr_digits.data.summary import summarise
     from ovr_digits.progress import TerminalProgress
 
     with TerminalProgress() as progress:
-        split = load_split(dataset, part, data_dir, progress)  # type: ignore[arg-type]
-    found = summarise(split.X, split.y)
+        whole = _load(dataset, part, data_dir, progress)
+        found = summarise(whole.images(np.arange(len(whole.y))), whole.y)
     if as_json:
-        print_json({"dataset": split.dataset, "split": split.part, **found.as_json()})
+        print_json({"dataset": whole.dataset, "split": whole.part, **found.as_json()})
     else:
-        heading = terminal.heading_lines(found.finding, split)
+        heading = terminal.heading_lines(found.finding, whole.name, whole.source)
         terminal.echo("\n".join([*heading, *terminal.summary_lines(found)]))
     if save is not None or show:
         from ovr_digits.report.plots import plot_summary
 
-        title = f"{terminal.split_name(split)}: {found.finding}"
+        title = f"{whole.name}: {found.finding}"
         put_out(plot_summary(found, title), save, show)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ovr_digits.core.vote import Vote
     from ovr_digits.data.inventory import Inventory, Place
     from ovr_digits.data.mnist import FileCheck
-    from ovr_digits.data.splits import Dataset, Split
+    from ovr_digits.data.splits import Split
     from ovr_digits.data.summary import Summary
     from ovr_digits.learn.curves import EpochResult
 
@@ -174,6 +174,7 @@ def table_text(headings: Sequence[str], rows: Sequence[Sequence[str]], left: int
 _PLACE_NAMES = {
     "--data-dir": "--data-dir",
     "OVR_DIGITS_DATA": "$OVR_DIGITS_DATA",
+    "OVR_DIGITS_HANDS": "$OVR_DIGITS_HANDS",
     "cache": "cache",
     "bundled": "bundled digits",
 }
@@ -181,43 +182,57 @@ _PLACE_NAMES = {
 
 def inventory_lines(inventory: Inventory) -> list[str]:
     """Every place and its files, a line each."""
+    title = "MNIST" if inventory.dataset == "digits" else inventory.title
     lines = [
-        "MNIST is looked for in this order; the first folder that is named counts:",
+        *(credit_lines(inventory.credit) if inventory.credit else ()),
+        f"{title} is looked for in this order; the first folder that is named counts:",
         click.style(f"    {'file':<26}{'bytes':>11}  state", dim=True),
     ]
     for i, place in enumerate(inventory.places, 1):
-        lines += _place_lines(f"{i}", place)
-    return [*lines, *_place_lines("-", inventory.bundled)]
+        lines += _place_lines("-" if place.name == "bundled" else f"{i}", place)
+    return lines
 
 
-def inventory_text(inventory: Inventory, dataset: Dataset) -> str:
+def credit_lines(credit: Mapping[str, str]) -> list[str]:
+    """Who made a data set, and where it is told of."""
+    return [
+        click.style(credit["title"], bold=True),
+        f"by {credit['authors']} ({credit['licence']})",
+        f"{credit['page']}, doi:{credit['doi']}",
+        "",
+    ]
+
+
+def inventory_text(inventory: Inventory) -> str:
     """Whether a data set can be used, and what to do where it cannot."""
-    parts = inventory.parts(dataset)
-    usable = [part for part in parts if parts[part]]
-    name = DATASET_NAMES[dataset]
-    place = inventory.in_use if dataset == "mnist" else inventory.bundled
-    folder = _folder_text(place)
-    if len(usable) == len(parts):
+    usable = [part for part, is_usable in inventory.parts.items() if is_usable]
+    name = inventory.title
+    folder = _folder_text(inventory.in_use)
+    if inventory.is_usable:
         return f"{name}: usable, taken from {folder}"
     missing = f"only the {PART_NAMES[usable[0]]} is usable" if usable else "not usable"
-    if dataset == "digits":
+    if inventory.dataset == "digits":
         return f"{name}: {missing}; install scikit-learn anew"
-    if place.name == "cache":
-        advice = "it is downloaded when it is needed, or now by ovr-digits data download"
+    command = "ovr-digits data download"
+    if inventory.credit:
+        command += f" --dataset {inventory.dataset}"
+    if inventory.in_use.name == "cache":
+        advice = f"it is downloaded when it is needed, or now by {command}"
     else:
-        advice = (
-            f"mend it with ovr-digits data download --data-dir {folder}, or use --dataset digits"
-        )
+        advice = f"mend it with {command} --data-dir {folder}"
+        if not inventory.credit:
+            advice += ", or use --dataset digits"
     return f"{name}: {missing} in {folder}; {advice}"
 
 
-def elsewhere_text(place: str, used: Path, folder: Path) -> str:
-    """That MNIST lies in a folder, but that commands take it from another one."""
+def elsewhere_text(title: str, variable: str, used: tuple[str, Path], folder: Path) -> str:
+    """That a data set lies in a folder, but that commands take it from another one."""
+    place, elsewhere = used
     if place == "cache":
         there = printable(str(folder))
-        return f"commands use it with --data-dir {there}, or with OVR_DIGITS_DATA set to it"
-    there = printable(str(used))
-    return f"but {place} is set: without --data-dir, commands take MNIST from {there}"
+        return f"commands use it with --data-dir {there}, or with {variable} set to it"
+    there = printable(str(elsewhere))
+    return f"but {place} is set: without --data-dir, commands take {title} from {there}"
 
 
 def split_name(split: Split) -> str:
@@ -225,10 +240,9 @@ def split_name(split: Split) -> str:
     return f"{DATASET_NAMES[split.dataset]} {PART_NAMES[split.part]}"
 
 
-def heading_lines(text: str, split: Split) -> list[str]:
+def heading_lines(text: str, name: str, source: str) -> list[str]:
     """What is shown, and where it comes from."""
-    source = f"{split_name(split)}, from {split.source}"
-    return [click.style(text, bold=True), printable(source), ""]
+    return [click.style(text, bold=True), printable(f"{name}, from {source}"), ""]
 
 
 def _place_lines(number: str, place: Place) -> list[str]:

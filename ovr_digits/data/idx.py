@@ -9,12 +9,16 @@ import struct
 import zlib
 from io import BytesIO
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ovr_digits.core.arrays import Grey
 from ovr_digits.errors import DigitsError
 from ovr_digits.files import read_bytes, read_stream
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 #: The most bytes that a file may hold, before and after decompression.
 MAX_BYTES = 100_000_000
@@ -23,8 +27,9 @@ MAX_BYTES = 100_000_000
 HEADER_BYTES = 4 + 4 * 255
 #: How IDX data begin.
 IDX_MAGIC = b"\0\0"
-#: How gzip data begin.
+#: How gzip data begin, and those of Unix compress, which are in files named .Z.
 GZIP_MAGIC = b"\x1f\x8b"
+_COMPRESS_MAGIC = b"\x1f\x9d"
 _UNSIGNED_BYTE = 0x08  # the type code of uint8, the only one in MNIST
 _OTHER_TYPES = {0x09: "int8", 0x0B: "int16", 0x0C: "int32", 0x0D: "float32", 0x0E: "float64"}
 
@@ -51,7 +56,7 @@ def read_idx(path: str | os.PathLike[str], max_bytes: int = MAX_BYTES) -> Grey:
 
 
 def read_content(path: str | os.PathLike[str], max_bytes: int = MAX_BYTES) -> bytes:
-    """Read a file and decompress it where it is gzip; raises DigitsError as ``read_idx`` does."""
+    """Read a file and decompress it where it is; raises DigitsError as ``read_idx`` does."""
     try:
         data = read_bytes(path, max_bytes, wait=False)
     except DigitsError as error:
@@ -60,7 +65,7 @@ def read_content(path: str | os.PathLike[str], max_bytes: int = MAX_BYTES) -> by
 
 
 def decompress(data: bytes, name: str, max_bytes: int = MAX_BYTES) -> bytes:
-    """Undo gzip where the magic bytes tell of it; other bytes come back as they are.
+    """Undo gzip or compress (.Z) where the magic bytes tell of it; others come back as they are.
 
     Parameters
     ----------
@@ -73,8 +78,11 @@ def decompress(data: bytes, name: str, max_bytes: int = MAX_BYTES) -> bytes:
     Raises
     ------
     DigitsError
-        Where the gzip data are truncated or damaged, or hold more than ``max_bytes``.
+        Where the data are truncated or damaged, or hold more than ``max_bytes``; those of
+        compress do not tell where they are truncated.
     """
+    if data.startswith(_COMPRESS_MAGIC):
+        return _uncompress(data, name, max_bytes)
     if not data.startswith(GZIP_MAGIC):
         return data
     try:
@@ -84,6 +92,32 @@ def decompress(data: bytes, name: str, max_bytes: int = MAX_BYTES) -> bytes:
         raise DigitsError(f"{name}: the gzip data are truncated") from None
     except (gzip.BadGzipFile, zlib.error) as error:
         raise DigitsError(f"{name}: the gzip data are damaged ({error})") from None
+
+
+class _Bounded(BytesIO):
+    """Takes no more than a number of bytes, and one piece."""
+
+    def __init__(self, max_bytes: int) -> None:
+        super().__init__()
+        self.max_bytes = max_bytes
+
+    def write(self, piece: ReadableBuffer, /) -> int:
+        if self.tell() > self.max_bytes:
+            raise OverflowError
+        return super().write(piece)
+
+
+def _uncompress(data: bytes, name: str, max_bytes: int) -> bytes:
+    from ncompress import decompress
+
+    content = _Bounded(max_bytes)
+    try:
+        decompress(BytesIO(data), content)
+    except ValueError as error:
+        raise DigitsError(f"{name}: the compressed data are damaged ({error})") from None
+    except OverflowError:
+        pass
+    return _at_most(content.getvalue(), max_bytes, name)
 
 
 def _at_most(content: bytes, max_bytes: int, name: str) -> bytes:

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from ovr_digits.data import hands, splits
 from ovr_digits.data.mnist import (
     MNIST_FILES,
     MNIST_PARTS,
     FileCheck,
+    FileSet,
     check_content,
-    check_file,
     find_files,
+    mnist_file_set,
 )
-from ovr_digits.data.splits import Dataset, place_in_use, search_places
 from ovr_digits.errors import DigitsError
 
 #: In scikit-learn: one digit a line.
@@ -32,7 +33,7 @@ class Place:
     Attributes
     ----------
     name : str
-        As in ``data.search_places``, or "bundled".
+        As in ``splits.search_places``, or "bundled".
     folder : Path or None
         None where nobody named one.
     problem : str or None
@@ -58,72 +59,90 @@ class Place:
 
 @dataclass(frozen=True)
 class Inventory:
-    """What there is of both data sets.
+    """Every place where a data set is looked for.
 
     Attributes
     ----------
+    dataset : str
+    title : str
+        What people are told that it is.
     places : tuple of Place
-        Where MNIST is looked for, in this order.
+        In the order of search; with MNIST's also the digits inside scikit-learn, at the end.
     in_use : Place
-        The one of them that commands take MNIST from, sound or not.
-    bundled : Place
-        The digits inside scikit-learn.
+        The one that it is taken from, sound or not.
+    needed : mapping of str to sequence of str
+        The files of each of its parts.
+    credit : mapping of str to str
+        Title, authors, licence and so on, of sets that are used by licence.
     """
 
+    dataset: str
+    title: str
     places: tuple[Place, ...]
     in_use: Place
-    bundled: Place
+    needed: Mapping[str, Sequence[str]]
+    credit: Mapping[str, str] = field(default_factory=dict)
 
-    def parts(self, dataset: Dataset) -> dict[str, bool]:
-        """Whether the training part and the test part can be used as they are."""
-        if dataset == "digits":
-            names = [file.name for file in self.bundled.files]
-            return dict.fromkeys(MNIST_PARTS, _is_sound(self.bundled, names))
-        return {part: _is_sound(self.in_use, names) for part, names in MNIST_PARTS.items()}
+    @property
+    def parts(self) -> dict[str, bool]:
+        """Whether each part can be used as it is."""
+        sound = {file.name for file in self.in_use.files if file.is_sound}
+        return {part: sound.issuperset(names) for part, names in self.needed.items()}
 
-    def is_usable(self, dataset: Dataset) -> bool:
-        """Whether both parts can be used as they are."""
-        return all(self.parts(dataset).values())
+    @property
+    def is_usable(self) -> bool:
+        """Whether all parts can be used as they are."""
+        return all(self.parts.values())
 
-    def as_json(self, dataset: Dataset) -> dict[str, Any]:
+    def as_json(self) -> dict[str, Any]:
         """The keys that the command line prints."""
         return {
-            "dataset": dataset,
-            "usable": self.is_usable(dataset),
-            "parts": self.parts(dataset),
-            "in_use": self.in_use.name if dataset == "mnist" else self.bundled.name,
-            "places": [place.as_json() for place in (*self.places, self.bundled)],
+            "dataset": self.dataset,
+            **self.credit,
+            "usable": self.is_usable,
+            "parts": self.parts,
+            "in_use": self.in_use.name,
+            "places": [place.as_json() for place in self.places],
         }
 
 
-def _is_sound(place: Place, names: Sequence[str]) -> bool:
-    sound = {file.name for file in place.files if file.is_sound}
-    return bool(names) and sound.issuperset(names)
-
-
-def take_inventory(data_dir: str | os.PathLike[str] | None = None) -> Inventory:
+def take_inventory(dataset: str, data_dir: str | os.PathLike[str] | None = None) -> Inventory:
     """Look at every place, and read and check each file there; nothing found is an error.
 
     Parameters
     ----------
+    dataset : str
+        "mnist", "digits", or one of ``hands.ALL``.
     data_dir : path, optional
-        The folder that goes before the others, as in ``data.load_split``.
+        The folder that goes before the others, as in ``splits.load_split``.
     """
-    places = tuple(_look(name, folder) for name, folder in search_places(data_dir).items())
-    name, _ = place_in_use(data_dir)
-    in_use = next(place for place in places if place.name == name)
-    return Inventory(places, in_use, _look_at_bundled())
+    if dataset in hands.SETS:
+        hand_set = hands.SETS[dataset]
+        folders, (used, _) = hands.search_places(data_dir), hands.place_in_use(dataset, data_dir)
+        places = [_look(name, folder, hand_set.file_set) for name, folder in folders.items()]
+        needed: Mapping[str, Sequence[str]] = {"all": list(hand_set.files)}
+        title, credit = hand_set.title, hand_set.credit
+    else:
+        folders, (used, _) = splits.search_places(data_dir), splits.place_in_use(data_dir)
+        file_set = mnist_file_set(MNIST_FILES)
+        places = [_look(name, folder, file_set) for name, folder in folders.items()]
+        places.append(_look_at_bundled())
+        title, needed, credit = "MNIST", MNIST_PARTS, {}
+        if dataset == "digits":
+            title, used = "digits", "bundled"
+            needed = {part: ["digits.csv"] for part in MNIST_PARTS}
+    in_use = next(place for place in places if place.name == used)
+    return Inventory(dataset, title, tuple(places), in_use, needed, credit)
 
 
-def _look(name: str, folder: Path | None) -> Place:
+def _look(name: str, folder: Path | None, file_set: FileSet) -> Place:
     if folder is None:
         return Place(name)
     try:
         find_files(folder, ())  # none yet: is there a folder to look in?
     except DigitsError as error:
         return Place(name, folder, str(error).removeprefix(f"{folder}: "))
-    files = (check_file(folder, file, digest) for file, digest in MNIST_FILES.items())
-    return Place(name, folder, files=tuple(files))
+    return Place(name, folder, files=tuple(file_set.check(folder, f) for f in file_set.files))
 
 
 def _look_at_bundled() -> Place:

@@ -37,8 +37,8 @@ MNIST_PARTS: Mapping[str, tuple[str, str]] = {
 }
 
 
-def find_files(folder: Path, names: Sequence[str]) -> list[Path]:
-    """The path of every file, compressed or plain.
+def find_files(folder: Path, names: Sequence[str], endings: Sequence[str] = (".gz",)) -> list[Path]:
+    """The path of every file, compressed (with one of the endings) or plain.
 
     Raises
     ------
@@ -53,9 +53,12 @@ def find_files(folder: Path, names: Sequence[str]) -> list[Path]:
         raise DigitsError(f"{folder}: not a folder") from None
     except OSError as error:
         raise DigitsError(f"{folder}: cannot be read ({error.strerror})") from None
-    found = [next((n for n in (name + ".gz", name) if n in there), None) for name in names]
+    found = [next((name + e for e in (*endings, "") if name + e in there), None) for name in names]
     if lacking := [name for name, hit in zip(names, found, strict=True) if hit is None]:
-        raise DigitsError(f"{folder}: lacks {' and '.join(f'{name}(.gz)' for name in lacking)}")
+        packed = ", ".join(endings)
+        raise DigitsError(
+            f"{folder}: lacks {' and '.join(f'{name}({packed})' for name in lacking)}"
+        )
     return [folder / hit for hit in found if hit is not None]
 
 
@@ -72,7 +75,7 @@ class FileCheck:
     n_bytes : int or None
         Its size on disk.
     digest : str or None
-        SHA-256 in hex of the uncompressed bytes, where they can be read.
+        SHA-256 in hex of what is in it, where that can be read.
     is_sound : bool
         Whether they are what they should be.
     state : str
@@ -98,23 +101,71 @@ class FileCheck:
         }
 
 
-def check_file(folder: Path, name: str, digest: str) -> FileCheck:
-    """Compare a file of a folder, compressed or plain, with the SHA-256 of its true content."""
-    try:
-        (path,) = find_files(folder, [name])
-    except DigitsError:
-        return FileCheck(name)
+@dataclass(frozen=True)
+class FileSet:
+    """A data set that is kept in files.
 
-    def check(content: bytes, found: str) -> str:
-        if found != digest:
-            parse_idx(content, str(path))  # tells better what is wrong with a cut file
-            raise DigitsError("digest wrong")
-        return "digest right"
+    Attributes
+    ----------
+    title : str
+        What people are told that it is.
+    files : mapping of str to str
+        Names, without the endings of packed files, and the digests of what is in them.
+    digest_of : callable
+        Takes the uncompressed content of a file and what messages call it; gives its digest, or
+        raises DigitsError where the content is none of such a file.
+    advice : str
+        What to do where they cannot be downloaded.
+    endings : tuple of str
+        Of packed files.
+    """
 
-    return check_content(name, path, check)
+    title: str
+    files: Mapping[str, str]
+    digest_of: Callable[[bytes, str], str]
+    advice: str
+    endings: tuple[str, ...] = (".gz",)
+
+    def check(self, folder: Path, name: str) -> FileCheck:
+        """Compare a file of a folder, packed or plain, with what it should be."""
+        try:
+            (path,) = find_files(folder, [name], self.endings)
+        except DigitsError:
+            return FileCheck(name)
+
+        def compare(_content: bytes, found: str) -> str:
+            if found != self.files[name]:
+                raise DigitsError("digest wrong")
+            return "digest right"
+
+        return check_content(name, path, compare, self.digest_of)
 
 
-def check_content(name: str, path: Path, check: Callable[[bytes, str], str]) -> FileCheck:
+def sha256_of(content: bytes, _name: str) -> str:
+    """SHA-256 in hex."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def _idx_digest(content: bytes, name: str) -> str:
+    parse_idx(content, name)  # tells better what is wrong with a cut file
+    return sha256_of(content, name)
+
+
+def mnist_file_set(files: Mapping[str, str]) -> FileSet:
+    """``MNIST_FILES``, some of them, or others of their kind."""
+    advice = (
+        "name a folder that holds its files with --data-dir or OVR_DIGITS_DATA, "
+        "or use --dataset digits to work without MNIST"
+    )
+    return FileSet("MNIST", files, _idx_digest, advice)
+
+
+def check_content(
+    name: str,
+    path: Path,
+    check: Callable[[bytes, str], str],
+    digest_of: Callable[[bytes, str], str] = sha256_of,
+) -> FileCheck:
     """Read a file, and tell what is wrong with it in place of raising an error.
 
     Parameters
@@ -124,21 +175,18 @@ def check_content(name: str, path: Path, check: Callable[[bytes, str], str]) -> 
     check : callable
         Takes the uncompressed content and its digest. Gives the state where
         they are what they should be, else raises DigitsError.
+    digest_of : callable
+        See ``FileSet``.
     """
     n_bytes = digest = None
     is_sound = False
     try:
         n_bytes = path.stat().st_size
         content = read_content(path)
-        digest = hashlib.sha256(content).hexdigest()
+        digest = digest_of(content, str(path))
         state, is_sound = check(content, digest), True
     except OSError as error:
         state = f"cannot be read ({error.strerror})"
     except DigitsError as error:
         state = str(error).removeprefix(f"{path}: ")
     return FileCheck(name, path, n_bytes, digest, is_sound, state)
-
-
-def is_sound(folder: Path, name: str, digest: str) -> bool:
-    """Whether a folder holds a file with the uncompressed bytes that its digest tells."""
-    return check_file(folder, name, digest).is_sound

@@ -108,20 +108,24 @@ def load_split(
             prefix = "" if place == "--data-dir" else f"{place}: "
             raise DigitsError(f"{prefix}{error}; {_WITHOUT_MNIST}") from error
         files = {name: MNIST_FILES[name] for name in MNIST_PARTS[part]}
-        download_mnist(folder, files, progress=progress)
+        download_mnist(folder, files, progress)
         return _read_mnist(folder, part)
 
 
-def search_places(data_dir: str | os.PathLike[str] | None = None) -> dict[str, Path | None]:
-    """Where MNIST is looked for, in this order; None where nobody named a folder.
+def search_places(
+    data_dir: str | os.PathLike[str] | None = None,
+    variable: str = "OVR_DIGITS_DATA",
+    cached: str = "mnist",
+) -> dict[str, Path | None]:
+    """Where a kind of data is looked for, in this order; None where nobody named a folder.
 
-    Only the first folder counts: the others are searched by nobody.
+    Of MNIST only the first folder counts: the others are searched by nobody.
     """
-    named = os.environ.get("OVR_DIGITS_DATA")
+    named = os.environ.get(variable)
     return {
         "--data-dir": None if data_dir is None else Path(data_dir),
-        "OVR_DIGITS_DATA": Path(named) if named else None,
-        "cache": cache_folder(),
+        variable: Path(named) if named else None,
+        "cache": cache_folder(cached),
     }
 
 
@@ -131,13 +135,13 @@ def place_in_use(data_dir: str | os.PathLike[str] | None = None) -> tuple[str, P
     return next((name, folder) for name, folder in places if folder is not None)
 
 
-def cache_folder() -> Path:
-    """The folder into which MNIST is downloaded; it need not exist yet."""
+def cache_folder(name: str = "mnist") -> Path:
+    """The folder into which a kind of data is downloaded; it need not exist yet."""
     if named := os.environ.get("OVR_DIGITS_CACHE"):
-        return Path(named) / "mnist"
+        return Path(named) / name
     from platformdirs import user_cache_path
 
-    return user_cache_path("ovr-digits", appauthor=False) / "mnist"
+    return user_cache_path("ovr-digits", appauthor=False) / name
 
 
 # --- MNIST on disk ---------------------------------------------------------------------------
@@ -182,16 +186,17 @@ def _load_digits(part: Part) -> Split:
     bundled = load_digits()
     rows = slice(_N_DIGITS_TRAIN) if part == "train" else slice(_N_DIGITS_TRAIN, None)
     images = bundled.images[rows].astype(np.float32) / np.float32(16)
-    X = np.stack([_enlarge(image) for image in images]).reshape(len(images), 784)
+    X = np.stack([enlarge(image) for image in images]).reshape(len(images), 784)
     y = bundled.target[rows].astype(np.uint8)
     return _make_split(X, y, "digits", part, "scikit-learn's bundled digits")
 
 
-def _enlarge(small: Float32) -> Grey:
-    """Bring ink of 8×8 coarse pixels, 0..1, to (28, 28) in MNIST form."""
+def enlarge(small: Float32) -> Grey:
+    """Bring the ink of a few coarse pixels (h, w), 0..1, to (28, 28) in MNIST form."""
     from PIL import Image
 
     from ovr_digits.picture.mnist_form import to_mnist_form
 
-    large = np.asarray(Image.fromarray(small).resize((40, 40), Image.Resampling.BICUBIC))
-    return to_mnist_form(np.clip(large, 0, 1))  # bicubic weights overshoot
+    height, width = small.shape
+    fine = Image.fromarray(small).resize((5 * width, 5 * height), Image.Resampling.BICUBIC)
+    return to_mnist_form(np.clip(np.asarray(fine), 0, 1))  # bicubic weights overshoot
