@@ -35,6 +35,7 @@ def mnist_dir() -> Path:
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Isolate from the user's data and proxies; gives the folder that is the MNIST cache now."""
     monkeypatch.delenv("OVR_DIGITS_DATA", raising=False)
+    monkeypatch.delenv("OVR_DIGITS_HANDS", raising=False)
     monkeypatch.delenv("OVR_DIGITS_MIRRORS", raising=False)
     monkeypatch.setenv("OVR_DIGITS_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("no_proxy", "*")

@@ -198,7 +198,7 @@ def credit_lines(credit: Mapping[str, str]) -> list[str]:
     return [
         click.style(credit["title"], bold=True),
         f"by {credit['authors']} ({credit['licence']})",
-        f"{credit['page']}, doi:{credit['doi']}",
+        f"{credit['page']}, DOI {credit['doi']}",
         "",
     ]
 

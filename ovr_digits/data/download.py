@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from functools import cache, partial
 from pathlib import Path, PurePosixPath
+from urllib.error import HTTPError
 
 import numpy as np
 
@@ -209,6 +210,8 @@ def _fetch_openml(progress: Progress) -> dict[str, bytes]:
             table, classes = fetch_openml("mnist_784", version=1, data_home=home, **options)
     except Exception as error:
         # The reply is parsed in scikit-learn; whatever trips it up, the source has failed.
+        if isinstance(error, HTTPError):
+            error.close()
         raise DigitsError(" ".join(f"{type(error).__name__} {error}".split())) from error
     finally:
         socket.setdefaulttimeout(timeout_before)

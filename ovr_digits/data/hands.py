@@ -64,8 +64,10 @@ class HandSet:
 
     Attributes
     ----------
+    name : str
+        What it is called here.
     title : str
-        As UCI calls it.
+        What UCI calls it.
     authors : str
         Whom to name where the set, or what was learnt from it, is used.
     uci : int
@@ -79,6 +81,7 @@ class HandSet:
         Pen strokes, which are drawn anew for each copy; else bits.
     """
 
+    name: str
     title: str
     authors: str
     uci: int
@@ -107,7 +110,7 @@ class HandSet:
     def file_set(self) -> FileSet:
         """Its files, by which they are found and checked."""
         advice = "name a folder that holds its files with --data-dir or OVR_DIGITS_HANDS"
-        return FileSet(self.title, self.files, partial(_digest_of, self.parse), advice, ENDINGS)
+        return FileSet(self.name, self.files, partial(_digest_of, self.parse), advice, ENDINGS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -221,9 +224,8 @@ def load_hands(
     except DigitsError as error:
         if place != "cache":
             prefix = "" if place == "--data-dir" else f"{place}: "
-            raise DigitsError(
-                f"{prefix}{error}; ovr-digits data download --dataset {name} fetches it"
-            ) from error
+            command = f"ovr-digits data download --dataset {name} --data-dir {used}"
+            raise DigitsError(f"{prefix}{error}; mend it with {command}") from error
         download_hands(name, used, progress)
         return _read(name, used)
 
@@ -356,8 +358,9 @@ def _parse_semeion(content: bytes, name: str) -> _Content:
     return _Content(y, rounds, _rows_of(bits[:, :256], 16))
 
 
-SETS: Mapping[str, HandSet] = {
-    "pendigits": HandSet(
+_SETS = (
+    HandSet(
+        "pendigits",
         "Pen-Based Recognition of Handwritten Digits",
         "E. Alpaydin and F. Alimoglu",
         81,
@@ -373,7 +376,8 @@ SETS: Mapping[str, HandSet] = {
         _parse_pendigits,
         are_strokes=True,
     ),
-    "optdigits": HandSet(
+    HandSet(
+        "optdigits",
         "Optical Recognition of Handwritten Digits",
         "E. Alpaydin and C. Kaynak",
         80,
@@ -382,15 +386,17 @@ SETS: Mapping[str, HandSet] = {
         {"optdigits-orig.tra": "4b94c5c4b67a35944675d1c67e192358aa87ab13e9782c9086505a1015aa4d98"},
         _parse_optdigits,
     ),
-    "semeion": HandSet(
+    HandSet(
+        "semeion",
         "Semeion Handwritten Digit",
-        "Semeion Research Center of Sciences of Communication, Rome, and Tattile, Brescia",
+        "Semeion Research Center of Sciences of Communication and Tattile",
         178,
         "10.24432/C5SC8V",
         {"semeion.data": "e71b26913d185cfc6718aa546f31d95e6e35b66c688bb4bb750f3c0da675ed08"},
         _parse_semeion,
     ),
-}
+)
+SETS: Mapping[str, HandSet] = {hand_set.name: hand_set for hand_set in _SETS}
 #: The names of all sets.
 ALL = tuple(SETS)
 

@@ -121,7 +121,7 @@ def take_inventory(dataset: str, data_dir: str | os.PathLike[str] | None = None)
         folders, (used, _) = hands.search_places(data_dir), hands.place_in_use(dataset, data_dir)
         places = [_look(name, folder, hand_set.file_set) for name, folder in folders.items()]
         needed: Mapping[str, Sequence[str]] = {"all": list(hand_set.files)}
-        title, credit = hand_set.title, hand_set.credit
+        title, credit = dataset, hand_set.credit
     else:
         folders, (used, _) = splits.search_places(data_dir), splits.place_in_use(data_dir)
         file_set = mnist_file_set(MNIST_FILES)

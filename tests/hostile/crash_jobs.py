@@ -20,6 +20,7 @@ from ovr_digits.data import corrections, download
 from ovr_digits.data import splits as data
 from ovr_digits.data.corrections import keep_correction, load_corrections
 from ovr_digits.errors import DigitsError
+from ovr_digits.progress import Progress
 
 _TRAIN = ["train", "--dataset", "digits", "--limit", "120", "--preset", "fast", "--epochs", "3"]
 _OLD = b"the old one"
@@ -79,7 +80,7 @@ def training_job() -> Job:
 
 def download_job() -> Job:
     """A download over a damaged file, from whatever ``OVR_DIGITS_MIRRORS`` says."""
-    download.download_mnist.__defaults__ = (FILES, None)
+    download.download_mnist.__defaults__ = (FILES, Progress())
     data.MNIST_FILES = FILES  # type: ignore[misc]
     first = next(iter(FILES))
 

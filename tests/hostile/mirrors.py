@@ -251,10 +251,11 @@ class Fault:
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _OK = b"HTTP/1.1 200 OK\r\n"
-_NO_HTTP = "no HTTP answer"
+_LOST = "no connection"
 _CUT = "the download broke off"
-_SILENT = "no answer for"
-_LATE = "not done within"
+_NO_URL = "not a URL to be asked"
+SILENT = "no answer"
+LATE = "not done within"
 _BAD_GZIP = "damaged or truncated"
 
 
@@ -282,9 +283,9 @@ def faults_at(url: str, refused: str) -> list[Fault]:
         # Redirects.
         "redirects without end": (_sent_on(lambda path: f"{path}x"), "too many redirects"),
         "redirect in a circle": (_sent_on(lambda path: path), "too many redirects"),
-        "redirect to a dead host": (moved(f"{refused}{{}}"), "cannot connect"),
-        "redirect to a file": (moved("file:///etc/hostname"), _CUT),
-        "redirect to nonsense": (moved("http://[::1"), _CUT),
+        "redirect to a dead host": (moved(f"{refused}{{}}"), _LOST),
+        "redirect to a file": (moved("file:///etc/hostname"), _NO_URL),
+        "redirect to nonsense": (moved("http://[::1"), _NO_URL),
         # Another content.
         "a login page": (same(answer(HTML, Content_Type="text/html")), "a web page"),
         "another file": (body(lambda n: gzip.compress(idx_bytes(ARRAYS[n] + 1))), "wrong"),
@@ -300,38 +301,38 @@ def faults_at(url: str, refused: str) -> list[Fault]:
         "too short a length": (body(BODIES.__getitem__, length=10), _BAD_GZIP),
         "too great a length": (body(_half, length=1 << 30), _CUT),
         "a negative length": (body(BODIES.__getitem__, length=-5), ""),
-        "two lengths": (body(BODIES.__getitem__, Content_Length=7), _NO_HTTP),
+        "two lengths": (body(BODIES.__getitem__, Content_Length=7), _LOST),
         "no length": (body(BODIES.__getitem__, length=False), ""),
         # With this header the client undoes the gzip, and what arrives is plain IDX.
         "undone on the way": (body(BODIES.__getitem__, Content_Encoding="gzip"), ""),
         "wrong chunks": (starting(_OK, b"Transfer-Encoding: chunked\r\n\r\nzz\r\n"), _CUT),
         # The connection breaks.
-        "hangs up at once": (starting(), _NO_HTTP),
-        "reset at once": (_reset(lambda name: b""), _NO_HTTP),
+        "hangs up at once": (starting(), _LOST),
+        "reset at once": (_reset(lambda name: b""), _LOST),
         "hangs up in the headers": (starting(_OK, b"Content-"), "wrong bytes"),
         "reset in the middle": (_reset(lambda name: _head(name) + _half(name)), _CUT),
         "breaks off, could be resumed": (_resumable, _CUT),
         # Silence and drips.
-        "silent before the headers": (silent, _SILENT),
-        "silent in the headers": (starting(_OK, b"Conte", stall=True), _SILENT),
+        "silent before the headers": (silent, SILENT),
+        "silent in the headers": (starting(_OK, b"Conte", stall=True), SILENT),
         "silent in the middle": (
-            lambda name: _sending(_head(name), _half(name), stall=True), _SILENT
+            lambda name: _sending(_head(name), _half(name), stall=True), SILENT
         ),
-        "dripping headers": (starting(_OK, b"X: ", endless=b"x", pause=0.05), _LATE),
-        "a dripping body": (starting(_OK, b"\r\n", endless=b"x", pause=0.05), _LATE),
+        "dripping headers": (starting(_OK, b"X: ", endless=b"x", pause=0.05), LATE),
+        "a dripping body": (starting(_OK, b"\r\n", endless=b"x", pause=0.05), LATE),
         # No HTTP, or too much of it.
-        "another protocol": (starting(b"SSH-2.0-OpenSSH_9\r\n"), _NO_HTTP),
-        "random bytes": (starting(random.Random(0).randbytes(4096)), _NO_HTTP),
-        "TLS where plain HTTP is asked for": (starting(b"\x15\x03\x01\0\2\2\x46"), _NO_HTTP),
+        "another protocol": (starting(b"SSH-2.0-OpenSSH_9\r\n"), _LOST),
+        "random bytes": (starting(random.Random(0).randbytes(4096)), _LOST),
+        "TLS where plain HTTP is asked for": (starting(b"\x15\x03\x01\0\2\2\x46"), _LOST),
         "100 once": (lambda name: _sending(_CONTINUE, _head(name), BODIES[name]), ""),
-        "100 for ever": (starting(endless=_CONTINUE, pause=0.001), _LATE),
-        "headers for ever": (starting(_OK, endless=b"X: y\r\n"), _NO_HTTP),
+        "100 for ever": (starting(endless=_CONTINUE, pause=0.001), LATE),
+        "headers for ever": (starting(_OK, endless=b"X: y\r\n"), _LOST),
     }  # fmt: skip
     # No connection; a single file of another mirror is sent on to it.
     nowhere = {
-        "refused": (refused, "cannot connect"),
-        "no such host": (f"http://{NO_HOST}/", "cannot connect"),
-        "the look-up of the host stalls": (f"http://{SLOW_HOST}/", _LATE),
+        "refused": (refused, _LOST),
+        "no such host": (f"http://{NO_HOST}/", _LOST),
+        "the look-up of the host stalls": (f"http://{SLOW_HOST}/", LATE),
         "https where plain HTTP is spoken": (f"https{url[4:]}", "no TLS"),
     }
     return [

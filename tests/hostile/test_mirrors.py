@@ -11,9 +11,19 @@ from pathlib import Path
 
 import pytest
 
-from hostile.mirrors import FILES, Fault, Mirror, broken_look_up, faults_at, refusing, whole
+from hostile.mirrors import (
+    FILES,
+    LATE,
+    SILENT,
+    Fault,
+    Mirror,
+    broken_look_up,
+    faults_at,
+    refusing,
+    whole,
+)
 from hostile.trial import Outcome
-from ovr_digits.data.download import download_mnist
+from ovr_digits.data import download
 from ovr_digits.data.idx import read_content
 
 #: What is unpacked is held to 100 MB, and held twice.
@@ -39,7 +49,9 @@ def fetch(folder: Path, mirrors: list[str], refused: str, limits: dict[str, floa
     warnings.simplefilter("ignore", ResourceWarning)  # urllib3 forgets connections
     os.environ |= {"https_proxy": refused, "http_proxy": refused, "no_proxy": "127.0.0.1,.test"}
     socket.getaddrinfo = broken_look_up(2, LOOK_UP)
-    download_mnist(folder, FILES, mirrors, **limits)
+    os.environ["OVR_DIGITS_MIRRORS"] = " ".join(mirrors)
+    vars(download).update(limits)
+    download.download_mnist(folder, FILES)
 
 
 def assert_fetched(outcome: Outcome, folder: Path) -> None:
@@ -53,8 +65,8 @@ def assert_fetched(outcome: Outcome, folder: Path) -> None:
 def found(name: str, mirror: Mirror, refused: str) -> tuple[Fault, dict[str, float]]:
     """A fault, and limits that it alone comes to, however busy the machine is."""
     (fault,) = [fault for fault in faults_at(mirror.url, refused) if fault.name == name]
-    silent, late = "no answer for" in fault.reason, "not done" in fault.reason
-    return fault, {"timeout": 1.0 if silent else 20.0, "time_limit": 1.5 if late else 60.0}
+    silent, late = fault.reason == SILENT, fault.reason == LATE
+    return fault, {"TIMEOUT": 1.0 if silent else 20.0, "TIME_LIMIT": 1.5 if late else 60.0}
 
 
 NAMES = [fault.name for fault in faults_at("", "")]
