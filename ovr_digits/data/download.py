@@ -12,6 +12,7 @@ import threading
 import time
 import warnings
 import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from functools import cache, partial
@@ -119,7 +120,7 @@ def _checked(data: bytes, name: str, file_set: FileSet) -> bytes:
     """Downloaded data as gzip."""
     try:
         content = decompress(_out_of_archive(data, name), name)
-    except (DigitsError, zipfile.BadZipFile):
+    except (DigitsError, EOFError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error):
         raise DigitsError("damaged or truncated") from None
     try:
         is_right = file_set.digest_of(content, name) == file_set.files[name]

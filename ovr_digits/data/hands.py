@@ -328,12 +328,14 @@ def _parse_optdigits(content: bytes, name: str) -> _Content:
     first = re.search(rb"^[01]{32}\s*$", content, re.MULTILINE)
     if first is None:
         raise DigitsError(f"{name}: no digits of 32×32 bits")
-    body = np.frombuffer(content[first.start() :].translate(None, b" \t\r\n"), np.uint8) - ord("0")
-    digits = body[: len(body) // 1025 * 1025].reshape(-1, 1025)
+    lines = content[first.start() :].split()
+    for number, start in enumerate(range(0, len(lines), 33), 1):
+        if [len(line) for line in lines[start : start + 33]] != [32] * 32 + [1]:
+            raise DigitsError(f"{name}: digit {number:,} is damaged or cut off")
+    digits = np.frombuffer(b"".join(lines), np.uint8).reshape(-1, 32 * 32 + 1) - ord("0")
     is_wrong = (digits[:, :-1] > 1).any(axis=1) | (digits[:, -1] > 9)
-    if is_wrong.any() or len(body) % 1025:
-        number = int(is_wrong.argmax()) + 1 if is_wrong.any() else len(digits) + 1
-        raise DigitsError(f"{name}: digit {number:,} is damaged or cut off")
+    if is_wrong.any():
+        raise DigitsError(f"{name}: digit {is_wrong.argmax() + 1:,} is damaged")
     writers = np.arange(len(digits)) * _N_OPTDIGITS_WRITERS // len(digits)
     return _Content(digits[:, -1].copy(), writers, _rows_of(digits[:, :-1], 32))
 
