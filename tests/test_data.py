@@ -212,8 +212,8 @@ def test_importing_is_cheap():
     import subprocess
 
     code = (
-        "import sys; import ovr_digits.data.splits; "
-        "print({'sklearn', 'requests', 'pooch', 'PIL'} & set(sys.modules))"
+        "import sys; import ovr_digits.data.hands; "
+        "print({'sklearn', 'requests', 'joblib', 'PIL'} & set(sys.modules))"
     )
     result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True

@@ -359,7 +359,7 @@ def test_openml_fills_up_what_the_mirrors_lacked(fetch, cache, openml):
 
 def test_wrong_digits_from_openml_are_not_kept(fetch, cache, openml, closed_port, tmp_path):
     serve_openml(openml, wrong=True)
-    with pytest.raises(DigitsError, match=r"OpenML \(wrong bytes\)"):
+    with pytest.raises(DigitsError, match=r"OpenML \(damaged, or another file\)"):
         fetch(cache, closed_port)
     assert not cache.exists()
     assert_nothing_left(tmp_path)

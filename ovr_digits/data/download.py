@@ -37,7 +37,6 @@ MIRRORS = (
 TIMEOUT, TIME_LIMIT, _PATIENCE = 15.0, 600.0, 5
 #: What exceptions of requests mean; others: that the download broke off.
 _REASONS = {
-    **dict.fromkeys(("ConnectTimeout", "ReadTimeout"), "no answer"),
     **dict.fromkeys(("InvalidSchema", "InvalidURL", "MissingSchema"), "not a URL to be asked"),
     "ConnectionError": "no connection",
     "ProxyError": "the proxy does not let it through",
@@ -52,9 +51,7 @@ Source = tuple[str, Callable[[str], bytes]]
 
 
 def download_mnist(
-    folder: str | os.PathLike[str],
-    files: Mapping[str, str] = MNIST_FILES,
-    progress: Progress = _SILENT,
+    folder: Path, files: Mapping[str, str] = MNIST_FILES, progress: Progress = _SILENT
 ) -> list[str]:
     """``download`` MNIST, or files of its kind, from mirrors and at last from OpenML."""
     sources = [at(url, progress) for url in named_mirrors() or MIRRORS]
@@ -69,27 +66,19 @@ def named_mirrors() -> list[str]:
 
 
 def download(
-    file_set: FileSet,
-    folder: str | os.PathLike[str],
-    sources: Iterable[Source],
-    progress: Progress = _SILENT,
+    file_set: FileSet, folder: Path, sources: Iterable[Source], progress: Progress = _SILENT
 ) -> list[str]:
-    """Download what a folder lacks of a data set; each source is asked until it first fails.
+    """Download what a folder lacks of a data set or has damaged; gives the names of these files.
 
-    A file that is there and sound is left alone. Others are checked and then put in place in one
-    step, as .gz, so that the folder, which is made if need be, holds no wrong file or half of one.
-
-    Returns
-    -------
-    list of str
-        The files that the folder lacked or had damaged; empty where all were sound.
+    Each source is asked until it first fails. A file is checked, and then put in place in one
+    step, as .gz, so that the folder, which is made if need be, holds no wrong one or half of one.
 
     Raises
     ------
     DigitsError
         Where a file could not be had from any source, or the folder not be written.
     """
-    folder, title = Path(folder), file_set.title
+    title = file_set.title
     for name in file_set.files:  # also of those that are whole, and so not replaced
         remove_abandoned(folder, f"{name}.gz")
     lacked = [name for name in file_set.files if not file_set.check(folder, name).is_sound]
@@ -117,23 +106,18 @@ def download(
 
 
 def _checked(data: bytes, name: str, file_set: FileSet) -> bytes:
-    """Downloaded data as gzip."""
+    """Downloaded data, a zip archive or the file itself, as gzip."""
     try:
         content = decompress(_out_of_archive(data, name), name)
+        if file_set.digest_of(content, name) != file_set.files[name]:
+            raise DigitsError("digest wrong")
     except (DigitsError, EOFError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error):
-        raise DigitsError("damaged or truncated") from None
-    try:
-        is_right = file_set.digest_of(content, name) == file_set.files[name]
-    except DigitsError:
-        is_right = False
-    if not is_right:
-        is_page = content.lstrip().startswith(b"<")
-        raise DigitsError("a web page in place of the file" if is_page else "wrong bytes")
+        is_page = data.lstrip().startswith(b"<")
+        raise DigitsError("a web page" if is_page else "damaged, or another file") from None
     return data if data.startswith(GZIP_MAGIC) else gzip.compress(content, 6, mtime=0)
 
 
 def _out_of_archive(data: bytes, name: str) -> bytes:
-    """The file that a zip archive holds, packed or plain; other data as they are."""
     if not data.startswith(b"PK"):
         return data
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
@@ -156,14 +140,14 @@ def _fetch(url: str, name: str, progress: Progress) -> bytes:
 
     started = time.monotonic()
     once_more = Retry(
-        1, 0, 0, other=0, status_forcelist=(429, 503), raise_on_status=False,
-        retry_after_max=_PATIENCE,
+        1, 0, 0, other=0, status_forcelist=(429, 503), retry_after_max=_PATIENCE,
+        raise_on_status=False,
     )  # fmt: skip
-    adapter = HTTPAdapter(max_retries=once_more)
     content = bytearray()
     try:
         with Session() as session:
-            session.adapters.update({"https://": adapter, "http://": adapter})
+            for scheme in ("https://", "http://"):
+                session.mount(scheme, HTTPAdapter(max_retries=once_more))
             with session.get(url, stream=True, timeout=TIMEOUT) as response:
                 if response.status_code >= 400:
                     raise DigitsError(f"HTTP {response.status_code}")
@@ -175,7 +159,8 @@ def _fetch(url: str, name: str, progress: Progress) -> bytes:
                         raise DigitsError("far more bytes, or slower, than the file could be")
                     progress.advance(len(chunk))
     except (OSError, ValueError) as error:  # those of requests are OSErrors
-        raise DigitsError(_REASONS.get(type(error).__name__, "the download broke off")) from error
+        reason = _REASONS.get(type(error).__name__, "the download broke off")
+        raise DigitsError("no answer" if "timed out" in str(error) else reason) from error
     return bytes(content)
 
 
@@ -209,6 +194,9 @@ def _fetch_openml(progress: Progress) -> dict[str, bytes]:
             # Of the parsers only this one does without pandas.
             options = {"parser": "liac-arff", "as_frame": False, "return_X_y": True, "n_retries": 1}
             table, classes = fetch_openml("mnist_784", version=1, data_home=home, **options)
+        arrays = table.astype(np.uint8).reshape(-1, 28, 28), classes.astype(np.uint8)
+        parts = slice(_N_MNIST_TRAIN), slice(_N_MNIST_TRAIN, None)
+        files = [idx_bytes(array[rows]) for rows in parts for array in arrays]
     except Exception as error:
         # The reply is parsed in scikit-learn; whatever trips it up, the source has failed.
         if isinstance(error, HTTPError):
@@ -217,7 +205,4 @@ def _fetch_openml(progress: Progress) -> dict[str, bytes]:
     finally:
         socket.setdefaulttimeout(timeout_before)
     progress.advance(1)
-    arrays = table.astype(np.uint8).reshape(-1, 28, 28), classes.astype(np.uint8)
-    train, test = slice(_N_MNIST_TRAIN), slice(_N_MNIST_TRAIN, None)
-    parts = [idx_bytes(array[rows]) for rows in (train, test) for array in arrays]
-    return dict(zip(MNIST_FILES, parts, strict=True))
+    return dict(zip(MNIST_FILES, files, strict=True))

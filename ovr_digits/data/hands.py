@@ -230,9 +230,7 @@ def load_hands(
         return _read(name, used)
 
 
-def download_hands(
-    name: str, folder: str | os.PathLike[str], progress: Progress = _SILENT
-) -> list[str]:
+def download_hands(name: str, folder: Path, progress: Progress = _SILENT) -> list[str]:
     """``download`` a set from UCI, or from the mirrors that ``OVR_DIGITS_MIRRORS`` names."""
     hand_set = SETS[name]
     archive = re.sub("[ -]", "+", hand_set.title.lower())

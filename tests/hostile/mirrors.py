@@ -256,7 +256,7 @@ _CUT = "the download broke off"
 _NO_URL = "not a URL to be asked"
 SILENT = "no answer"
 LATE = "not done within"
-_BAD_GZIP = "damaged or truncated"
+_OTHER = "damaged, or another file"
 
 
 def faults_at(url: str, refused: str) -> list[Fault]:
@@ -278,30 +278,30 @@ def faults_at(url: str, refused: str) -> list[Fault]:
         "429, again in no time, for ever": (status(429, Retry_After=0), "HTTP 429"),
         "429, again at once, then the file": (_busy_once(429, lambda: 0), ""),
         "503, again at a time of day": (_busy_once(503, lambda: formatdate(time())), ""),
-        "204, no content": (same(answer(b"", 204, length=False)), "wrong bytes"),
-        "206, a part that nobody asked for": (body(_half, code=206), _BAD_GZIP),
+        "204, no content": (same(answer(b"", 204, length=False)), _OTHER),
+        "206, a part that nobody asked for": (body(_half, code=206), _OTHER),
         # Redirects.
         "redirects without end": (_sent_on(lambda path: f"{path}x"), "too many redirects"),
         "redirect in a circle": (_sent_on(lambda path: path), "too many redirects"),
         "redirect to a dead host": (moved(f"{refused}{{}}"), _LOST),
         "redirect to a file": (moved("file:///etc/hostname"), _NO_URL),
-        "redirect to nonsense": (moved("http://[::1"), _NO_URL),
+        "redirect to nonsense": (moved("http://[::1"), _CUT),
         # Another content.
         "a login page": (same(answer(HTML, Content_Type="text/html")), "a web page"),
-        "another file": (body(lambda n: gzip.compress(idx_bytes(ARRAYS[n] + 1))), "wrong"),
-        "cut gzip data": (body(lambda n: BODIES[n][:-10]), _BAD_GZIP),
-        "damaged gzip data": (body(_damaged), _BAD_GZIP),
-        "a gzip bomb": (body(lambda n: _bomb()), _BAD_GZIP),
+        "another file": (body(lambda n: gzip.compress(idx_bytes(ARRAYS[n] + 1))), _OTHER),
+        "cut gzip data": (body(lambda n: BODIES[n][:-10]), _OTHER),
+        "damaged gzip data": (body(_damaged), _OTHER),
+        "a gzip bomb": (body(lambda n: _bomb()), _OTHER),
         "a gzip bomb as encoding, twice": (
             body(lambda n: _bomb(2), Content_Encoding="gzip, gzip"), "far more bytes"
         ),
         "wrongly encoded": (body(BODIES.__getitem__, Content_Encoding="deflate"), _CUT),
         "an endless body": (starting(_OK + b"\r\n", endless=bytes(1 << 16)), "far more bytes"),
         # The length.
-        "too short a length": (body(BODIES.__getitem__, length=10), _BAD_GZIP),
+        "too short a length": (body(BODIES.__getitem__, length=10), _OTHER),
         "too great a length": (body(_half, length=1 << 30), _CUT),
         "a negative length": (body(BODIES.__getitem__, length=-5), ""),
-        "two lengths": (body(BODIES.__getitem__, Content_Length=7), _LOST),
+        "two lengths": (body(BODIES.__getitem__, Content_Length=7), _CUT),
         "no length": (body(BODIES.__getitem__, length=False), ""),
         # With this header the client undoes the gzip, and what arrives is plain IDX.
         "undone on the way": (body(BODIES.__getitem__, Content_Encoding="gzip"), ""),
@@ -309,7 +309,7 @@ def faults_at(url: str, refused: str) -> list[Fault]:
         # The connection breaks.
         "hangs up at once": (starting(), _LOST),
         "reset at once": (_reset(lambda name: b""), _LOST),
-        "hangs up in the headers": (starting(_OK, b"Content-"), "wrong bytes"),
+        "hangs up in the headers": (starting(_OK, b"Content-"), _OTHER),
         "reset in the middle": (_reset(lambda name: _head(name) + _half(name)), _CUT),
         "breaks off, could be resumed": (_resumable, _CUT),
         # Silence and drips.
