@@ -72,6 +72,7 @@ def data(context: click.Context, dataset: str, data_dir: Path | None, as_json: b
     \b
     Examples:
       ovr-digits data
+      ovr-digits data --dataset pendigits
       ovr-digits data download
       ovr-digits data show --digit 4 --save fours.png
       ovr-digits data summary
@@ -218,6 +219,7 @@ def show(  # noqa: PLR0913
       ovr-digits data show
       ovr-digits data show --digit 4 --count 50 --save fours.png
       ovr-digits data show --index 0 --split test
+      ovr-digits data show --dataset semeion --digit 1 --count 50
     """
     if index is not None:
         for name in ("digit", "count", "seed"):

@@ -4,9 +4,9 @@ Environment variables:
 
 - ``OVR_DIGITS_DATA``: the folder with the MNIST files; nothing else is searched then.
 - ``OVR_DIGITS_CACHE``: the folder that takes the place of the per-user cache; the files lie in
-  ``mnist`` below it.
+  ``mnist`` below it, those of ``data.hands`` in ``hands``.
 - ``OVR_DIGITS_MIRRORS``: base URLs, separated by spaces, that take the place of the public
-  mirrors, for an organisation that keeps its own.
+  mirrors, for an organisation that keeps its own: of MNIST and of other people's hands, as .gz.
 """
 
 from __future__ import annotations
