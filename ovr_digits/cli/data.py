@@ -8,22 +8,10 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 
-from ovr_digits.cli import terminal
-from ovr_digits.cli.ending import fail, printable, tidy_errors
-from ovr_digits.cli.options import (
-    CONTEXT_SETTINGS,
-    check_index,
-    data_dir_option,
-    dataset_option,
-    figure_option,
-    json_option,
-    print_json,
-    put_out,
-    seed_option,
-    show_option,
-)
+from ovr_digits.cli import options, terminal
+from ovr_digits.cli.ending import CONTEXT_SETTINGS, command, note, printable, tidy_errors
 
-split_option = click.option(
+_split = click.option(
     "--split",
     "part",
     type=click.Choice(["train", "test"]),
@@ -31,60 +19,16 @@ split_option = click.option(
     show_default=True,
     help="The training or the test part.",
 )
-save_option = figure_option("--save", "Save what is shown as a picture")
+_save = options.figure("--save", "Save what is shown as a picture")
 
 
-@click.group(context_settings=CONTEXT_SETTINGS, invoke_without_command=True)
-@dataset_option
-@data_dir_option
-@json_option
-@click.pass_context
-@tidy_errors
-def data(context: click.Context, dataset: str, data_dir: Path | None, as_json: bool) -> None:
-    """Tell which data is at hand; look at it; download it.
-
-    Without a COMMAND: every place where data is looked for, and for each file
-    there its size and whether its SHA-256 is right. Exit status 0 where the
-    data set is usable as it is, 1 where it is not.
-
-    \b
-    Examples:
-      ovr-digits data
-      ovr-digits data download
-      ovr-digits data show --digit 4 --save fours.png
-      ovr-digits data summary
-    """
-    if context.invoked_subcommand is not None:
-        if any(context.get_parameter_source(n) != ParameterSource.DEFAULT for n in context.params):
-            name = context.invoked_subcommand
-            raise click.UsageError(f"options go after the command: data {name} OPTIONS")
-        return
-
-    from ovr_digits.data.inventory import take_inventory
-
-    inventory = take_inventory(data_dir)
-    usable = inventory.is_usable(dataset)  # type: ignore[arg-type]
-    if as_json:
-        print_json(inventory.as_json(dataset))  # type: ignore[arg-type]
-    else:
-        terminal.echo("\n".join(terminal.inventory_lines(inventory)))
-        conclusion = terminal.inventory_text(inventory, dataset)  # type: ignore[arg-type]
-        if usable:
-            terminal.echo(f"\n{conclusion}")
-        else:
-            fail(conclusion)
-    if not usable:
-        sys.exit(1)
-
-
-@data.command(context_settings=CONTEXT_SETTINGS)
+@command
 @click.option(
     "--data-dir",
     type=click.Path(path_type=Path),
     help="Download into this folder. [default: the per-user cache]",
 )
-@json_option
-@tidy_errors
+@options.as_json
 def download(data_dir: Path | None, as_json: bool) -> None:
     """Download what is missing of MNIST's four files.
 
@@ -104,7 +48,7 @@ def download(data_dir: Path | None, as_json: bool) -> None:
     with TerminalProgress() as progress:
         fetched = download_mnist(folder, progress=progress)
     if as_json:
-        print_json({"folder": str(folder), "downloaded": fetched})
+        options.print_json({"folder": str(folder), "downloaded": fetched})
         return
     if fetched:
         terminal.echo(f"MNIST: {len(fetched)} of 4 files downloaded into {printable(str(folder))}")
@@ -115,21 +59,19 @@ def download(data_dir: Path | None, as_json: bool) -> None:
         terminal.echo(terminal.elsewhere_text(place, used, folder))
 
 
-@data.command(context_settings=CONTEXT_SETTINGS)
+@command
 @click.option("--index", type=click.IntRange(min=0), help="This sample, with its grey levels.")
 @click.option("--digit", type=click.IntRange(0, 9), help="Samples of this digit only.")
 @click.option(
     "--count", type=click.IntRange(1, 100), default=10, show_default=True, help="How many samples."
 )
-@seed_option(None, "The same seed chooses the same samples. [default: others each time]")
-@split_option
-@save_option
-@show_option
-@dataset_option
-@data_dir_option
-@json_option
+@options.seed(None, "The same seed chooses the same samples. [default: others each time]")
+@_split
+@_save
+@options.show
+@options.data
+@options.as_json
 @click.pass_context
-@tidy_errors
 def show(  # noqa: PLR0913
     context: click.Context,
     index: int | None,
@@ -164,7 +106,7 @@ def show(  # noqa: PLR0913
         split = load_split(dataset, part, data_dir, progress)  # type: ignore[arg-type]
     name = terminal.split_name(split)
     if index is not None:
-        check_index(index, len(split), name)
+        options.check_index(index, len(split), name)
         indices = [index]
     else:
         indices = choose_samples(split.y, count, digit, seed)
@@ -172,7 +114,7 @@ def show(  # noqa: PLR0913
     labels = [int(split.y[i]) for i in indices]
     if as_json:
         for i, label, image in zip(indices, labels, images, strict=True):
-            print_json({"index": i, "label": label, "pixels": image.tolist()})
+            options.print_json({"index": i, "label": label, "pixels": image.tolist()})
     if index is not None:
         inked = int((images[0] > 0).sum())
         finding = f"sample {index} is a {labels[0]} with ink on {inked} of 784 pixels"
@@ -189,23 +131,21 @@ def show(  # noqa: PLR0913
     if save is None and not show:
         return
 
-    from ovr_digits.report.plots import plot_pixels, plot_sheet
+    from ovr_digits.report.plots.data import plot_pixels, plot_sheet
 
     title = f"{name}: {finding}"
     if index is not None:
-        put_out(plot_pixels(images[0], title), save, show)
+        options.put_out(plot_pixels(images[0], title), save, show)
     else:
-        put_out(plot_sheet(images, labels, indices, title), save, show)
+        options.put_out(plot_sheet(images, labels, indices, title), save, show)
 
 
-@data.command(context_settings=CONTEXT_SETTINGS)
-@split_option
-@save_option
-@show_option
-@dataset_option
-@data_dir_option
-@json_option
-@tidy_errors
+@command
+@_split
+@_save
+@options.show
+@options.data
+@options.as_json
 def summary(
     part: str,
     save: Path | None,
@@ -230,12 +170,58 @@ def summary(
         split = load_split(dataset, part, data_dir, progress)  # type: ignore[arg-type]
     found = summarise(split.X, split.y)
     if as_json:
-        print_json({"dataset": split.dataset, "split": split.part, **found.as_json()})
+        options.print_json({"dataset": split.dataset, "split": split.part, **found.as_json()})
     else:
         heading = terminal.heading_lines(found.finding, split)
         terminal.echo("\n".join([*heading, *terminal.summary_lines(found)]))
     if save is not None or show:
-        from ovr_digits.report.plots import plot_summary
+        from ovr_digits.report.plots.data import plot_summary
 
         title = f"{terminal.split_name(split)}: {found.finding}"
-        put_out(plot_summary(found, title), save, show)
+        options.put_out(plot_summary(found, title), save, show)
+
+
+@click.group(
+    context_settings=CONTEXT_SETTINGS,
+    invoke_without_command=True,
+    commands=[download, show, summary],
+)
+@options.data
+@options.as_json
+@click.pass_context
+@tidy_errors
+def data(context: click.Context, dataset: str, data_dir: Path | None, as_json: bool) -> None:
+    """Tell which data is at hand; look at it; download it.
+
+    Without a COMMAND: every place where data is looked for, and for each file
+    there its size and whether its SHA-256 is right. Exit status 0 where the
+    data set is usable as it is, 1 where it is not.
+
+    \b
+    Examples:
+      ovr-digits data
+      ovr-digits data download
+      ovr-digits data show --digit 4 --save fours.png
+      ovr-digits data summary
+    """
+    if context.invoked_subcommand is not None:
+        if any(context.get_parameter_source(n) != ParameterSource.DEFAULT for n in context.params):
+            name = context.invoked_subcommand
+            raise click.UsageError(f"options go after the command: data {name} OPTIONS")
+        return
+
+    from ovr_digits.data.inventory import take_inventory
+
+    inventory = take_inventory(data_dir)
+    usable = inventory.is_usable(dataset)  # type: ignore[arg-type]
+    if as_json:
+        options.print_json(inventory.as_json(dataset))  # type: ignore[arg-type]
+    else:
+        terminal.echo("\n".join(terminal.inventory_lines(inventory)))
+        conclusion = terminal.inventory_text(inventory, dataset)  # type: ignore[arg-type]
+        if usable:
+            terminal.echo(f"\n{conclusion}")
+        else:
+            note(conclusion)
+    if not usable:
+        sys.exit(1)

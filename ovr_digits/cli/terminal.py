@@ -135,21 +135,20 @@ def confusion_lines(result: Evaluation) -> list[str]:
 
 
 def epoch_text(result: EpochResult) -> str:
-    """An epoch of training for stderr: a row of a table on a terminal, a sentence elsewhere."""
+    """An epoch of training as a row of a table, the first below its headings."""
     train, validation = result.train, result.validation
     assert validation is not None  # the command always holds some images out
-    # While rich draws, a stand-in is sys.stderr, of which older versions say it is no terminal.
-    if sys.__stderr__ is None or not sys.__stderr__.isatty():
-        return (
-            f"epoch {result.epoch}: loss {train.loss:.5f} (validation {validation.loss:.5f}), "
-            f"vote {train.accuracy:.2%} (validation {validation.accuracy:.2%})"
-        )
     right = [train.accuracy, validation.accuracy, *validation.detector_accuracy]
     wrong = [100 * (1 - share) for share in right]
     row = f"{result.epoch:3}{train.loss:8.5f}{validation.loss:8.5f}" + "".join(
         f"{share:5.2f}" if share < 9.995 else f"{share:5.1f}" for share in wrong
     )
     return row if result.epoch > 1 else f"{_EPOCH_HEADING}\n{row}"
+
+
+def percent(share: float, width: int = 0) -> str:
+    """A share in per cent, as all commands write it."""
+    return f"{100 * share:{width}.2f} %"
 
 
 def table_text(headings: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:

@@ -7,14 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ovr_digits.cli import terminal
-from ovr_digits.cli.ending import tidy_errors
-from ovr_digits.cli.options import (
-    CONTEXT_SETTINGS,
-    print_json,
-    refuse_given,
-    scheduler_option,
-)
+from ovr_digits.cli import options, terminal
+from ovr_digits.cli.ending import command
 from ovr_digits.cli.train import result_lines, training_options
 from ovr_digits.learn.presets import PARTS, PRESETS, STREAM_EPOCHS
 
@@ -22,7 +16,7 @@ if TYPE_CHECKING:
     from ovr_digits.data.splits import Dataset
 
 
-@click.command("train-stream", context_settings=CONTEXT_SETTINGS)
+@command
 @click.option(
     "--source",
     type=click.Path(path_type=Path),
@@ -45,7 +39,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Passes of SGD over each part.",
 )
-@scheduler_option
+@options.scheduler
 @click.option(
     "--parts",
     type=click.IntRange(1, 10_000),
@@ -66,7 +60,6 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Go on from the state in --checkpoint DIR, if there is one, to the same models.",
 )
-@tidy_errors
 def train_stream(  # noqa: PLR0913
     source: Path | None,
     augment: int | None,
@@ -98,7 +91,7 @@ def train_stream(  # noqa: PLR0913
       ovr-digits train-stream --source archive/ --scheduler tcp://10.0.0.1:8786
     """
     if source is not None:
-        refuse_given(["dataset", "data_dir"], "the images come from --source; leave out.")
+        options.refuse_given(["dataset", "data_dir"], "the images come from --source; leave out.")
     if resume and checkpoint is None:
         raise click.UsageError("--resume needs --checkpoint DIR, where the state is.")
 
@@ -106,7 +99,7 @@ def train_stream(  # noqa: PLR0913
     from ovr_digits.scale import training
     from ovr_digits.temporary import temporary_files
 
-    options = training.StreamOptions(
+    chosen = training.StreamOptions(
         dataset=dataset,
         data_dir=data_dir,
         output=output,
@@ -123,8 +116,8 @@ def train_stream(  # noqa: PLR0913
         resume=resume,
     )
     with temporary_files(), TerminalProgress() as progress:
-        result = training.train_stream(options, progress)
+        result = training.train_stream(chosen, progress)
     if as_json:
-        print_json(result.as_json())
+        options.print_json(result.as_json())
         return
     terminal.echo("\n".join(result_lines(result)))
