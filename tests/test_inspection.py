@@ -29,7 +29,8 @@ from ovr_digits.report.inspection import (
     portray_detectors,
     show_anchors,
 )
-from ovr_digits.report.plots import plot_anchors, plot_detectors, png_bytes
+from ovr_digits.report.plots.inspection import plot_anchors, plot_detectors
+from ovr_digits.report.plots.style import png_bytes
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -289,7 +289,7 @@ def test_folder_that_cannot_be_is_told_before_the_work(tmp_path, tiny_models):
     (tmp_path / "nowhere").symlink_to(tmp_path / "absent" / "deep")
     for name, word in (
         ("file", "file: not a folder"),
-        ("file/results", "file/results: cannot be written"),
+        ("file/results", "does not exist"),
         ("absent/results", "does not exist"),
         ("full", "report.html: this is a folder"),
         ("nowhere", "nowhere: not a folder"),

@@ -32,6 +32,8 @@ _DIGITS = range(10)
 #: Characters of a file name that no file can have.
 _SHOWN = 60
 
+_SILENT = Progress()
+
 
 def keep_correction(
     folder: str | os.PathLike[str],
@@ -40,30 +42,13 @@ def keep_correction(
     answer: Vote,
     max_kept: int = MAX_KEPT,
 ) -> str:
-    """Keep a picture and the digit that it really shows.
+    """Keep a picture file's content and the digit that it really shows; gives the file's name.
 
-    The picture is stored anew as PNG, upright, reduced to ``image.WORKING_SIDE``
+    The picture is stored anew as PNG, upright, reduced to ``photo.WORKING_SIDE``
     and without metadata, and only then named in ``FILE_NAME``. So whatever ends
     the program leaves no line without its picture, and a line that was not
-    finished does not spoil the next. Several processes may keep at once.
-
-    Parameters
-    ----------
-    folder : path
-        Made where it is missing; its parent is not.
-    picture : bytes
-        Content of a picture file.
-    label : int in 0..9
-    answer : Vote
-        What was said of the picture.
-    max_kept : int
-        Pictures that the folder takes; processes that keep at the same moment
-        may go a few beyond.
-
-    Returns
-    -------
-    str
-        Name of the file in the folder.
+    finished does not spoil the next. Several processes may keep at once, and go
+    a few beyond ``max_kept``. The folder is made where it is missing.
 
     Raises
     ------
@@ -130,24 +115,12 @@ def _append_line(log: io.FileIO, line: bytes) -> None:
 def load_corrections(
     folder: str | os.PathLike[str],
     passed_over: Callable[[str], None] = lambda reason: None,
-    progress: Progress | None = None,
+    progress: Progress = _SILENT,
 ) -> tuple[Grey, Grey]:
-    """Read the kept pictures and their digits.
+    """Read the kept pictures, (n, 784) uint8 in MNIST form, and their digits, (n,) uint8.
 
     Of a picture that was kept more than once the last label counts, and its place.
-
-    Parameters
-    ----------
-    folder : path
-    passed_over : callable, optional
-        Told in one line of each line of ``FILE_NAME`` that could not be used, and why.
-    progress : Progress, optional
-
-    Returns
-    -------
-    X : (n, 784) uint8
-        In MNIST form; ink is 255, paper is 0.
-    y : (n,) uint8
+    ``passed_over`` is told in one line of each line of ``FILE_NAME`` that could not be used.
 
     Raises
     ------
@@ -167,7 +140,6 @@ def load_corrections(
     if len(content) > _MAX_BYTES:
         raise DigitsError(f"{path}: over {_MAX_BYTES // 1_000_000} MB; keep fewer corrections")
     lines = content.split(b"\n")
-    progress = progress or Progress()
     progress.stage("reading the kept pictures", len(lines))
     labels: dict[bytes, int] = {}
     for number, line in enumerate(lines, 1):

@@ -32,15 +32,7 @@ _OTHER_TYPES = {0x09: "int8", 0x0B: "int16", 0x0C: "int32", 0x0D: "float32", 0x0
 def read_idx(path: str | os.PathLike[str], max_bytes: int = MAX_BYTES) -> Grey:
     """Read an IDX file of unsigned bytes, gzip-compressed or plain, whatever its name.
 
-    Parameters
-    ----------
-    path : path
-    max_bytes : int
-        A file that holds more than this, compressed or not, is refused.
-
-    Returns
-    -------
-    array of uint8 in the shape that the file states; read-only.
+    The array is read-only. A file of more than ``max_bytes``, compressed or not, is refused.
 
     Raises
     ------
@@ -62,18 +54,11 @@ def read_content(path: str | os.PathLike[str], max_bytes: int = MAX_BYTES) -> by
 def decompress(data: bytes, name: str, max_bytes: int = MAX_BYTES) -> bytes:
     """Undo gzip where the magic bytes tell of it; other bytes come back as they are.
 
-    Parameters
-    ----------
-    data : bytes
-    name : str
-        What error messages call them.
-    max_bytes : int
-        More than this is never unpacked.
-
     Raises
     ------
     DigitsError
-        Where the gzip data are truncated or damaged, or hold more than ``max_bytes``.
+        Where the gzip data are truncated or damaged, or hold more than ``max_bytes``; it calls
+        them ``name``.
     """
     if not data.startswith(GZIP_MAGIC):
         return data
@@ -93,23 +78,13 @@ def _at_most(content: bytes, max_bytes: int, name: str) -> bytes:
 
 
 def parse_idx(data: bytes, name: str) -> Grey:
-    """Take the array of unsigned bytes out of uncompressed IDX data, without a copy.
-
-    Parameters
-    ----------
-    data : bytes
-    name : str
-        What error messages call them.
-
-    Returns
-    -------
-    array of uint8, read-only.
+    """Take the read-only array of unsigned bytes out of uncompressed IDX data, without a copy.
 
     Raises
     ------
     DigitsError
-        Where the data are no IDX, hold another type of number, or more or
-        fewer numbers than their header says.
+        Where the data, which it calls ``name``, are no IDX, hold another type of number, or
+        more or fewer numbers than their header says.
     """
     shape, start = parse_header(data, len(data), name)
     try:
@@ -119,27 +94,10 @@ def parse_idx(data: bytes, name: str) -> Grey:
 
 
 def parse_header(head: bytes, n_bytes: int, name: str) -> tuple[tuple[int, ...], int]:
-    """Take the sizes out of the header of uncompressed IDX data.
+    """The shape in the header of uncompressed IDX data, and where their numbers begin.
 
-    Parameters
-    ----------
-    head : bytes
-        The data, or at least their first ``HEADER_BYTES``.
-    n_bytes : int
-        How long they are.
-    name : str
-        What error messages call them.
-
-    Returns
-    -------
-    shape : tuple of int
-    start : int
-        Where the numbers begin.
-
-    Raises
-    ------
-    DigitsError
-        Where ``parse_idx`` does.
+    ``head`` are at least the first ``HEADER_BYTES`` of the ``n_bytes`` that there are. Raises
+    DigitsError where ``parse_idx`` does.
     """
     if not n_bytes:
         raise DigitsError(f"{name}: empty")
