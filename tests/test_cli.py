@@ -216,7 +216,7 @@ def test_evaluate_and_samples_on_mnist(run, mnist_dir):
 def test_evaluate_draws_how_far_votes_can_be_believed(run, trained, tmp_path):
     options = ["evaluate", "--dataset", "digits", "--models", trained[0], "--reliability"]
     said = run(*options, "votes.png").stdout
-    share = re.search(r"^votes are off by (\d+\.\d\d)% on average", said, re.MULTILINE)
+    share = re.search(r"^votes are off by (\d+\.\d\d) % on average", said, re.MULTILINE)
     assert 0 < float(share[1]) < 20
     with Image.open(tmp_path / "votes.png") as picture:
         assert picture.format == "PNG"
