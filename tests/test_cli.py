@@ -573,7 +573,7 @@ def test_a_blank_picture_is_no_digit(run, tmp_path, blank):
     assert (answer["verdict"], answer["fired"]) == ("none", [])
     result = run("predict", "blank.png", "--brief", "--explain", "why.png")
     assert (result.returncode, result.stderr) == (0, "")
-    assert result.stdout == "blank.png: no ink on it, and so no digit\n"
+    assert result.stdout == "blank.png: blank: there is no digit on it\n"
     assert (tmp_path / "why.png").read_bytes().startswith(b"\x89PNG")
 
 

@@ -231,7 +231,7 @@ def test_no_mistake(split):
     assert sorted(files) == sorted(report.FILES)
     page = read(files)
     assert page.all("li") == []
-    assert "0 of 297 images are read wrongly" in page.text
+    assert "0 of 297 images are misread" in page.text
     assert [image.attributes["alt"] for image in page.all("img")][:3] == [
         "No digit is taken for another",
         "Every digit has the same F1: 100.00 %",

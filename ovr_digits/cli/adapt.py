@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 @click.option(
     "--dataset",
     type=click.Choice(["mnist", "digits"]),
-    help="Images to rehearse. [default: those that the models were trained on]",
+    help="Images to replay. [default: those that the models were trained on]",
 )
 @options.data_dir
-@options.seed(0, "Settles what is rehearsed, and in which order is learnt.")
+@options.seed(0, "Fixes which images are replayed, and in which order.")
 @click.option(
     "--accept-loss",
     is_flag=True,
-    help="Write the models even if they lose more than 0.3 points of accuracy on "
-    "training images that were held out.",
+    help="Write the models even if they lose more than 0.3 percentage points of "
+    "accuracy on held-out training images.",
 )
 @options.jobs
 @options.as_json
@@ -47,7 +47,7 @@ def adapt(  # noqa: PLR0913
     """Let models go on learning from the corrections in DIR, in seconds.
 
     DIR holds what draw --keep DIR has kept. Images of the data set that the
-    models were trained on are rehearsed, so that they are not forgotten.
+    models were trained on are replayed, so that nothing is forgotten.
 
     \b
     Examples:
@@ -85,7 +85,7 @@ def adapt(  # noqa: PLR0913
     rows = [
         ("corrected digits", n_kept, result.kept_accuracy, result.left_out_accuracy),
         (
-            "training images held out",
+            "held-out training images",
             result.held_out_samples,
             result.old_held_out_accuracy,
             result.held_out_accuracy,
@@ -93,7 +93,7 @@ def adapt(  # noqa: PLR0913
         ("test images", result.test_samples, result.old_test_accuracy, result.test_accuracy),
     ]
     table = terminal.table_text(
-        ["read rightly", "of", "before", "after"],
+        ["accuracy on", "images", "before", "after"],
         [
             [name, f"{n:,}", terminal.percent(before), terminal.percent(after)]
             for name, n, before, after in rows
@@ -101,7 +101,7 @@ def adapt(  # noqa: PLR0913
     )
     terminal.echo(
         f"learnt {n_kept} corrected digits ({counts})\n"
-        f"rehearsed {result.rehearsed:,} images from {result.source}\n\n{table}\n\n"
-        "corrected digits are read afterwards by models that learnt from the others alone\n"
+        f"replayed {result.rehearsed:,} images from {result.source}\n\n{table}\n\n"
+        "corrected digits, after: each read by models that had not learnt from it\n"
         f"written to {result.output} after {result.seconds:.0f} s"
     )

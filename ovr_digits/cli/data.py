@@ -32,7 +32,7 @@ _save = options.figure("--save", "Save what is shown as a picture")
 def download(data_dir: Path | None, as_json: bool) -> None:
     """Download what is missing of MNIST's four files.
 
-    Files that are there already and right are left alone; damaged ones are
+    Sound files that are already there are left alone; damaged ones are
     replaced. Every file is checked before it is put in place.
 
     \b
@@ -53,7 +53,7 @@ def download(data_dir: Path | None, as_json: bool) -> None:
     if fetched:
         terminal.echo(f"MNIST: {len(fetched)} of 4 files downloaded into {printable(str(folder))}")
     else:
-        terminal.echo(f"MNIST is there already, whole and right: {printable(str(folder))}")
+        terminal.echo(f"MNIST is already there and complete: {printable(str(folder))}")
     place, used = place_in_use()
     if used.resolve() != folder.resolve():
         terminal.echo(terminal.elsewhere_text(place, used, folder))
@@ -65,7 +65,7 @@ def download(data_dir: Path | None, as_json: bool) -> None:
 @click.option(
     "--count", type=click.IntRange(1, 100), default=10, show_default=True, help="How many samples."
 )
-@options.seed(None, "The same seed chooses the same samples. [default: others each time]")
+@options.seed(None, "The same seed chooses the same samples. [default: different ones each time]")
 @_split
 @_save
 @options.show

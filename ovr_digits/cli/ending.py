@@ -37,7 +37,7 @@ def tidy_errors(function: F) -> F:
         except DigitsError as error:
             note(str(error))
         except MemoryError:
-            note("the memory at hand does not suffice")
+            note("there is not enough memory")
         except BrokenPipeError:
             # Whoever read the output has gone; nothing more can be said on it.
             _drop_output()

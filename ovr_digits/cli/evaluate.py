@@ -34,9 +34,9 @@ def evaluate(  # noqa: PLR0913
 ) -> None:
     """Measure accuracy on the whole test set.
 
-    Accuracy of the vote, precision, recall and F1 of each digit, the
-    confusion table, how often no detector or several of them fired, and how
-    far the votes, as probabilities, are off.
+    Accuracy of the vote, precision, recall and F1 of each digit, the confusion
+    matrix, how often no detector or several fired, and how far the votes, as
+    probabilities, are off.
 
     \b
     Examples:
@@ -86,7 +86,7 @@ def evaluate(  # noqa: PLR0913
         f"votes are off by {terminal.percent(calibration.calibration_error)} on average "
         "(expected calibration error)",
         "",
-        "true digit by row, answer by column; shares in %",
+        "rows: true digit, columns: answer; precision, recall and F1 in %",
         *terminal.confusion_lines(result),
     ]
     if report is not None:

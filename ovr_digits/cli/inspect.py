@@ -151,7 +151,7 @@ def _tables(inspection: Inspection) -> list[str]:
         ),
         terminal.table_text(["detector", "intercept", "norm of its weights"], detectors),
         "A detector's score is its intercept plus its weights times the features;\n"
-        "it says yes where that is above 0.",
+        "it fires where that is above 0.",
     ]
 
 

@@ -30,7 +30,7 @@ data_dir = click.option(
     "--data-dir",
     type=click.Path(path_type=Path),
     help="Folder of the four MNIST files. [default: $OVR_DIGITS_DATA, else a per-user cache, "
-    "else they are downloaded into it]",
+    "into which they are downloaded]",
 )
 dataset = click.option(
     "--dataset",
@@ -40,7 +40,7 @@ dataset = click.option(
     help="MNIST, or the 1,797 digits that come with scikit-learn and need no network.",
 )
 as_json = click.option(
-    "--json", "as_json", is_flag=True, help="Print one JSON object a line and nothing else."
+    "--json", "as_json", is_flag=True, help="Print one JSON object per line and nothing else."
 )
 #: Of models.pkl; it may be the file that --models names, which is read before.
 output = click.option(
@@ -48,7 +48,7 @@ output = click.option(
     type=OutputFile(replaces="models"),
     default=Path("models.pkl"),
     show_default=True,
-    help="The file to write; an older one is replaced only when all is done.",
+    help="The file to write; an older one is replaced only at the end.",
 )
 
 
@@ -58,7 +58,7 @@ def data(command: F) -> F:
 
 
 def seed(default: int | None, text: str) -> Callable[[F], F]:
-    """``--seed``, with a default and an explanation of what it settles."""
+    """``--seed``, with a default and an explanation of what it fixes."""
     return click.option(
         "--seed",
         type=click.IntRange(0, 2**32 - 1),
@@ -69,7 +69,7 @@ def seed(default: int | None, text: str) -> Callable[[F], F]:
 
 
 def figure(name: str, text: str) -> Callable[[F], F]:
-    """An option that names a picture to draw; what cannot be its format is refused at once."""
+    """An option that names a picture to draw, of which an unknown format is refused at once."""
     return click.option(
         name,
         type=OutputFile(dir_okay=False),
@@ -108,13 +108,14 @@ ground = click.option(
     default="auto",
     show_default=True,
     callback=lambda context, option, value: _GROUNDS[value],
-    help="Light ink on dark ground (yes), dark on light (no), or find out.",
+    help="Whether the ink is lighter than the paper: yes, no, or auto to find out.",
 )
 level = click.option(
     "--threshold",
     "level",
     type=click.FloatRange(0.05, 0.95),
-    help="Share of the ink's own strength from which it is ink. [default: 0.4]",
+    help="How strong a pixel must be to count as ink, as a share of the full strength of the ink. "
+    "[default: 0.4]",
 )
 jobs = click.option(
     "--jobs",
@@ -152,7 +153,7 @@ def moved_to(command: str, *names: str) -> Callable[[F], F]:
 
 
 def given() -> dict[str, str]:
-    """Which parameters the command line gives, and what they are called there."""
+    """The parameters that are given on the command line, and their names there."""
     context = click.get_current_context()
     return {
         parameter.name: parameter.opts[0] if isinstance(parameter, click.Option) else "pictures"
@@ -163,7 +164,7 @@ def given() -> dict[str, str]:
 
 
 def refuse_given(names: Iterable[str], reason: str) -> None:
-    """Refuse those of some options that are given, as wrong usage."""
+    """Refuse, as wrong usage, those of some options that are given."""
     on_line = given()
     if refused := [on_line[name] for name in names if name in on_line]:
         raise click.UsageError(f"{', '.join(refused)}: {reason}")
@@ -198,7 +199,7 @@ def print_json(value: dict[str, Any]) -> None:
 
 
 def put_out(picture: Figure, save: Path | None, show: bool = False) -> None:
-    """Do with a picture what ``--save`` and ``--show`` ask for."""
+    """Save a picture, or show it, or both."""
     from ovr_digits.report.plots.style import save_figure, show_figure
 
     if save is not None:

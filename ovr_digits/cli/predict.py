@@ -35,14 +35,14 @@ _OF_BATCH = ("output", "jobs", "scheduler")
     "source",
     type=click.Path(path_type=Path),
     metavar="SOURCE",
-    help="Read all digits of a folder of pictures, of IDX or Parquet files, and write the "
-    "answers to --output. The same command goes on where it was ended.",
+    help="Read all digits of a folder of pictures, of IDX or of Parquet files, and write the "
+    "answers to --output. Interrupted, the same command goes on where it stopped.",
 )
 @click.option(
     "--output",
     type=OutputFile(),
     metavar="FILE",
-    help="The Parquet file that --batch writes; an older one is replaced when all is done.",
+    help="The Parquet file that --batch writes; an older one is replaced at the end.",
 )
 @options.jobs
 @options.scheduler
@@ -63,9 +63,9 @@ def predict(  # noqa: PLR0913
 ) -> None:
     """Read the digit on each picture.
 
-    PNG, JPEG, WebP, TIFF, GIF and others; - is standard input. Ink and paper may have
-    any colour, and the paper lines, shadows and edges. A picture that can't be
-    read is named, and the others are answered all the same.
+    PNG, JPEG, WebP, TIFF, GIF and others; - is standard input. Ink and paper may
+    have any colour, and the paper may have lines, shadows and edges. A picture
+    that cannot be read is named, and the others are answered all the same.
 
     \b
     Examples:
@@ -110,7 +110,7 @@ def predict(  # noqa: PLR0913
             terminal.echo(terminal.panel(image, vote, printable(answer.path), verdict))
         if not as_json and (n_digits := answer.n_digits) > 1:
             note(
-                f"this picture seems to hold {n_digits} digits: "
+                f"this picture seems to hold {n_digits} digits; read them with "
                 f"ovr-digits read {shlex.quote(printable(answer.path))}"
             )
         titles.append(f"{printable(Path(answer.path).name)}: {vote.digit}, {vote.verdict}")
@@ -165,14 +165,14 @@ def _predict_batch(
 
 
 def _batch_lines(result: BulkResult) -> list[str]:
-    lines = [f"{result.digits:,} digits of {printable(result.source)}"]
+    lines = [f"{result.digits:,} digits from {printable(result.source)}"]
     if result.earlier:
-        lines.append(f"{result.earlier:,} of them had been read before")
+        lines.append(f"{result.earlier:,} of them had already been read")
     if result.errors:
         lines.append(f"{result.errors:,} could not be read")
     if result.accuracy is not None:
         right = terminal.percent(result.accuracy)
         lines.append(f"{right} of the {result.labelled:,} with a label are right")
     if result.digits > result.earlier:
-        lines.append(f"{result.seconds:,.1f} s, {result.per_second:,.0f} digits a second")
+        lines.append(f"{result.seconds:,.1f} s, {result.per_second:,.0f} digits per second")
     return [*lines, f"written to {printable(str(result.output))}"]

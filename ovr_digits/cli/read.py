@@ -35,7 +35,7 @@ def read(
 
     Digits are found wherever they are and put in reading order, line by line.
     With several pictures every line of output begins with the picture's name.
-    What might be taken for a digit and is not read, such as a box to write in, is
+    What might be taken for a digit but is left out, such as a box to write in, is
     counted on stderr; --json tells where it is, and why it was left out.
 
     \b

@@ -21,7 +21,7 @@ _keep_option = click.option(
     "--keep",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="DIR",
-    help="Keep pictures that are corrected on the page in this folder, to learn from.",
+    help="Keep pictures that are corrected on the page in this folder, for adapt to learn from.",
 )
 
 
@@ -75,9 +75,9 @@ def draw(port: int, no_browser: bool, keep: Path | None, workers: int, models: P
     "--allow-host",
     multiple=True,
     metavar="NAME",
-    help="A name by which browsers may ask, besides localhost and that of --host; may be "
-    "repeated. Addresses need none: those of the loopback and of --host are served, with "
-    "0.0.0.0 or :: all.",
+    help="A host name that browsers may use, besides localhost and that of --host; may be "
+    "repeated. Requests to the address of --host and to the loopback need none, and with 0.0.0.0 "
+    "or :: those to any address.",
 )
 @click.option(
     "--workers",

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ovr_digits.learn.curves import EpochResult
 
 NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
-BLANK = "no ink on it, and so no digit"
+BLANK = "blank: there is no digit on it"
 DATASET_NAMES = {"mnist": "MNIST", "digits": "digits"}
 PART_NAMES = {"train": "training set", "test": "test set"}
 
@@ -181,7 +181,7 @@ _PLACE_NAMES = {
 def inventory_lines(inventory: Inventory) -> list[str]:
     """Every place and its files, a line each."""
     lines = [
-        "MNIST is looked for in this order; the first folder that is named counts:",
+        "MNIST is looked for in this order; the first folder that is given is used:",
         click.style(f"    {'file':<26}{'bytes':>11}  state", dim=True),
     ]
     for i, place in enumerate(inventory.places, 1):
@@ -200,12 +200,12 @@ def inventory_text(inventory: Inventory, dataset: Dataset) -> str:
         return f"{name}: usable, taken from {folder}"
     missing = f"only the {PART_NAMES[usable[0]]} is usable" if usable else "not usable"
     if dataset == "digits":
-        return f"{name}: {missing}; install scikit-learn anew"
+        return f"{name}: {missing}; reinstall scikit-learn"
     if place.name == "cache":
-        advice = "it is downloaded when it is needed, or now by ovr-digits data download"
+        advice = "it is downloaded when it is needed, or now with ovr-digits data download"
     else:
         advice = (
-            f"mend it with ovr-digits data download --data-dir {folder}, or use --dataset digits"
+            f"repair it with ovr-digits data download --data-dir {folder}, or use --dataset digits"
         )
     return f"{name}: {missing} in {folder}; {advice}"
 

@@ -15,7 +15,7 @@ from ovr_digits.cli.ending import command
 @click.option(
     "--count", type=click.IntRange(1, 100), default=1, show_default=True, help="How many samples."
 )
-@options.seed(None, "The same seed chooses the same samples. [default: others each time]")
+@options.seed(None, "The same seed chooses the same samples. [default: different ones each time]")
 @options.save
 @options.show
 @options.data

@@ -28,8 +28,8 @@ def training_options(function: options.F) -> options.F:
             default=NEGATIVES,
             show_default=True,
             metavar="SHARE",
-            help="Pictures of no digit (letters, scribbles, textures), drawn for each image, "
-            "which every detector learns to say no to.",
+            help="Negatives for each image: drawn letters, scribbles and textures, to which every "
+            "detector learns to say no.",
         ),
         click.option(
             "--detector-loss",
@@ -43,9 +43,9 @@ def training_options(function: options.F) -> options.F:
             type=click.Choice(list(PRESETS)),
             default="default",
             show_default=True,
-            help="How much time to spend on accuracy: more copies of each image, more views of it.",
+            help="How much time to spend on accuracy, in distorted copies and views of each image.",
         ),
-        options.seed(0, "Settles every random choice: the same seed gives the same models."),
+        options.seed(0, "Fixes every random choice: the same seed gives the same models."),
         options.output,
         options.data,
     ):
@@ -64,13 +64,13 @@ def training_options(function: options.F) -> options.F:
     "--patience",
     type=click.IntRange(1, 1000),
     metavar="N",
-    help="Stop when N epochs have not lowered the loss on held-out images, and keep the best.",
+    help="Stop after N epochs without a lower loss on held-out images, and keep the best.",
 )
 @click.option(
     "--log",
     type=OutputFile(),
     metavar="FILE",
-    help="Write loss and accuracy to a file as each epoch ends, one JSON object a line.",
+    help="Write loss and accuracy to this file after each epoch, one JSON object per line.",
 )
 @options.figure("--plot", "Draw loss and accuracy over the epochs")
 @click.option(
@@ -100,8 +100,8 @@ def train(  # noqa: PLR0913
 ) -> None:
     """Train ten detectors and write models.pkl.
 
-    For digits that fit into memory; others are for train-stream. To let models
-    that are there learn from corrected drawings is for adapt.
+    The digits must fit into memory; for more of them use train-stream. To let
+    models learn from corrected drawings use adapt.
 
     \b
     Examples:

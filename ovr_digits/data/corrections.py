@@ -57,7 +57,7 @@ def keep_correction(
         the folder is full or cannot be written.
     """
     if label not in _DIGITS:
-        raise DigitsError(f"{label} is no digit; give one of 0 to 9")
+        raise DigitsError(f"{label} is not a digit; give one of 0 to 9")
     content = _encode(Photo(picture).whole.picture)
     if not find_digit(content).image.any():
         raise DigitsError("the picture is blank: there is nothing to learn from it")
@@ -168,9 +168,9 @@ def _read_line(folder: Path, line: bytes) -> tuple[bytes, int]:
         raise DigitsError("not a whole JSON object")
     name, label = entry.get("file"), entry.get("label")
     if type(label) is not int or label not in _DIGITS:
-        raise DigitsError("its label is no digit 0 to 9")
+        raise DigitsError("its label is not a digit 0 to 9")
     if not isinstance(name, str) or not name or Path(name).name != name:
-        raise DigitsError("its file is no plain file name")
+        raise DigitsError("its file is not a plain file name")
     picture = folder / name
     try:
         is_there, place = picture.is_file(), picture.resolve().parent

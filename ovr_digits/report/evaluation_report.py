@@ -86,7 +86,7 @@ def make_report(
     curves = precision_recall_curves(scores, split.y)
     made = stamp("numpy", "matplotlib")
     body = (
-        tag("h1", f"{_percent(result.accuracy)} of {result.samples:,} digits are read rightly"),
+        tag("h1", f"{_percent(result.accuracy)} of {result.samples:,} digits are read correctly"),
         tag("p", f"{name}, {made['created'][:10]}", class_="soft"),
         page.facts(
             {
@@ -101,8 +101,8 @@ def make_report(
         page.contents(_HEADINGS),
         _section(
             "confusion",
-            "True digit by row, answer by column. Right answers are grey, mistakes tinted: "
-            "the stronger, the more there are.",
+            "Rows are the true digits, columns the answers. Right answers are grey, mistakes "
+            "tinted: the stronger, the more there are.",
             draw(
                 "confusion.png", plots.plot_confusion, result.confusion, confusion_finding(result)
             ),
@@ -110,9 +110,9 @@ def make_report(
         ),
         _section(
             "digits",
-            "Precision is the share of right ones among the images that were taken for the "
-            "digit, recall the share that were recognised among its images. F1 is their "
-            "harmonic mean. The table gives them in %.",
+            "Precision is the share of right answers among the images read as the digit, recall "
+            "the share of its images that are read as it. F1 is their harmonic mean. The table "
+            "gives them in %.",
             draw("digits.png", plots.plot_digit_scores, result.per_digit, digits_finding(result)),
             _digits_table(result),
         ),
@@ -135,7 +135,7 @@ def make_report(
             *show(
                 "mistakes",
                 find_mistakes(scores, split.y),
-                f"{result.errors:,} of {result.samples:,} images are read wrongly",
+                f"{result.errors:,} of {result.samples:,} images are misread",
             ),
         ),
         _section(

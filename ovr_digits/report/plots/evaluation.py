@@ -100,7 +100,7 @@ def plot_digit_scores(per_digit: Sequence[DigitScores], title: str) -> Figure:
     counts = (
         (1.23, "images", [s.true for s in per_digit]),
         (1.48, "missed", [s.true - s.right for s in per_digit]),
-        (1.8, "wrongly\ntaken for it", [s.answered - s.right for s in per_digit]),
+        (1.8, "mistaken\nfor it", [s.answered - s.right for s in per_digit]),
     )
     for x, heading, column in counts:
         cells = [(-0.75, "bottom", heading)]
