@@ -108,7 +108,7 @@ def test_the_text_is_plain_and_narrow_when_piped(trained):
     assert ["the", "whole", "file", f"{trained.stat().st_size:,}", "100.00", "%"] in lines
     for view in PRESETS[trained.stem].views:
         (row,) = [line for line in lines if line[:1] == [view]]
-        assert row[1:5] == ["16", "of", "3x3x1", "128"]
+        assert row[1:5] == ["16", "of", "3x3x1,", "128"]
     assert [line[0] for line in lines if "(seven)" in line] == ["7"]
     assert any(line[:1] == ["test"] and line[-1] == "%" for line in lines)
 

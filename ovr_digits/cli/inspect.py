@@ -100,17 +100,10 @@ def _tables(inspection: Inspection) -> list[str]:
     said = inspection.as_json()
     provenance = [[_words(key), _text(key, value)] for key, value in said["provenance"].items()]
     total = said["bytes"]
-    by = "×" if terminal.has_unicode() else "x"
-    n_layers = max(len(view["layers"]) for view in said["views"])
     views = [
         [
             view["view"],
-            *(
-                f"{layer['anchors']} of {by.join([str(layer['patch_size'])] * 2)}"
-                f"{by}{layer['channels']}"
-                for layer in view["layers"]
-            ),
-            *[""] * (n_layers - len(view["layers"])),
+            ", ".join(map(_layer_text, view["layers"])),
             f"{view['leading_axes']}",
             f"{view['features']:,}",
             f"{sum(layer['bytes'] for layer in view['layers']) + view['leading_bytes']:,}",
@@ -125,25 +118,14 @@ def _tables(inspection: Inspection) -> list[str]:
         "the whole file": total,
     }
     detectors = [
-        [
-            f"{d['digit']} ({terminal.NAMES[d['digit']]})",
-            f"{d['intercept']:+.3f}",
-            f"{d['norm']:.3f}",
-        ]
-        for d in said["detectors"]
+        [f"{digit} ({terminal.NAMES[digit]})", f"{d['intercept']:+.3f}", f"{d['norm']:.3f}"]
+        for digit, d in enumerate(said["detectors"])
     ]
     return [
         f"{printable(said['path'])}: ten detectors on {said['features']:,} shared features",
         terminal.table_text(["", ""], provenance, left=2) or "it does not say where it comes from",
         terminal.table_text(
-            [
-                "view",
-                *(f"anchors of layer {k + 1}" for k in range(n_layers)),
-                "leading axes",
-                "features",
-                "bytes",
-            ],
-            views,
+            ["view", "anchors of its layers", "leading axes", "features", "bytes"], views, left=2
         ),
         terminal.table_text(
             ["part", "bytes", "share"],
@@ -153,6 +135,13 @@ def _tables(inspection: Inspection) -> list[str]:
         "A detector's score is its intercept plus its weights times the features;\n"
         "it fires where that is above 0.",
     ]
+
+
+def _layer_text(layer: dict[str, Any]) -> str:
+    """How many anchors a layer has, and of how many rows, columns and channels."""
+    by = "×" if terminal.has_unicode() else "x"
+    size = layer["patch_size"]
+    return f"{layer['anchors']} of {size}{by}{size}{by}{layer['channels']}"
 
 
 def _words(name: str) -> str:
