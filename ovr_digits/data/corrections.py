@@ -6,7 +6,7 @@ import io
 import json
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ MAX_KEPT = 10_000
 
 _MAX_BYTES = 100_000_000
 _DIGITS = range(10)
-#: Characters of a file name that no file can have.
+#: Characters that are shown of the name of a file that is not there.
 _SHOWN = 60
 
 _SILENT = Progress()
@@ -140,12 +140,14 @@ def load_corrections(
     if len(content) > _MAX_BYTES:
         raise DigitsError(f"{path}: over {_MAX_BYTES // 1_000_000} MB; keep fewer corrections")
     lines = content.split(b"\n")
+    # Of what a line names, only files that lie here: no links, and nothing elsewhere.
+    names = {entry.name for entry in os.scandir(folder) if entry.is_file(follow_symlinks=False)}
     progress.stage("reading the kept pictures", len(lines))
     labels: dict[bytes, int] = {}
     for number, line in enumerate(lines, 1):
         if line.strip():
             try:
-                image, label = _read_line(folder, line)
+                image, label = _read_line(folder, names, line)
             except DigitsError as error:
                 passed_over(f"{path}, line {number} passed over: {error}")
             else:
@@ -158,8 +160,8 @@ def load_corrections(
     return X, np.array(list(labels.values()), np.uint8)
 
 
-def _read_line(folder: Path, line: bytes) -> tuple[bytes, int]:
-    """The image of a kept picture, 784 bytes, and its digit."""
+def _read_line(folder: Path, names: Container[str], line: bytes) -> tuple[bytes, int]:
+    """The image of a kept picture, 784 bytes, and its digit; it must be among the names."""
     try:
         entry: Any = json.loads(line)
     except (ValueError, RecursionError):
@@ -169,21 +171,10 @@ def _read_line(folder: Path, line: bytes) -> tuple[bytes, int]:
     name, label = entry.get("file"), entry.get("label")
     if type(label) is not int or label not in _DIGITS:
         raise DigitsError("its label is not a digit 0 to 9")
-    if not isinstance(name, str) or not name or Path(name).name != name:
-        raise DigitsError("its file is not a plain file name")
-    picture = folder / name
+    if not isinstance(name, str) or name not in names:
+        raise DigitsError(f"{str(name)[:_SHOWN]!r}: no such file in the folder")
     try:
-        is_there, place = picture.is_file(), picture.resolve().parent
-    # RuntimeError: a link to itself, before Python 3.13.
-    except (OSError, ValueError, RuntimeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise DigitsError(f"{name[:_SHOWN]!r}: cannot be looked for ({reason})") from None
-    if not is_there:
-        raise DigitsError(f"{name!r}: no such file in the folder")
-    if place != folder.resolve():
-        raise DigitsError(f"{name!r}: a link to a file outside the folder")
-    try:
-        image = find_digit(picture).image
+        image = find_digit(folder / name).image
     except DigitsError as error:
         raise DigitsError(f"{name!r}: {error}") from None
     if not image.any():
