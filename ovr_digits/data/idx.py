@@ -29,51 +29,51 @@ _UNSIGNED_BYTE = 0x08  # the type code of uint8, the only one in MNIST
 _OTHER_TYPES = {0x09: "int8", 0x0B: "int16", 0x0C: "int32", 0x0D: "float32", 0x0E: "float64"}
 
 
-def read_idx(path: str | os.PathLike[str], max_bytes: int = MAX_BYTES) -> Grey:
+def read_idx(path: str | os.PathLike[str]) -> Grey:
     """Read an IDX file of unsigned bytes, gzip-compressed or plain, whatever its name.
 
-    The array is read-only. A file of more than ``max_bytes``, compressed or not, is refused.
+    The array is read-only. A file of more than ``MAX_BYTES``, compressed or not, is refused.
 
     Raises
     ------
     DigitsError
         Where it cannot be read, or is no sound IDX file of unsigned bytes.
     """
-    return parse_idx(read_content(path, max_bytes), str(path))
+    return parse_idx(read_content(path), str(path))
 
 
-def read_content(path: str | os.PathLike[str], max_bytes: int = MAX_BYTES) -> bytes:
+def read_content(path: str | os.PathLike[str]) -> bytes:
     """Read a file and decompress it where it is gzip; raises DigitsError as ``read_idx`` does."""
     try:
-        data = read_bytes(path, max_bytes, wait=False)
+        data = read_bytes(path, MAX_BYTES, wait=False)
     except DigitsError as error:
         raise DigitsError(f"{path}: {error}") from None
-    return decompress(_at_most(data, max_bytes, str(path)), str(path), max_bytes)
+    return decompress(_bounded(data, str(path)), str(path))
 
 
-def decompress(data: bytes, name: str, max_bytes: int = MAX_BYTES) -> bytes:
+def decompress(data: bytes, name: str) -> bytes:
     """Undo gzip where the magic bytes tell of it; other bytes come back as they are.
 
     Raises
     ------
     DigitsError
-        Where the gzip data are truncated or damaged, or hold more than ``max_bytes``; it calls
-        them ``name``.
+        Where the gzip data, which it calls ``name``, are truncated or damaged, or hold more than
+        ``MAX_BYTES``.
     """
     if not data.startswith(GZIP_MAGIC):
         return data
     try:
         with gzip.GzipFile(fileobj=BytesIO(data)) as stream:
-            return _at_most(read_stream(stream, max_bytes), max_bytes, name)
+            return _bounded(read_stream(stream, MAX_BYTES), name)
     except EOFError:
         raise DigitsError(f"{name}: the gzip data are truncated") from None
     except (gzip.BadGzipFile, zlib.error) as error:
         raise DigitsError(f"{name}: the gzip data are damaged ({error})") from None
 
 
-def _at_most(content: bytes, max_bytes: int, name: str) -> bytes:
-    if len(content) > max_bytes:
-        raise DigitsError(f"{name}: holds more than {max_bytes:,} bytes")
+def _bounded(content: bytes, name: str) -> bytes:
+    if len(content) > MAX_BYTES:
+        raise DigitsError(f"{name}: holds more than {MAX_BYTES:,} bytes")
     return content
 
 
