@@ -93,7 +93,8 @@ def compare(  # noqa: PLR0913
             ],
         ),
         "",
-        f"the same digit on {found.same_answer:,}, the same verdict on {found.same_verdict:,}",
+        f"both give the same digit on {found.same_answer:,} images, the same verdict on "
+        f"{found.same_verdict:,}",
         *(
             textwrap.fill(f"only {name} is right on {_listed(indices)}", 80)
             for name, indices in (("A", said["only_a_right"]), ("B", said["only_b_right"]))

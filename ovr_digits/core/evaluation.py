@@ -66,10 +66,8 @@ class Evaluation:
             right = int(self.confusion[digit, digit])
             answered = int(self.confusion[:, digit].sum())
             true = int(self.confusion[digit].sum())
-            precision = right / answered if answered else 0.0
-            recall = right / true if true else 0.0
-            both = precision + recall
-            f1 = 2 * precision * recall / both if both else 0.0
+            precision, recall = right / max(answered, 1), right / max(true, 1)
+            f1 = 2 * right / max(answered + true, 1)
             result.append(DigitScores(digit, precision, recall, f1, right, answered, true))
         return result
 
