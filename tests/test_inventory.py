@@ -185,7 +185,7 @@ def test_an_empty_cache_is_no_fault_but_says_how_to_fill_it(run):
         "2 $OVR_DIGITS_DATA not given",
         "3 cache            cache/mnist",
     ]
-    assert result.stderr.endswith("when it is needed, or now by ovr-digits data download\n")
+    assert result.stderr.endswith("when it is needed, or now with ovr-digits data download\n")
     assert len(result.stderr.splitlines()) == 1
     result = run("--dataset", "digits")
     assert (result.returncode, result.stderr) == (0, "")
