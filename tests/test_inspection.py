@@ -124,7 +124,7 @@ def test_models_that_do_not_say_where_they_come_from(tiny_models):
     assert "it does not say where it comes from" in said
 
 
-def test_views_of_fewer_layers_than_others_have_empty_cells(tiny_models_bytes, tmp_path):
+def test_views_may_have_fewer_layers_than_others(tiny_models_bytes, tmp_path):
     detectors = pickle.loads(tiny_models_bytes)
     features = detectors[0].features_
     first = features.branches_[0]
