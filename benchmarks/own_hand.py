@@ -225,7 +225,7 @@ def plot_forms(part: str, seed: int) -> Figure:
 def main(setting: Setting, count: int, corrected: int, later: int) -> None:
     """Draw as people with odd digits do, correct, learn, and see how later drawings fare."""
     from ovr_digits.data.corrections import load_corrections
-    from ovr_digits.report.plots import save_figure
+    from ovr_digits.report.plots.style import save_figure
 
     experiment = Experiment(setting)
     results, kept = [], []

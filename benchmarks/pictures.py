@@ -143,7 +143,7 @@ def save_sheet(path: Path, files: dict[str, list[bytes]]) -> None:
     """A picture with some pictures of each style."""
     from matplotlib.figure import Figure
 
-    from ovr_digits.report.plots import save_figure
+    from ovr_digits.report.plots.style import save_figure
 
     across = 6
     figure = Figure(figsize=(8, 1.15 * len(files)), layout="constrained")

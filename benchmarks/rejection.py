@@ -98,7 +98,7 @@ def plot_trade_off(of_digits: Floats, of_others: Floats) -> Figure:
 def main(setting: Setting, count: int) -> None:
     """Draw pictures of no digit, of kinds not trained on, and count how many are turned down."""
     from ovr_digits.parallel import collect
-    from ovr_digits.report.plots import save_figure
+    from ovr_digits.report.plots.style import save_figure
 
     scores = {}
     for kind in KINDS:

@@ -15,7 +15,7 @@ from PIL import Image
 from scipy.stats import binomtest
 
 from ovr_digits.core.evaluation import Comparison, compare_scores, mcnemar_test
-from ovr_digits.report.plots import plot_differences
+from ovr_digits.report.plots.evaluation import plot_differences
 
 QUICK = ["--dataset", "digits", "--limit", "100", "--epochs", "1", "--preset", "fast"]
 

@@ -17,7 +17,8 @@ from ovr_digits.data.splits import load_split
 from ovr_digits.learn import fitting
 from ovr_digits.learn.curves import EpochResult, Measures, measure
 from ovr_digits.learn.negatives import draw_negatives
-from ovr_digits.report.plots import plot_curves, save_figure
+from ovr_digits.report.plots.style import save_figure
+from ovr_digits.report.plots.training import plot_curves
 
 MARGINS = [-3, -1, -0.5, 0.5, 1, 4]
 

@@ -112,10 +112,9 @@ def test_precision_recall_curves_are_those_of_scikit_learn(rounded):
     assert [curve.digit for curve in curves] == list(range(10))
     for curve, column in zip(curves, scores.T, strict=True):
         truth = labels == curve.digit
-        precision, recall, thresholds = metrics.precision_recall_curve(truth, column)
+        precision, recall, _ = metrics.precision_recall_curve(truth, column)
         np.testing.assert_allclose(curve.precision, precision)
         np.testing.assert_allclose(curve.recall, recall)
-        np.testing.assert_array_equal(curve.thresholds, thresholds)
         assert curve.area == pytest.approx(metrics.average_precision_score(truth, column))
         assert curve.chosen_precision == metrics.precision_score(truth, column > 0)
         assert curve.chosen_recall == metrics.recall_score(truth, column > 0)

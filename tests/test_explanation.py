@@ -18,7 +18,7 @@ from ovr_digits.core.occlusion import ink_contributions
 from ovr_digits.core.vote import count_votes
 from ovr_digits.picture.digit import find_digit
 from ovr_digits.picture.explanation import Explanation, explain
-from ovr_digits.report.plots import save_figure
+from ovr_digits.report.plots.style import save_figure
 
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = ROOT / "examples"

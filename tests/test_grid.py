@@ -14,7 +14,7 @@ from PIL import Image
 
 from ovr_digits import load_models
 from ovr_digits.data.splits import load_split
-from ovr_digits.report.plots import plot_votes
+from ovr_digits.report.plots.answers import plot_votes
 from ovr_digits.report.samples import SampleAnswer, answer_samples
 
 BLUE, ORANGE = "#0072B2", "#D55E00"

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from ovr_digits.data import idx
 from ovr_digits.data.idx import decompress, idx_bytes, parse_idx, read_content, read_idx, write_idx
 from ovr_digits.errors import DigitsError
 
@@ -157,20 +158,23 @@ def test_permission(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("compress", [False, True])
-def test_more_than_the_caller_allows_is_refused(tmp_path, compress):
+def test_more_than_is_allowed_is_refused(tmp_path, monkeypatch, compress):
     write_idx(tmp_path / "zeros", np.zeros(10_000_000, np.uint8), compress)
-    assert len(read_content(tmp_path / "zeros", max_bytes=10_000_008)) == 10_000_008
+    monkeypatch.setattr(idx, "MAX_BYTES", 10_000_008)
+    assert len(read_content(tmp_path / "zeros")) == 10_000_008
+    monkeypatch.setattr(idx, "MAX_BYTES", 10_000_007)
     with pytest.raises(DigitsError, match="more than 10,000,007 bytes"):
-        read_idx(tmp_path / "zeros", max_bytes=10_000_007)
+        read_idx(tmp_path / "zeros")
 
 
-def test_a_decompression_bomb_does_not_fill_the_memory():
+def test_a_decompression_bomb_does_not_fill_the_memory(monkeypatch):
     import tracemalloc
 
+    monkeypatch.setattr(idx, "MAX_BYTES", 1_000_000)
     bomb = gzip.compress(bytes(50_000_000), 9)
     tracemalloc.start()
     with pytest.raises(DigitsError, match="more than 1,000,000 bytes"):
-        decompress(bomb, "bomb", max_bytes=1_000_000)
+        decompress(bomb, "bomb")
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 6_000_000

@@ -29,7 +29,8 @@ from ovr_digits.report.inspection import (
     portray_detectors,
     show_anchors,
 )
-from ovr_digits.report.plots import plot_anchors, plot_detectors, png_bytes
+from ovr_digits.report.plots.inspection import plot_anchors, plot_detectors
+from ovr_digits.report.plots.style import png_bytes
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -104,12 +105,12 @@ def test_the_text_is_plain_and_narrow_when_piped(trained):
         assert not {"\x1b", "\\"} & set(done.stdout)
         assert done.stdout.isascii() or encoding == "utf-8"
     lines = [line.split() for line in done.stdout.splitlines()]
-    assert ["the", "whole", "file", f"{trained.stat().st_size:,}", "100.0%"] in lines
+    assert ["the", "whole", "file", f"{trained.stat().st_size:,}", "100.00", "%"] in lines
     for view in PRESETS[trained.stem].views:
         (row,) = [line for line in lines if line[:1] == [view]]
-        assert row[1:5] == ["16", "of", "3x3x1", "128"]
+        assert row[1:5] == ["16", "of", "3x3x1,", "128"]
     assert [line[0] for line in lines if "(seven)" in line] == ["7"]
-    assert any(line[:1] == ["test"] and line[-1].endswith("%") for line in lines)
+    assert any(line[:1] == ["test"] and line[-1] == "%" for line in lines)
 
 
 def test_the_models_that_ship_are_the_default(tmp_path):
@@ -123,7 +124,7 @@ def test_models_that_do_not_say_where_they_come_from(tiny_models):
     assert "it does not say where it comes from" in said
 
 
-def test_views_of_fewer_layers_than_others_have_empty_cells(tiny_models_bytes, tmp_path):
+def test_views_may_have_fewer_layers_than_others(tiny_models_bytes, tmp_path):
     detectors = pickle.loads(tiny_models_bytes)
     features = detectors[0].features_
     first = features.branches_[0]

@@ -155,7 +155,7 @@ def test_what_is_wrong_with_each_file_is_said_in_a_line(run, tmp_path):
         [TEST_LABELS, "14", "digest wrong"],
     ]
     assert result.stderr == (
-        "ovr-digits: MNIST: not usable in data; mend it with "
+        "ovr-digits: MNIST: not usable in data; repair it with "
         "ovr-digits data download --data-dir data, or use --dataset digits\n"
     )
     said = one_object(run("--data-dir", "data", "--json"), 1)
@@ -172,7 +172,7 @@ def test_strange_things_in_place_of_files_and_folders(run, tmp_path):
     assert states(said, 0)[0] == "this is a folder, not a file"
     assert states(said, 0)[1] == "cannot be read (No such file or directory)"
     result = run("--data-dir", "data")
-    assert "MNIST: only the test set is usable in data; mend it" in result.stderr
+    assert "MNIST: only the test set is usable in data; repair it" in result.stderr
     said = one_object(run("--data-dir", f"data/{TEST_LABELS}.gz", "--json"), 1)
     assert said["places"][0]["problem"] == "not a folder"
 
@@ -185,7 +185,7 @@ def test_an_empty_cache_is_no_fault_but_says_how_to_fill_it(run):
         "2 $OVR_DIGITS_DATA not given",
         "3 cache            cache/mnist",
     ]
-    assert result.stderr.endswith("when it is needed, or now by ovr-digits data download\n")
+    assert result.stderr.endswith("when it is needed, or now with ovr-digits data download\n")
     assert len(result.stderr.splitlines()) == 1
     result = run("--dataset", "digits")
     assert (result.returncode, result.stderr) == (0, "")
@@ -223,7 +223,7 @@ def test_download_into_the_cache_and_no_second_time(run, tmp_path, mirror):
     assert one_object(run("--json"), 0)["in_use"] == "cache"
     # From here on there is no network.
     result = run("download")
-    assert result.stdout == "MNIST is there already, whole and right: cache/mnist\n"
+    assert result.stdout == "MNIST is already there and complete: cache/mnist\n"
     assert (result.returncode, result.stderr) == (0, "")
     (tmp_path / "cache" / "mnist" / f"{TEST_LABELS}.gz").write_bytes(b"damaged")
     done = run("download", "--json", **settings)

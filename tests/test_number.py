@@ -241,8 +241,8 @@ def test_predict_points_to_read_where_there_are_several_digits(tmp_path):
     path = write_number(tmp_path / "my number.png", "4071")
     done = predict(path, "--brief")
     assert done.returncode == 0
-    wanted = f"ovr-digits: this picture seems to hold 4 digits: ovr-digits read '{path}'\n"
-    assert done.stderr == wanted
+    wanted = f"this picture seems to hold 4 digits; read them with ovr-digits read '{path}'"
+    assert done.stderr == f"ovr-digits: {wanted}\n"
     assert len(done.stdout.splitlines()) == 1
     done = predict(path, "--json")
     assert done.stderr == ""

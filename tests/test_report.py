@@ -231,7 +231,7 @@ def test_no_mistake(split):
     assert sorted(files) == sorted(report.FILES)
     page = read(files)
     assert page.all("li") == []
-    assert "0 of 297 images are read wrongly" in page.text
+    assert "0 of 297 images are misread" in page.text
     assert [image.attributes["alt"] for image in page.all("img")][:3] == [
         "No digit is taken for another",
         "Every digit has the same F1: 100.00 %",
@@ -289,7 +289,7 @@ def test_folder_that_cannot_be_is_told_before_the_work(tmp_path, tiny_models):
     (tmp_path / "nowhere").symlink_to(tmp_path / "absent" / "deep")
     for name, word in (
         ("file", "file: not a folder"),
-        ("file/results", "file/results: cannot be written"),
+        ("file/results", "does not exist"),
         ("absent/results", "does not exist"),
         ("full", "report.html: this is a folder"),
         ("nowhere", "nowhere: not a folder"),

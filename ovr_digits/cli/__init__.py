@@ -7,9 +7,9 @@ import click
 from ovr_digits.cli.adapt import adapt
 from ovr_digits.cli.compare import compare
 from ovr_digits.cli.data import data
+from ovr_digits.cli.ending import CONTEXT_SETTINGS
 from ovr_digits.cli.evaluate import evaluate
 from ovr_digits.cli.inspect import inspect
-from ovr_digits.cli.options import CONTEXT_SETTINGS
 from ovr_digits.cli.predict import predict
 from ovr_digits.cli.read import read
 from ovr_digits.cli.serve import draw, serve
@@ -18,8 +18,12 @@ from ovr_digits.cli.train import train
 from ovr_digits.cli.train_stream import train_stream
 from ovr_digits.version import __version__
 
+_LEARN = (train, train_stream, adapt)
+_READ = (predict, read, draw, serve)
+_MEASURE = (test, evaluate, inspect, compare, data)
 
-@click.group(context_settings=CONTEXT_SETTINGS)
+
+@click.group(context_settings=CONTEXT_SETTINGS, commands=[*_LEARN, *_READ, *_MEASURE])
 @click.version_option(__version__, prog_name="ovr-digits")
 def main() -> None:
     """Read handwritten digits with ten one-vs-rest classifiers.
@@ -40,20 +44,3 @@ def main() -> None:
     ovr-digits compare old.pkl new.pkl  which of two is better
     ovr-digits data                     which data is at hand, and what is in it
     """
-
-
-for _command in (
-    train,
-    train_stream,
-    adapt,
-    test,
-    predict,
-    read,
-    evaluate,
-    inspect,
-    compare,
-    data,
-    draw,
-    serve,
-):
-    main.add_command(_command)

@@ -7,44 +7,32 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ovr_digits.cli import terminal
-from ovr_digits.cli.ending import tidy_errors
-from ovr_digits.cli.options import (
-    CONTEXT_SETTINGS,
-    data_dir_option,
-    given_parameters,
-    jobs_option,
-    json_option,
-    models_option,
-    output_option,
-    print_json,
-    seed_option,
-)
+from ovr_digits.cli import options, terminal
+from ovr_digits.cli.ending import command
 
 if TYPE_CHECKING:
     from ovr_digits.data.splits import Dataset
 
 
-@click.command(context_settings=CONTEXT_SETTINGS)
+@command
 @click.argument("corrections", metavar="DIR", type=click.Path(path_type=Path))
-@models_option
-@output_option
+@options.models
+@options.output
 @click.option(
     "--dataset",
     type=click.Choice(["mnist", "digits"]),
-    help="Images to rehearse. [default: those that the models were trained on]",
+    help="Images to replay. [default: those that the models were trained on]",
 )
-@data_dir_option
-@seed_option(0, "Settles what is rehearsed, and in which order is learnt.")
+@options.data_dir
+@options.seed(0, "Fixes which images are replayed, and in which order.")
 @click.option(
     "--accept-loss",
     is_flag=True,
-    help="Write the models even if they lose more than 0.3 points of accuracy on "
-    "training images that were held out.",
+    help="Write the models even if they lose more than 0.3 percentage points of "
+    "accuracy on held-out training images.",
 )
-@jobs_option
-@json_option
-@tidy_errors
+@options.jobs
+@options.as_json
 def adapt(  # noqa: PLR0913
     corrections: Path,
     models: Path | None,
@@ -59,7 +47,7 @@ def adapt(  # noqa: PLR0913
     """Let models go on learning from the corrections in DIR, in seconds.
 
     DIR holds what draw --keep DIR has kept. Images of the data set that the
-    models were trained on are rehearsed, so that they are not forgotten.
+    models were trained on are replayed, so that nothing is forgotten.
 
     \b
     Examples:
@@ -69,7 +57,7 @@ def adapt(  # noqa: PLR0913
     """
     from ovr_digits.models.place import is_shipped
 
-    if "output" not in given_parameters() and is_shipped(output):
+    if "output" not in options.given() and is_shipped(output):
         raise click.UsageError(
             "here the default output is the models.pkl that ships; name another with --output."
         )
@@ -77,7 +65,7 @@ def adapt(  # noqa: PLR0913
     from ovr_digits.learn.retraining import RetrainingOptions, retrain
     from ovr_digits.progress import TerminalProgress
 
-    options = RetrainingOptions(
+    chosen = RetrainingOptions(
         corrections=corrections,
         models=models,
         output=output,
@@ -88,21 +76,32 @@ def adapt(  # noqa: PLR0913
         accept_loss=accept_loss,
     )
     with TerminalProgress() as progress:
-        result = retrain(options, progress)
+        result = retrain(chosen, progress)
     if as_json:
-        print_json(result.as_json())
+        options.print_json(result.as_json())
         return
     counts = ", ".join(f"{digit}: {count}" for digit, count in enumerate(result.kept) if count)
+    n_kept = sum(result.kept)
+    rows = [
+        ("corrected digits", n_kept, result.kept_accuracy, result.left_out_accuracy),
+        (
+            "held-out training images",
+            result.held_out_samples,
+            result.old_held_out_accuracy,
+            result.held_out_accuracy,
+        ),
+        ("test images", result.test_samples, result.old_test_accuracy, result.test_accuracy),
+    ]
+    table = terminal.table_text(
+        ["accuracy on", "images", "before", "after"],
+        [
+            [name, f"{n:,}", terminal.percent(before), terminal.percent(after)]
+            for name, n, before, after in rows
+        ],
+    )
     terminal.echo(
-        f"learnt {sum(result.kept)} corrected digits ({counts})\n"
-        f"they were right      {result.kept_accuracy:8.2%}  before\n"
-        f"{'':21}{result.left_out_accuracy:8.2%}  after, each by models that learnt from others\n"
-        f"training accuracy    {result.old_held_out_accuracy:8.2%}  before, on "
-        f"{result.held_out_samples:,} images held out\n"
-        f"{'':21}{result.held_out_accuracy:8.2%}  after\n"
-        f"test accuracy        {result.old_test_accuracy:8.2%}  before, on "
-        f"{result.test_samples:,} images\n"
-        f"{'':21}{result.test_accuracy:8.2%}  after\n"
-        f"rehearsed            {result.rehearsed:8,}  images from {result.source}\n"
+        f"learnt {n_kept} corrected digits ({counts})\n"
+        f"replayed {result.rehearsed:,} images from {result.source}\n\n{table}\n\n"
+        "corrected digits, after: each read by models that had not learnt from it\n"
         f"written to {result.output} after {result.seconds:.0f} s"
     )

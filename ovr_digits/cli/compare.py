@@ -7,31 +7,20 @@ from pathlib import Path
 
 import click
 
-from ovr_digits.cli import terminal
-from ovr_digits.cli.ending import printable, tidy_errors
-from ovr_digits.cli.options import (
-    CONTEXT_SETTINGS,
-    data_dir_option,
-    dataset_option,
-    figure_option,
-    jobs_option,
-    json_option,
-    print_json,
-)
+from ovr_digits.cli import options, terminal
+from ovr_digits.cli.ending import command, printable
 
 #: Indices of images that are printed; --json gives all.
 _LISTED = 20
 
 
-@click.command(context_settings=CONTEXT_SETTINGS)
+@command
 @click.argument("a", metavar="A", type=click.Path(path_type=Path))
 @click.argument("b", metavar="B", type=click.Path(path_type=Path))
-@figure_option("--save", "Draw the images that only one of the two gets right")
-@dataset_option
-@data_dir_option
-@jobs_option
-@json_option
-@tidy_errors
+@options.figure("--save", "Draw the images that only one of the two gets right")
+@options.data
+@options.jobs
+@options.as_json
 def compare(  # noqa: PLR0913
     a: Path,
     b: Path,
@@ -68,22 +57,22 @@ def compare(  # noqa: PLR0913
         scores_b = collect(models_b.decision_function, split.X, jobs, progress.advance)
         found = compare_scores(scores_a, scores_b, split.y)
         if save is not None:
-            from ovr_digits.report.plots import plot_differences, save_figure
+            from ovr_digits.report.plots.evaluation import plot_differences
 
             progress.stage("drawing", 1)
             images = split.X.reshape(-1, 28, 28)
-            save_figure(plot_differences(found, images, a.name, b.name), save)
+            options.put_out(plot_differences(found, images, a.name, b.name), save)
     said = found.as_json()
     for name, path in (("a", a), ("b", b)):
         said[name] = {"models": str(path), **said[name]}
     if as_json:
-        print_json({"dataset": split.dataset, "split": split.part, **said})
+        options.print_json({"dataset": split.dataset, "split": split.part, **said})
         return
     summaries = [said["a"], said["b"]]
     n = len(split)
     rows = [
         ["right", *(f"{s['right']:,}" for s in summaries)],
-        ["accuracy", *(f"{s['accuracy']:.2%}" for s in summaries)],
+        ["accuracy", *(terminal.percent(s["accuracy"]) for s in summaries)],
         *(
             [f"verdict {v}", *(f"{s['verdicts'][v]:,}" for s in summaries)]
             for v in summaries[0]["verdicts"]
@@ -104,14 +93,15 @@ def compare(  # noqa: PLR0913
             ],
         ),
         "",
-        f"the same digit on {found.same_answer:,}, the same verdict on {found.same_verdict:,}",
+        f"both give the same digit on {found.same_answer:,} images, the same verdict on "
+        f"{found.same_verdict:,}",
         *(
-            _wrapped(f"only {name} is right on {_listed(indices)}")
+            textwrap.fill(f"only {name} is right on {_listed(indices)}", 80)
             for name, indices in (("A", said["only_a_right"]), ("B", said["only_b_right"]))
             if indices
         ),
         "",
-        _wrapped(found.conclusion),
+        textwrap.fill(found.conclusion, 80),
     ]
     terminal.echo("\n".join(lines))
 
@@ -120,7 +110,3 @@ def _listed(indices: list[int]) -> str:
     shown = ", ".join(f"#{index}" for index in indices[:_LISTED])
     more = len(indices) - _LISTED
     return f"{shown} and {more:,} more (--json lists them)" if more > 0 else shown
-
-
-def _wrapped(text: str) -> str:
-    return textwrap.fill(text, 80)

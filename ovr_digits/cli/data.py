@@ -12,18 +12,8 @@ from typing import TYPE_CHECKING
 import click
 from click.core import ParameterSource
 
-from ovr_digits.cli import terminal
-from ovr_digits.cli.ending import fail, printable, tidy_errors
-from ovr_digits.cli.options import (
-    CONTEXT_SETTINGS,
-    check_index,
-    figure_option,
-    json_option,
-    print_json,
-    put_out,
-    seed_option,
-    show_option,
-)
+from ovr_digits.cli import options, terminal
+from ovr_digits.cli.ending import CONTEXT_SETTINGS, command, note, printable, tidy_errors
 
 if TYPE_CHECKING:
     from ovr_digits.core.arrays import Array, Grey
@@ -31,21 +21,21 @@ if TYPE_CHECKING:
 
 #: Sets of other people's hands; those of ``data.hands``, which would be long to import.
 _HANDS = ["pendigits", "optdigits", "semeion"]
-_dataset_option = click.option(
+_dataset = click.option(
     "--dataset",
     type=click.Choice(["mnist", "digits", *_HANDS]),
     default="mnist",
     show_default=True,
     help="MNIST, the 1,797 digits that come with scikit-learn, or a set of other people's hands.",
 )
-_data_dir_option = click.option(
+_data_dir = click.option(
     "--data-dir",
     type=click.Path(path_type=Path),
     help="Folder of the files. [default: $OVR_DIGITS_DATA, of other people's hands "
     "$OVR_DIGITS_HANDS; else a per-user cache, into which they are downloaded]",
 )
 
-split_option = click.option(
+_split = click.option(
     "--split",
     "part",
     type=click.Choice(["train", "test"]),
@@ -53,53 +43,10 @@ split_option = click.option(
     show_default=True,
     help="The training or the test part.",
 )
-save_option = figure_option("--save", "Save what is shown as a picture")
+_save = options.figure("--save", "Save what is shown as a picture")
 
 
-@click.group(context_settings=CONTEXT_SETTINGS, invoke_without_command=True)
-@_dataset_option
-@_data_dir_option
-@json_option
-@click.pass_context
-@tidy_errors
-def data(context: click.Context, dataset: str, data_dir: Path | None, as_json: bool) -> None:
-    """Tell which data is at hand; look at it; download it.
-
-    Without a COMMAND: every place where data is looked for, and for each file
-    there its size and whether its SHA-256 is right. Exit status 0 where the
-    data set is usable as it is, 1 where it is not.
-
-    \b
-    Examples:
-      ovr-digits data
-      ovr-digits data --dataset pendigits
-      ovr-digits data download
-      ovr-digits data show --digit 4 --save fours.png
-      ovr-digits data summary
-    """
-    if context.invoked_subcommand is not None:
-        if any(context.get_parameter_source(n) != ParameterSource.DEFAULT for n in context.params):
-            name = context.invoked_subcommand
-            raise click.UsageError(f"options go after the command: data {name} OPTIONS")
-        return
-
-    from ovr_digits.data.inventory import take_inventory
-
-    inventory = take_inventory(dataset, data_dir)
-    if as_json:
-        print_json(inventory.as_json())
-    else:
-        terminal.echo("\n".join(terminal.inventory_lines(inventory)))
-        conclusion = terminal.inventory_text(inventory)
-        if inventory.is_usable:
-            terminal.echo(f"\n{conclusion}")
-        else:
-            fail(conclusion)
-    if not inventory.is_usable:
-        sys.exit(1)
-
-
-@data.command(context_settings=CONTEXT_SETTINGS)
+@command
 @click.option(
     "--dataset",
     type=click.Choice(["mnist", *_HANDS]),
@@ -112,12 +59,11 @@ def data(context: click.Context, dataset: str, data_dir: Path | None, as_json: b
     type=click.Path(path_type=Path),
     help="Download into this folder. [default: the per-user cache]",
 )
-@json_option
-@tidy_errors
+@options.as_json
 def download(dataset: str, data_dir: Path | None, as_json: bool) -> None:
     """Download what is missing of the files of a data set.
 
-    Files that are there already and right are left alone; damaged ones are
+    Sound files that are already there are left alone; damaged ones are
     replaced. Every file is checked before it is put in place.
 
     \b
@@ -144,13 +90,13 @@ def download(dataset: str, data_dir: Path | None, as_json: bool) -> None:
             fetched = hands.download_hands(dataset, folder, progress)
             used = hands.place_in_use(dataset)
     if as_json:
-        print_json({"folder": str(folder), "downloaded": fetched})
+        options.print_json({"folder": str(folder), "downloaded": fetched})
         return
     where = printable(str(folder))
     if fetched:
         terminal.echo(f"{title}: {len(fetched)} of {n_files} files downloaded into {where}")
     else:
-        terminal.echo(f"{title} is there already, whole and right: {where}")
+        terminal.echo(f"{title} is already there and complete: {where}")
     if used[1].resolve() != folder.resolve():
         terminal.echo(terminal.elsewhere_text(title, variable, used, folder))
 
@@ -184,21 +130,20 @@ def _load(dataset: str, part: str, data_dir: Path | None, progress: Progress) ->
     return _Labelled(dataset, "all", dataset, hands.source, hands.y, images)
 
 
-@data.command(context_settings=CONTEXT_SETTINGS)
+@command
 @click.option("--index", type=click.IntRange(min=0), help="This sample, with its grey levels.")
 @click.option("--digit", type=click.IntRange(0, 9), help="Samples of this digit only.")
 @click.option(
     "--count", type=click.IntRange(1, 100), default=10, show_default=True, help="How many samples."
 )
-@seed_option(None, "The same seed chooses the same samples. [default: others each time]")
-@split_option
-@save_option
-@show_option
-@_dataset_option
-@_data_dir_option
-@json_option
+@options.seed(None, "The same seed chooses the same samples. [default: different ones each time]")
+@_split
+@_save
+@options.show
+@_dataset
+@_data_dir
+@options.as_json
 @click.pass_context
-@tidy_errors
 def show(  # noqa: PLR0913
     context: click.Context,
     index: int | None,
@@ -234,7 +179,7 @@ def show(  # noqa: PLR0913
     with TerminalProgress() as progress:
         found = _load(dataset, part, data_dir, progress)
         if index is not None:
-            check_index(index, len(found.y), found.name)
+            options.check_index(index, len(found.y), found.name)
             indices = [index]
         else:
             indices = choose_samples(found.y, count, digit, seed)
@@ -242,7 +187,7 @@ def show(  # noqa: PLR0913
     labels = found.y[indices].tolist()
     if as_json:
         for i, label, image in zip(indices, labels, images, strict=True):
-            print_json({"index": i, "label": label, "pixels": image.tolist()})
+            options.print_json({"index": i, "label": label, "pixels": image.tolist()})
     if index is not None:
         inked = int((images[0] > 0).sum())
         finding = f"sample {index} is a {labels[0]} with ink on {inked} of 784 pixels"
@@ -260,23 +205,22 @@ def show(  # noqa: PLR0913
     if save is None and not show:
         return
 
-    from ovr_digits.report.plots import plot_pixels, plot_sheet
+    from ovr_digits.report.plots.data import plot_pixels, plot_sheet
 
     title = f"{found.name}: {finding}"
     if index is not None:
-        put_out(plot_pixels(images[0], title), save, show)
+        options.put_out(plot_pixels(images[0], title), save, show)
     else:
-        put_out(plot_sheet(images, labels, indices, title), save, show)
+        options.put_out(plot_sheet(images, labels, indices, title), save, show)
 
 
-@data.command(context_settings=CONTEXT_SETTINGS)
-@split_option
-@save_option
-@show_option
-@_dataset_option
-@_data_dir_option
-@json_option
-@tidy_errors
+@command
+@_split
+@_save
+@options.show
+@_dataset
+@_data_dir
+@options.as_json
 def summary(
     part: str,
     save: Path | None,
@@ -302,12 +246,59 @@ def summary(
         whole = _load(dataset, part, data_dir, progress)
         found = summarise(whole.images(np.arange(len(whole.y))), whole.y)
     if as_json:
-        print_json({"dataset": whole.dataset, "split": whole.part, **found.as_json()})
+        options.print_json({"dataset": whole.dataset, "split": whole.part, **found.as_json()})
     else:
         heading = terminal.heading_lines(found.finding, whole.name, whole.source)
         terminal.echo("\n".join([*heading, *terminal.summary_lines(found)]))
     if save is not None or show:
-        from ovr_digits.report.plots import plot_summary
+        from ovr_digits.report.plots.data import plot_summary
 
         title = f"{whole.name}: {found.finding}"
-        put_out(plot_summary(found, title), save, show)
+        options.put_out(plot_summary(found, title), save, show)
+
+
+@click.group(
+    context_settings=CONTEXT_SETTINGS,
+    invoke_without_command=True,
+    commands=[download, show, summary],
+)
+@_dataset
+@_data_dir
+@options.as_json
+@click.pass_context
+@tidy_errors
+def data(context: click.Context, dataset: str, data_dir: Path | None, as_json: bool) -> None:
+    """Tell which data is at hand; look at it; download it.
+
+    Without a COMMAND: every place where data is looked for, and for each file
+    there its size and whether its SHA-256 is right. Exit status 0 where the
+    data set is usable as it is, 1 where it is not.
+
+    \b
+    Examples:
+      ovr-digits data
+      ovr-digits data --dataset pendigits
+      ovr-digits data download
+      ovr-digits data show --digit 4 --save fours.png
+      ovr-digits data summary
+    """
+    if context.invoked_subcommand is not None:
+        if any(context.get_parameter_source(n) != ParameterSource.DEFAULT for n in context.params):
+            name = context.invoked_subcommand
+            raise click.UsageError(f"options go after the command: data {name} OPTIONS")
+        return
+
+    from ovr_digits.data.inventory import take_inventory
+
+    inventory = take_inventory(dataset, data_dir)
+    if as_json:
+        options.print_json(inventory.as_json())
+    else:
+        terminal.echo("\n".join(terminal.inventory_lines(inventory)))
+        conclusion = terminal.inventory_text(inventory)
+        if inventory.is_usable:
+            terminal.echo(f"\n{conclusion}")
+        else:
+            note(conclusion)
+    if not inventory.is_usable:
+        sys.exit(1)

@@ -16,27 +16,35 @@ from ovr_digits.errors import INTERRUPTED, DigitsError
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+#: Of every command: training.py and testing.py run two of them on their own.
+CONTEXT_SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 80}
 
-def tidy_errors(command: F) -> F:
+
+def command(function: Callable[..., Any]) -> click.Command:
+    """Make a command of a function, whose name is the command's and whose options it has."""
+    return click.command(context_settings=CONTEXT_SETTINGS)(tidy_errors(function))
+
+
+def tidy_errors(function: F) -> F:
     """Turn what can go wrong in a command body into one line and exit status 1."""
 
-    @functools.wraps(command)
+    @functools.wraps(function)
     def run(*arguments: Any, **options: Any) -> Any:
         try:
             _open_streams()
             check_files()
-            return command(*arguments, **options)
+            return function(*arguments, **options)
         except DigitsError as error:
-            fail(str(error))
+            note(str(error))
         except MemoryError:
-            fail("the memory at hand does not suffice")
+            note("there is not enough memory")
         except BrokenPipeError:
             # Whoever read the output has gone; nothing more can be said on it.
             _drop_output()
         except OSError as error:
             fail_for(error)
         except KeyboardInterrupt:
-            fail(INTERRUPTED)
+            note(INTERRUPTED)
             sys.stdout.flush()
             # Threads may still be at work in NumPy, and tidying up under them can crash.
             os._exit(1)
@@ -45,15 +53,10 @@ def tidy_errors(command: F) -> F:
     return run  # type: ignore[return-value]
 
 
-def fail(message: str) -> None:
-    """One line on stderr that names a failure."""
-    note(message)
-
-
 def fail_for(error: OSError) -> None:
     """What no command foresees of the system: no room for the output, no files left to open."""
     where = f"{error.filename}: " if error.filename else ""
-    fail(f"cannot go on: {where}{error.strerror or error}")
+    note(f"cannot go on: {where}{error.strerror or error}")
     _drop_output()
 
 

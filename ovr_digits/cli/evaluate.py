@@ -6,35 +6,23 @@ from pathlib import Path
 
 import click
 
-from ovr_digits.cli import terminal
-from ovr_digits.cli.ending import printable, tidy_errors
-from ovr_digits.cli.options import (
-    CONTEXT_SETTINGS,
-    data_dir_option,
-    dataset_option,
-    figure_option,
-    jobs_option,
-    json_option,
-    models_option,
-    print_json,
-)
+from ovr_digits.cli import options, terminal
+from ovr_digits.cli.ending import command, printable
 from ovr_digits.cli.outputs import check_files_of
 
 
-@click.command(context_settings=CONTEXT_SETTINGS)
-@dataset_option
-@data_dir_option
-@models_option
-@jobs_option
-@figure_option("--reliability", "Draw how often votes of each height are right, as a picture")
+@command
+@options.data
+@options.models
+@options.jobs
+@options.figure("--reliability", "Draw how often votes of each height are right, as a picture")
 @click.option(
     "--report",
     type=click.Path(path_type=Path),
     metavar="DIR",
     help="Write report.html and its pictures into this folder: confusions, curves, every mistake.",
 )
-@json_option
-@tidy_errors
+@options.as_json
 def evaluate(  # noqa: PLR0913
     dataset: str,
     data_dir: Path | None,
@@ -46,9 +34,9 @@ def evaluate(  # noqa: PLR0913
 ) -> None:
     """Measure accuracy on the whole test set.
 
-    Accuracy of the vote, precision, recall and F1 of each digit, the
-    confusion table, how often no detector or several of them fired, and how
-    far the votes, as probabilities, are off.
+    Accuracy of the vote, precision, recall and F1 of each digit, the confusion
+    matrix, how often no detector or several fired, and how far the votes, as
+    probabilities, are off.
 
     \b
     Examples:
@@ -82,23 +70,23 @@ def evaluate(  # noqa: PLR0913
     result = evaluate_scores(scores, split.y)
     calibration = measure_reliability(scores, split.y)
     if reliability is not None:
-        from ovr_digits.report.plots import plot_reliability, save_figure
+        from ovr_digits.report.plots.evaluation import plot_reliability
 
         title = f"Votes on {result.samples:,} images of the {name} test set"
-        save_figure(plot_reliability(calibration, title), reliability)
+        options.put_out(plot_reliability(calibration, title), reliability)
     if as_json:
-        print_json({"dataset": split.dataset, "split": split.part, **result.as_json()})
+        options.print_json({"dataset": split.dataset, "split": split.part, **result.as_json()})
         return
     one = result.samples - result.fired_none - result.fired_several
     lines = [
         f"{name} test set: {result.samples:,} images from {split.source}",
-        f"{result.accuracy:.2%} are right, {result.errors:,} are wrong",
+        f"{terminal.percent(result.accuracy)} are right, {result.errors:,} are wrong",
         f"exactly one detector fired on {one:,}, none on {result.fired_none:,}, "
         f"several on {result.fired_several:,}",
-        f"votes are off by {calibration.calibration_error:.2%} on average "
+        f"votes are off by {terminal.percent(calibration.calibration_error)} on average "
         "(expected calibration error)",
         "",
-        "true digit by row, answer by column; shares in %",
+        "rows: true digit, columns: answer; precision, recall and F1 in %",
         *terminal.confusion_lines(result),
     ]
     if report is not None:

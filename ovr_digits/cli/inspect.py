@@ -7,15 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ovr_digits.cli import terminal
-from ovr_digits.cli.ending import printable, tidy_errors
-from ovr_digits.cli.options import (
-    CONTEXT_SETTINGS,
-    data_dir_option,
-    jobs_option,
-    json_option,
-    print_json,
-)
+from ovr_digits.cli import options, terminal
+from ovr_digits.cli.ending import command, printable
 from ovr_digits.cli.outputs import check_files_of
 
 if TYPE_CHECKING:
@@ -26,7 +19,7 @@ _LONGEST = 300
 _ANCHORS, _DETECTORS = "anchors.png", "detectors.png"
 
 
-@click.command(context_settings=CONTEXT_SETTINGS)
+@command
 @click.argument("models", metavar="[MODELS]", required=False, type=click.Path(path_type=Path))
 @click.option(
     "--save",
@@ -40,10 +33,9 @@ _ANCHORS, _DETECTORS = "anchors.png", "detectors.png"
     type=click.Choice(list(terminal.DATASET_NAMES)),
     help="Whose test set --save takes images from. [default: what the models were trained on]",
 )
-@data_dir_option
-@jobs_option
-@json_option
-@tidy_errors
+@options.data_dir
+@options.jobs
+@options.as_json
 def inspect(
     models: Path | None,
     save: Path | None,
@@ -72,7 +64,7 @@ def inspect(
     if save is not None:
         _save_pictures(inspection, save, dataset, data_dir, jobs)
     if as_json:
-        print_json(inspection.as_json())
+        options.print_json(inspection.as_json())
         return
     terminal.echo("\n\n".join(_tables(inspection)))
 
@@ -83,7 +75,8 @@ def _save_pictures(
     from ovr_digits.data.splits import load_split
     from ovr_digits.progress import TerminalProgress
     from ovr_digits.report.inspection import portray_detectors, show_anchors
-    from ovr_digits.report.plots import make_folder, plot_anchors, plot_detectors, save_figure
+    from ovr_digits.report.plots.inspection import plot_anchors, plot_detectors
+    from ovr_digits.report.plots.style import make_folder, save_figure
 
     make_folder(folder)
     trained_on = inspection.models.provenance.get("dataset")
@@ -107,17 +100,10 @@ def _tables(inspection: Inspection) -> list[str]:
     said = inspection.as_json()
     provenance = [[_words(key), _text(key, value)] for key, value in said["provenance"].items()]
     total = said["bytes"]
-    by = "×" if terminal.has_unicode() else "x"
-    n_layers = max(len(view["layers"]) for view in said["views"])
     views = [
         [
             view["view"],
-            *(
-                f"{layer['anchors']} of {by.join([str(layer['patch_size'])] * 2)}"
-                f"{by}{layer['channels']}"
-                for layer in view["layers"]
-            ),
-            *[""] * (n_layers - len(view["layers"])),
+            ", ".join(map(_layer_text, view["layers"])),
             f"{view['leading_axes']}",
             f"{view['features']:,}",
             f"{sum(layer['bytes'] for layer in view['layers']) + view['leading_bytes']:,}",
@@ -132,38 +118,34 @@ def _tables(inspection: Inspection) -> list[str]:
         "the whole file": total,
     }
     detectors = [
-        [
-            f"{d['digit']} ({terminal.NAMES[d['digit']]})",
-            f"{d['intercept']:+.3f}",
-            f"{d['norm']:.3f}",
-        ]
-        for d in said["detectors"]
+        [f"{digit} ({terminal.NAMES[digit]})", f"{d['intercept']:+.3f}", f"{d['norm']:.3f}"]
+        for digit, d in enumerate(said["detectors"])
     ]
     return [
         f"{printable(said['path'])}: ten detectors on {said['features']:,} shared features",
         terminal.table_text(["", ""], provenance, left=2) or "it does not say where it comes from",
         terminal.table_text(
-            [
-                "view",
-                *(f"anchors of layer {k + 1}" for k in range(n_layers)),
-                "leading axes",
-                "features",
-                "bytes",
-            ],
-            views,
+            ["view", "anchors of its layers", "leading axes", "features", "bytes"], views, left=2
         ),
         terminal.table_text(
             ["part", "bytes", "share"],
-            [[name, f"{size:,}", f"{size / total:.1%}"] for name, size in parts.items()],
+            [[name, f"{size:,}", terminal.percent(size / total)] for name, size in parts.items()],
         ),
         terminal.table_text(["detector", "intercept", "norm of its weights"], detectors),
         "A detector's score is its intercept plus its weights times the features;\n"
-        "it says yes where that is above 0.",
+        "it fires where that is above 0.",
     ]
 
 
+def _layer_text(layer: dict[str, Any]) -> str:
+    """How many anchors a layer has, and of how many rows, columns and channels."""
+    by = "×" if terminal.has_unicode() else "x"
+    size = layer["patch_size"]
+    return f"{layer['anchors']} of {size}{by}{size}{by}{layer['channels']}"
+
+
 def _words(name: str) -> str:
-    return printable(name.replace("_", " "))
+    return "training time" if name == "seconds" else printable(name.replace("_", " "))
 
 
 def _text(name: str, value: Any) -> str:
@@ -174,7 +156,9 @@ def _text(name: str, value: Any) -> str:
     if value is None:
         return "none"
     if name.endswith("accuracy") and isinstance(value, float):
-        return f"{value:.2%}"
+        return terminal.percent(value)
+    if name == "seconds" and isinstance(value, float):
+        return f"{value:.0f} s"
     if isinstance(value, int) and not isinstance(value, bool) and name != "seed":
         return f"{value:,}"
     return printable(str(value)[:_LONGEST])

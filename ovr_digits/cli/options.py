@@ -1,4 +1,4 @@
-"""Options that several commands share."""
+"""Options that several commands share, and what is done with their values."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from click.core import ParameterSource
 
-from ovr_digits.cli.ending import fail
+from ovr_digits.cli.ending import note
 from ovr_digits.cli.outputs import OutputFile
 from ovr_digits.errors import DigitsError
 from ovr_digits.files import format_of
@@ -21,94 +21,111 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-#: Of every command, which are also run on their own by training.py and testing.py.
-CONTEXT_SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 80}
-
-models_option = click.option(
+models = click.option(
     "--models",
     type=click.Path(path_type=Path),
     help="The models.pkl to use. [default: the one in this folder, else the one that ships]",
 )
-data_dir_option = click.option(
+data_dir = click.option(
     "--data-dir",
     type=click.Path(path_type=Path),
     help="Folder of the four MNIST files. [default: $OVR_DIGITS_DATA, else a per-user cache, "
-    "else they are downloaded into it]",
+    "into which they are downloaded]",
 )
-dataset_option = click.option(
+dataset = click.option(
     "--dataset",
     type=click.Choice(["mnist", "digits"]),
     default="mnist",
     show_default=True,
     help="MNIST, or the 1,797 digits that come with scikit-learn and need no network.",
 )
-json_option = click.option(
-    "--json", "as_json", is_flag=True, help="Print one JSON object a line and nothing else."
+as_json = click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON object per line and nothing else."
 )
-
-
 #: Of models.pkl; it may be the file that --models names, which is read before.
-output_option = click.option(
+output = click.option(
     "--output",
     type=OutputFile(replaces="models"),
     default=Path("models.pkl"),
     show_default=True,
-    help="The file to write; an older one is replaced only when all is done.",
+    help="The file to write; an older one is replaced only at the end.",
 )
 
 
-def figure_option(name: str, text: str) -> Callable[[F], F]:
-    """An option that names a picture to draw; what cannot be its format is refused at once."""
+def data(command: F) -> F:
+    """``--dataset`` and ``--data-dir``."""
+    return dataset(data_dir(command))
+
+
+def seed(default: int | None, text: str) -> Callable[[F], F]:
+    """``--seed``, with a default and an explanation of what it fixes."""
+    return click.option(
+        "--seed",
+        type=click.IntRange(0, 2**32 - 1),
+        default=default,
+        show_default=default is not None,
+        help=text,
+    )
+
+
+def figure(name: str, text: str) -> Callable[[F], F]:
+    """An option that names a picture to draw, of which an unknown format is refused at once."""
     return click.option(
         name,
         type=OutputFile(dir_okay=False),
         metavar="FILE",
-        callback=lambda context, option, value: _check_format(context, value),
+        callback=_check_format,
         help=f"{text} (.png, .svg or .pdf).",
     )
 
 
-def _check_format(context: click.Context, path: Path | None) -> Path | None:
+def _check_format(context: click.Context, _: click.Parameter, path: Path | None) -> Path | None:
     if path is not None:
         try:
             format_of(path)
         except DigitsError as error:
-            fail(str(error))
+            note(str(error))
             context.exit(1)
     return path
 
 
-save_option = figure_option("--save", "Save the answers as a picture")
-show_option = click.option(
+def _check_jobs(_: click.Context, __: click.Parameter, value: int) -> int:
+    if value == 0 or value < -1:
+        raise click.BadParameter("give a number of cores from 1 on, or -1 for all of them")
+    return value
+
+
+save = figure("--save", "Save the answers as a picture")
+show = click.option(
     "--show", is_flag=True, help="Open the picture in a window, where there is a screen."
 )
 #: How a picture shows its ink; the command takes ``ground`` and ``level``, see ``ink.find_ink``.
 _GROUNDS = {"auto": "auto", "yes": "light ink", "no": "dark ink"}
-ground_option = click.option(
+ground = click.option(
     "--invert",
     "ground",
     type=click.Choice(list(_GROUNDS)),
     default="auto",
     show_default=True,
     callback=lambda context, option, value: _GROUNDS[value],
-    help="Light ink on dark ground (yes), dark on light (no), or find out.",
+    help="Whether the ink is lighter than the paper: yes, no, or auto to find out.",
 )
-level_option = click.option(
+level = click.option(
     "--threshold",
     "level",
     type=click.FloatRange(0.05, 0.95),
-    help="Share of the ink's own strength from which it is ink. [default: 0.4]",
+    help="How strong a pixel must be to count as ink, as a share of the full strength of the ink. "
+    "[default: 0.4]",
 )
-jobs_option = click.option(
+jobs = click.option(
     "--jobs",
     type=int,
     default=-1,
     show_default=True,
-    callback=lambda context, option, value: _check_jobs(value),
+    callback=_check_jobs,
     help="Cores to use; -1 is all of them.",
 )
-
-scheduler_option = click.option(
+scheduler = click.option(
     "--scheduler",
     metavar="URL",
     help="Let the workers of a Dask cluster do the work, instead of the cores of this machine: "
@@ -116,14 +133,27 @@ scheduler_option = click.option(
 )
 
 
-def _check_jobs(value: int) -> int:
-    if value == 0 or value < -1:
-        raise click.BadParameter("give a number of cores from 1 on, or -1 for all of them")
-    return value
+def moved_to(command: str, *names: str) -> Callable[[F], F]:
+    """Options that a command once had, with a value or without: they say where they went."""
+
+    def refuse(_: click.Context, option: click.Parameter, value: str | None) -> None:
+        if value is not None:
+            raise click.UsageError(
+                f"{option.opts[0]} is now for `ovr-digits {command}`; see its --help."
+            )
+
+    gone: dict[str, Any] = {"is_flag": False, "flag_value": "", "hidden": True, "is_eager": True}
+
+    def add(function: F) -> F:
+        for name in names:
+            function = click.option(name, callback=refuse, expose_value=False, **gone)(function)
+        return function
+
+    return add
 
 
-def given_parameters() -> dict[str, str]:
-    """Which parameters the command line gives, and what they are called there."""
+def given() -> dict[str, str]:
+    """The parameters that are given on the command line, and their names there."""
     context = click.get_current_context()
     return {
         parameter.name: parameter.opts[0] if isinstance(parameter, click.Option) else "pictures"
@@ -134,41 +164,19 @@ def given_parameters() -> dict[str, str]:
 
 
 def refuse_given(names: Iterable[str], reason: str) -> None:
-    """Refuse those of some options that are given, as wrong usage."""
-    given = given_parameters()
-    if refused := [given[name] for name in names if name in given]:
+    """Refuse, as wrong usage, those of some options that are given."""
+    on_line = given()
+    if refused := [on_line[name] for name in names if name in on_line]:
         raise click.UsageError(f"{', '.join(refused)}: {reason}")
 
 
-def moved_to(command: str, *names: str) -> Callable[[F], F]:
-    """Options that a command once had, with a value or without: they say where they went."""
-
-    def refuse(context: click.Context, option: click.Parameter, value: str | None) -> None:
-        if value is not None:
-            name = option.opts[0]
-            raise click.UsageError(f"{name} is now for `ovr-digits {command}`; see its --help.")
-
-    gone: dict[str, Any] = {"is_flag": False, "flag_value": "", "hidden": True}
-
-    def add(function: F) -> F:
-        for name in names:
-            function = click.option(
-                name, callback=refuse, is_eager=True, expose_value=False, **gone
-            )(function)
-        return function
-
-    return add
-
-
-def seed_option(default: int | None, text: str) -> Callable[[F], F]:
-    """``--seed``, with a default and an explanation of what it settles."""
-    return click.option(
-        "--seed",
-        type=click.IntRange(0, 2**32 - 1),
-        default=default,
-        show_default=default is not None,
-        help=text,
-    )
+def check_index(index: int, n_samples: int, name: str) -> None:
+    """Refuse a ``--index`` that a set of samples does not have."""
+    if index >= n_samples:
+        raise click.BadParameter(
+            f"{index} is not in 0..{n_samples - 1}: the {name} has {n_samples:,} samples.",
+            param_hint="'--index'",
+        )
 
 
 def source_of(name: str) -> str | bytes:
@@ -190,21 +198,12 @@ def print_json(value: dict[str, Any]) -> None:
     click.echo(text)
 
 
-def check_index(index: int, n_samples: int, name: str) -> None:
-    """Refuse a ``--index`` that a set of samples does not have."""
-    if index >= n_samples:
-        raise click.BadParameter(
-            f"{index} is not in 0..{n_samples - 1}: the {name} has {n_samples:,} samples.",
-            param_hint="'--index'",
-        )
-
-
-def put_out(figure: Figure, save: Path | None, show: bool) -> None:
-    """Do with a picture what ``--save`` and ``--show`` ask for."""
-    from ovr_digits.report.plots import save_figure, show_figure
+def put_out(picture: Figure, save: Path | None, show: bool = False) -> None:
+    """Save a picture, or show it, or both."""
+    from ovr_digits.report.plots.style import save_figure, show_figure
 
     if save is not None:
-        save_figure(figure, save)
-    if show and not show_figure(figure):
-        fail("there is no screen to open a window on; use --save FILE.png")
+        save_figure(picture, save)
+    if show and not show_figure(picture):
+        note("there is no screen to open a window on; use --save FILE.png")
         sys.exit(1)

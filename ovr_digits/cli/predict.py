@@ -9,22 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ovr_digits.cli import terminal
-from ovr_digits.cli.ending import fail, note, printable, tidy_errors
-from ovr_digits.cli.options import (
-    CONTEXT_SETTINGS,
-    figure_option,
-    ground_option,
-    jobs_option,
-    json_option,
-    level_option,
-    models_option,
-    print_json,
-    refuse_given,
-    save_option,
-    scheduler_option,
-    source_of,
-)
+from ovr_digits.cli import options, terminal
+from ovr_digits.cli.ending import command, note, printable
 from ovr_digits.cli.outputs import OutputFile
 
 if TYPE_CHECKING:
@@ -36,32 +22,31 @@ _OF_PICTURES = ("images", "brief", "ground", "level", "save", "explain")
 _OF_BATCH = ("output", "jobs", "scheduler")
 
 
-@click.command(context_settings=CONTEXT_SETTINGS)
+@command
 @click.argument("images", metavar="IMAGE...", nargs=-1)
 @click.option("--brief", is_flag=True, help="One line for each picture.")
-@ground_option
-@level_option
-@save_option
-@figure_option("--explain", "Draw the way from each picture to its answer")
-@models_option
+@options.ground
+@options.level
+@options.save
+@options.figure("--explain", "Draw the way from each picture to its answer")
+@options.models
 @click.option(
     "--batch",
     "source",
     type=click.Path(path_type=Path),
     metavar="SOURCE",
-    help="Read all digits of a folder of pictures, of IDX or Parquet files, and write the "
-    "answers to --output. The same command goes on where it was ended.",
+    help="Read all digits of a folder of pictures, of IDX or of Parquet files, and write the "
+    "answers to --output. Interrupted, the same command goes on where it stopped.",
 )
 @click.option(
     "--output",
     type=OutputFile(),
     metavar="FILE",
-    help="The Parquet file that --batch writes; an older one is replaced when all is done.",
+    help="The Parquet file that --batch writes; an older one is replaced at the end.",
 )
-@jobs_option
-@scheduler_option
-@json_option
-@tidy_errors
+@options.jobs
+@options.scheduler
+@options.as_json
 def predict(  # noqa: PLR0913
     images: tuple[str, ...],
     brief: bool,
@@ -78,9 +63,9 @@ def predict(  # noqa: PLR0913
 ) -> None:
     """Read the digit on each picture.
 
-    PNG, JPEG, WebP, TIFF, GIF and others; - is standard input. Ink and paper may have
-    any colour, and the paper lines, shadows and edges. A picture that can't be
-    read is named, and the others are answered all the same.
+    PNG, JPEG, WebP, TIFF, GIF and others; - is standard input. Ink and paper may
+    have any colour, and the paper may have lines, shadows and edges. A picture
+    that cannot be read is named, and the others are answered all the same.
 
     \b
     Examples:
@@ -93,12 +78,12 @@ def predict(  # noqa: PLR0913
       ovr-digits predict --batch t10k-images-idx3-ubyte --output answers.parquet
     """
     if source is not None:
-        refuse_given(_OF_PICTURES, "not with --batch.")
+        options.refuse_given(_OF_PICTURES, "not with --batch.")
         if output is None:
             raise click.UsageError("--batch needs --output FILE, for the answers.")
         _predict_batch(source, output, models, jobs, scheduler, as_json)
         return
-    refuse_given(_OF_BATCH, "only with --batch.")
+    options.refuse_given(_OF_BATCH, "only with --batch.")
     if not images:
         raise click.UsageError("Missing argument 'IMAGE...', or --batch SOURCE.")
 
@@ -106,16 +91,16 @@ def predict(  # noqa: PLR0913
     from ovr_digits.picture.answers import answer_pictures
 
     detectors = load_models(models)
-    pictures = ((name, source_of(name)) for name in images)
+    pictures = ((name, options.source_of(name)) for name in images)
     titles, forms, votes, explanations = [], [], [], []
     failed = False
     for answer in answer_pictures(detectors, pictures, ground, level):
         if as_json:
-            print_json(answer.as_json())
+            options.print_json(answer.as_json())
         if answer.found is None or answer.vote is None:
             failed = True
             if not as_json:
-                fail(f"{answer.path}: {answer.error}")
+                note(f"{answer.path}: {answer.error}")
             continue
         image, vote = answer.found.image, answer.vote
         verdict = terminal.verdict_text(vote) if image.any() else terminal.BLANK
@@ -125,7 +110,7 @@ def predict(  # noqa: PLR0913
             terminal.echo(terminal.panel(image, vote, printable(answer.path), verdict))
         if not as_json and (n_digits := answer.n_digits) > 1:
             note(
-                f"this picture seems to hold {n_digits} digits: "
+                f"this picture seems to hold {n_digits} digits; read them with "
                 f"ovr-digits read {shlex.quote(printable(answer.path))}"
             )
         titles.append(f"{printable(Path(answer.path).name)}: {vote.digit}, {vote.verdict}")
@@ -136,13 +121,13 @@ def predict(  # noqa: PLR0913
 
             explanations.append(explain_vote(detectors, answer.found, vote))
     if save is not None and votes:
-        from ovr_digits.report.plots import plot_votes, save_figure
+        from ovr_digits.report.plots.answers import plot_votes
 
-        save_figure(plot_votes(forms, votes, titles), save)
+        options.put_out(plot_votes(forms, votes, titles), save)
     if explain is not None and explanations:
-        from ovr_digits.report.plots import plot_explanations, save_figure
+        from ovr_digits.report.plots.answers import plot_explanations
 
-        save_figure(plot_explanations(explanations, titles), explain)
+        options.put_out(plot_explanations(explanations, titles), explain)
     if failed:
         sys.exit(1)
 
@@ -157,7 +142,7 @@ def _predict_batch(
 ) -> None:
     """What --batch asks for."""
     if scheduler is not None:
-        refuse_given(["jobs"], "not with --scheduler, whose workers do the work.")
+        options.refuse_given(["jobs"], "not with --scheduler, whose workers do the work.")
 
     from ovr_digits.progress import TerminalProgress
     from ovr_digits.scale.bulk import predict_batch
@@ -166,13 +151,13 @@ def _predict_batch(
     with temporary_files(), TerminalProgress() as progress:
         result = predict_batch(source, output, models, jobs, scheduler, progress)
     for line in result.listed:
-        fail(line)
+        note(line)
     if result.labelled == 0 and result.digits:
         note("the labels are not used: none of them is a digit 0 to 9")
     if result.errors > len(result.listed):
-        fail(f"and {result.errors - len(result.listed):,} more: see the column error")
+        note(f"and {result.errors - len(result.listed):,} more: see the column error")
     if as_json:
-        print_json(result.as_json())
+        options.print_json(result.as_json())
     else:
         terminal.echo("\n".join(_batch_lines(result)))
     if result.errors:
@@ -180,13 +165,14 @@ def _predict_batch(
 
 
 def _batch_lines(result: BulkResult) -> list[str]:
-    lines = [f"{result.digits:,} digits of {printable(result.source)}"]
+    lines = [f"{result.digits:,} digits from {printable(result.source)}"]
     if result.earlier:
-        lines.append(f"{result.earlier:,} of them had been read before")
+        lines.append(f"{result.earlier:,} of them had already been read")
     if result.errors:
         lines.append(f"{result.errors:,} could not be read")
     if result.accuracy is not None:
-        lines.append(f"{result.accuracy:.2%} of {result.labelled:,} with a label are right")
+        right = terminal.percent(result.accuracy)
+        lines.append(f"{right} of the {result.labelled:,} with a label are right")
     if result.digits > result.earlier:
-        lines.append(f"{result.seconds:,.1f} s, {result.per_second:,.0f} digits a second")
+        lines.append(f"{result.seconds:,.1f} s, {result.per_second:,.0f} digits per second")
     return [*lines, f"written to {printable(str(result.output))}"]

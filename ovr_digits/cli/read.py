@@ -9,31 +9,20 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ovr_digits.cli import terminal
-from ovr_digits.cli.ending import fail, note, printable, tidy_errors
-from ovr_digits.cli.options import (
-    CONTEXT_SETTINGS,
-    ground_option,
-    json_option,
-    level_option,
-    models_option,
-    print_json,
-    save_option,
-    source_of,
-)
+from ovr_digits.cli import options, terminal
+from ovr_digits.cli.ending import command, note, printable
 
 if TYPE_CHECKING:
     from ovr_digits.picture.ink import Ground
 
 
-@click.command(context_settings=CONTEXT_SETTINGS)
+@command
 @click.argument("images", metavar="IMAGE...", nargs=-1, required=True)
-@ground_option
-@level_option
-@save_option
-@models_option
-@json_option
-@tidy_errors
+@options.ground
+@options.level
+@options.save
+@options.models
+@options.as_json
 def read(
     images: tuple[str, ...],
     ground: Ground,
@@ -46,7 +35,7 @@ def read(
 
     Digits are found wherever they are and put in reading order, line by line.
     With several pictures every line of output begins with the picture's name.
-    What might be taken for a digit and is not read, such as a box to write in, is
+    What might be taken for a digit but is left out, such as a box to write in, is
     counted on stderr; --json tells where it is, and why it was left out.
 
     \b
@@ -64,13 +53,13 @@ def read(
     failed = False
     for name in images:
         try:
-            number = read_number(detectors, source_of(name), ground, level)
+            number = read_number(detectors, options.source_of(name), ground, level)
         except DigitsError as error:
             failed = True
             if as_json:
-                print_json({"path": name, "error": str(error)})
+                options.print_json({"path": name, "error": str(error)})
             else:
-                fail(f"{name}: {error}")
+                note(f"{name}: {error}")
             continue
         answered.append((name, number))
         if number.left_out:
@@ -78,14 +67,14 @@ def read(
             reasons = ", ".join(f"{count}× {reason}" for reason, count in counts)
             note(f"{name}: left out: {reasons}")
         if as_json:
-            print_json({"path": name, **number.as_json()})
+            options.print_json({"path": name, **number.as_json()})
             continue
         for line in number.text.split("\n"):
             terminal.echo(line if len(images) == 1 else f"{printable(name)}: {line}")
     if save is not None and answered:
-        from ovr_digits.report.plots import plot_numbers, save_figure
+        from ovr_digits.report.plots.answers import plot_numbers
 
         titles = [f"{printable(name)}: {' / '.join(n.text.split())}" for name, n in answered]
-        save_figure(plot_numbers([number for _, number in answered], titles), save)
+        options.put_out(plot_numbers([number for _, number in answered], titles), save)
     if failed:
         sys.exit(1)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import threading
 from importlib.util import find_spec
 from pathlib import Path
 
 import click
 
-from ovr_digits.cli.ending import note, printable, tidy_errors
-from ovr_digits.cli.options import CONTEXT_SETTINGS, models_option
+from ovr_digits.cli import options
+from ovr_digits.cli.ending import command, note, printable
 from ovr_digits.errors import DigitsError
 
 _MOST_WORKERS = 256
@@ -22,11 +21,11 @@ _keep_option = click.option(
     "--keep",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="DIR",
-    help="Keep pictures that are corrected on the page in this folder, to learn from.",
+    help="Keep pictures that are corrected on the page in this folder, for adapt to learn from.",
 )
 
 
-@click.command(context_settings=CONTEXT_SETTINGS)
+@command
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="[default: a free one]")
 @click.option("--no-browser", is_flag=True, help="Only print the address.")
 @_keep_option
@@ -37,8 +36,7 @@ _keep_option = click.option(
     show_default=True,
     help="Processes that read pictures.",
 )
-@models_option
-@tidy_errors
+@options.models
 def draw(port: int, no_browser: bool, keep: Path | None, workers: int, models: Path | None) -> None:
     """Draw digits on a page in the browser and watch ten detectors vote.
 
@@ -65,7 +63,7 @@ def draw(port: int, no_browser: bool, keep: Path | None, workers: int, models: P
     run(Settings("127.0.0.1", port, workers, models, keep), ready, note)
 
 
-@click.command(context_settings=CONTEXT_SETTINGS)
+@command
 @click.option(
     "--host",
     default="127.0.0.1",
@@ -77,9 +75,9 @@ def draw(port: int, no_browser: bool, keep: Path | None, workers: int, models: P
     "--allow-host",
     multiple=True,
     metavar="NAME",
-    help="A name by which browsers may ask, besides localhost and that of --host; may be "
-    "repeated. Addresses need none: those of the loopback and of --host are served, with "
-    "0.0.0.0 or :: all.",
+    help="A host name that browsers may use, besides localhost and that of --host; may be "
+    "repeated. Requests to the address of --host and to the loopback need none, and with 0.0.0.0 "
+    "or :: those to any address.",
 )
 @click.option(
     "--workers",
@@ -87,10 +85,9 @@ def draw(port: int, no_browser: bool, keep: Path | None, workers: int, models: P
     default=None,
     help="Processes that read pictures. [default: one for each core]",
 )
-@models_option
+@options.models
 @_keep_option
 @click.option("--quiet", is_flag=True, help="No line on stderr for every request.")
-@tidy_errors
 def serve(  # noqa: PLR0913
     host: str,
     port: int,
@@ -113,10 +110,12 @@ def serve(  # noqa: PLR0913
       curl --data-binary @seven.png http://127.0.0.1:8000/api/predict
     """
     _check_extra("serve")
+    from ovr_digits.parallel import resolve_jobs
     from ovr_digits.web.server import Settings, run
 
-    settings = Settings(host, port, workers or _count_cores(), models, keep, allow_host)
-    run(settings, _announce, note, _say_nothing if quiet else _log)
+    n_workers = workers or min(_MOST_WORKERS, resolve_jobs(-1))
+    settings = Settings(host, port, n_workers, models, keep, allow_host)
+    run(settings, _announce, note, (lambda line: None) if quiet else _log)
 
 
 def _check_extra(command: str) -> None:
@@ -131,13 +130,3 @@ def _announce(url: str) -> None:
 def _log(line: str) -> None:
     with contextlib.suppress(OSError):  # whoever read it has gone
         click.echo(printable(line), err=True)
-
-
-def _say_nothing(line: str) -> None:
-    pass
-
-
-def _count_cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return min(_MOST_WORKERS, len(os.sched_getaffinity(0)))
-    return min(_MOST_WORKERS, os.cpu_count() or 1)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ovr_digits.learn.curves import EpochResult
 
 NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
-BLANK = "no ink on it, and so no digit"
+BLANK = "blank: there is no digit on it"
 DATASET_NAMES = {"mnist": "MNIST", "digits": "digits"}
 PART_NAMES = {"train": "training set", "test": "test set"}
 
@@ -135,21 +135,20 @@ def confusion_lines(result: Evaluation) -> list[str]:
 
 
 def epoch_text(result: EpochResult) -> str:
-    """An epoch of training for stderr: a row of a table on a terminal, a sentence elsewhere."""
+    """An epoch of training as a row of a table, the first below its headings."""
     train, validation = result.train, result.validation
     assert validation is not None  # the command always holds some images out
-    # While rich draws, a stand-in is sys.stderr, of which older versions say it is no terminal.
-    if sys.__stderr__ is None or not sys.__stderr__.isatty():
-        return (
-            f"epoch {result.epoch}: loss {train.loss:.5f} (validation {validation.loss:.5f}), "
-            f"vote {train.accuracy:.2%} (validation {validation.accuracy:.2%})"
-        )
     right = [train.accuracy, validation.accuracy, *validation.detector_accuracy]
     wrong = [100 * (1 - share) for share in right]
     row = f"{result.epoch:3}{train.loss:8.5f}{validation.loss:8.5f}" + "".join(
         f"{share:5.2f}" if share < 9.995 else f"{share:5.1f}" for share in wrong
     )
     return row if result.epoch > 1 else f"{_EPOCH_HEADING}\n{row}"
+
+
+def percent(share: float, width: int = 0) -> str:
+    """A share in per cent, as all commands write it."""
+    return f"{100 * share:{width}.2f} %"
 
 
 def table_text(headings: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:
@@ -185,7 +184,7 @@ def inventory_lines(inventory: Inventory) -> list[str]:
     title = "MNIST" if inventory.dataset == "digits" else inventory.title
     lines = [
         *(credit_lines(inventory.credit) if inventory.credit else ()),
-        f"{title} is looked for in this order; the first folder that is named counts:",
+        f"{title} is looked for in this order; the first folder that is given is used:",
         click.style(f"    {'file':<26}{'bytes':>11}  state", dim=True),
     ]
     for i, place in enumerate(inventory.places, 1):
@@ -212,14 +211,14 @@ def inventory_text(inventory: Inventory) -> str:
         return f"{name}: usable, taken from {folder}"
     missing = f"only the {PART_NAMES[usable[0]]} is usable" if usable else "not usable"
     if inventory.dataset == "digits":
-        return f"{name}: {missing}; install scikit-learn anew"
+        return f"{name}: {missing}; reinstall scikit-learn"
     command = "ovr-digits data download"
     if inventory.credit:
         command += f" --dataset {inventory.dataset}"
     if inventory.in_use.name == "cache":
-        advice = f"it is downloaded when it is needed, or now by {command}"
+        advice = f"it is downloaded when it is needed, or now with {command}"
     else:
-        advice = f"mend it with {command} --data-dir {folder}"
+        advice = f"repair it with {command} --data-dir {folder}"
         if not inventory.credit:
             advice += ", or use --dataset digits"
     return f"{name}: {missing} in {folder}; {advice}"

@@ -6,36 +6,21 @@ from pathlib import Path
 
 import click
 
-from ovr_digits.cli import terminal
-from ovr_digits.cli.ending import tidy_errors
-from ovr_digits.cli.options import (
-    CONTEXT_SETTINGS,
-    check_index,
-    data_dir_option,
-    dataset_option,
-    json_option,
-    models_option,
-    print_json,
-    put_out,
-    save_option,
-    seed_option,
-    show_option,
-)
+from ovr_digits.cli import options, terminal
+from ovr_digits.cli.ending import command
 
 
-@click.command(context_settings=CONTEXT_SETTINGS)
+@command
 @click.option("--index", type=click.IntRange(min=0), help="This sample instead of a random one.")
 @click.option(
     "--count", type=click.IntRange(1, 100), default=1, show_default=True, help="How many samples."
 )
-@seed_option(None, "The same seed chooses the same samples. [default: others each time]")
-@save_option
-@show_option
-@dataset_option
-@data_dir_option
-@models_option
-@json_option
-@tidy_errors
+@options.seed(None, "The same seed chooses the same samples. [default: different ones each time]")
+@options.save
+@options.show
+@options.data
+@options.models
+@options.as_json
 def test(  # noqa: PLR0913
     index: int | None,
     count: int,
@@ -67,14 +52,14 @@ def test(  # noqa: PLR0913
     with TerminalProgress() as progress:
         split = load_split(dataset, "test", data_dir, progress)  # type: ignore[arg-type]
     if index is not None:
-        check_index(index, len(split), "test set")
+        options.check_index(index, len(split), "test set")
     indices = [index] if index is not None else random_indices(len(split), count, seed)
     answers = answer_samples(detectors, split.X, split.y, indices)
     name = terminal.DATASET_NAMES[split.dataset]
 
     for answer in answers:
         if as_json:
-            print_json(answer.as_json())
+            options.print_json(answer.as_json())
             continue
         right = "right" if answer.correct else "WRONG"
         terminal.echo(
@@ -91,7 +76,7 @@ def test(  # noqa: PLR0913
     if save is None and not show:
         return
 
-    from ovr_digits.report.plots import plot_votes
+    from ovr_digits.report.plots.answers import plot_votes
 
     with TerminalProgress() as progress:
         progress.stage("drawing", 1)
@@ -106,5 +91,5 @@ def test(  # noqa: PLR0913
             [a.label for a in answers],
             f"{finding}: samples of the {name} test set" if len(answers) > 1 else "",
         )
-        put_out(figure, save, show=False)
-    put_out(figure, None, show)
+        options.put_out(figure, save, show=False)
+    options.put_out(figure, None, show)

@@ -7,21 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ovr_digits.cli import terminal
-from ovr_digits.cli.ending import tidy_errors
-from ovr_digits.cli.options import (
-    CONTEXT_SETTINGS,
-    F,
-    data_dir_option,
-    dataset_option,
-    figure_option,
-    jobs_option,
-    json_option,
-    moved_to,
-    output_option,
-    print_json,
-    seed_option,
-)
+from ovr_digits.cli import options, terminal
+from ovr_digits.cli.ending import command
 from ovr_digits.cli.outputs import OutputFile
 from ovr_digits.learn.presets import DETECTOR_LOSSES, MAX_EPOCHS, NEGATIVES, PRESETS
 
@@ -29,47 +16,44 @@ if TYPE_CHECKING:
     from ovr_digits.data.splits import Dataset
     from ovr_digits.learn.training import TrainingResult
 
-_LEARNING = (
-    dataset_option,
-    data_dir_option,
-    output_option,
-    seed_option(0, "Settles every random choice: the same seed gives the same models."),
-    click.option(
-        "--preset",
-        type=click.Choice(list(PRESETS)),
-        default="default",
-        show_default=True,
-        help="How much time to spend on accuracy: more copies of each image, more views of it.",
-    ),
-    click.option(
-        "--detector-loss",
-        type=click.Choice(DETECTOR_LOSSES),
-        default=DETECTOR_LOSSES[0],
-        show_default=True,
-        help="What SGD minimises for each detector.",
-    ),
-    click.option(
-        "--negatives",
-        type=click.FloatRange(0, 2),
-        default=NEGATIVES,
-        show_default=True,
-        metavar="SHARE",
-        help="Pictures of no digit (letters, scribbles, textures), drawn for each image, "
-        "which every detector learns to say no to.",
-    ),
-    jobs_option,
-    json_option,
-)
 
-
-def training_options(command: F) -> F:
+def training_options(function: options.F) -> options.F:
     """Options of every training from the beginning."""
-    for option in reversed(_LEARNING):
-        command = option(command)
-    return command
+    for option in (
+        options.as_json,
+        options.jobs,
+        click.option(
+            "--negatives",
+            type=click.FloatRange(0, 2),
+            default=NEGATIVES,
+            show_default=True,
+            metavar="SHARE",
+            help="Negatives for each image: drawn letters, scribbles and textures, to which every "
+            "detector learns to say no.",
+        ),
+        click.option(
+            "--detector-loss",
+            type=click.Choice(DETECTOR_LOSSES),
+            default=DETECTOR_LOSSES[0],
+            show_default=True,
+            help="What SGD minimises for each detector.",
+        ),
+        click.option(
+            "--preset",
+            type=click.Choice(list(PRESETS)),
+            default="default",
+            show_default=True,
+            help="How much time to spend on accuracy, in distorted copies and views of each image.",
+        ),
+        options.seed(0, "Fixes every random choice: the same seed gives the same models."),
+        options.output,
+        options.data,
+    ):
+        function = option(function)
+    return function
 
 
-@click.command(context_settings=CONTEXT_SETTINGS)
+@command
 @training_options
 @click.option(
     "--epochs",
@@ -80,25 +64,24 @@ def training_options(command: F) -> F:
     "--patience",
     type=click.IntRange(1, 1000),
     metavar="N",
-    help="Stop when N epochs have not lowered the loss on held-out images, and keep the best.",
+    help="Stop after N epochs without a lower loss on held-out images, and keep the best.",
 )
 @click.option(
     "--log",
     type=OutputFile(),
     metavar="FILE",
-    help="Write loss and accuracy to a file as each epoch ends, one JSON object a line.",
+    help="Write loss and accuracy to this file after each epoch, one JSON object per line.",
 )
-@figure_option("--plot", "Draw loss and accuracy over the epochs")
+@options.figure("--plot", "Draw loss and accuracy over the epochs")
 @click.option(
     "--limit",
     type=click.IntRange(min=1),
     metavar="N",
     help="Train on the first N images only, for a quick try.",
 )
-@moved_to("train-stream", "--source", "--augment", "--scheduler", "--parts")
-@moved_to("train-stream", "--checkpoint", "--resume")
-@moved_to("adapt", "--extra", "--accept-loss", "--models")
-@tidy_errors
+@options.moved_to("train-stream", "--source", "--augment", "--scheduler", "--parts")
+@options.moved_to("train-stream", "--checkpoint", "--resume")
+@options.moved_to("adapt", "--extra", "--accept-loss", "--models")
 def train(  # noqa: PLR0913
     dataset: Dataset,
     data_dir: Path | None,
@@ -117,8 +100,8 @@ def train(  # noqa: PLR0913
 ) -> None:
     """Train ten detectors and write models.pkl.
 
-    For digits that fit into memory; others are for train-stream. To let models
-    that are there learn from corrected drawings is for adapt.
+    The digits must fit into memory; for more of them use train-stream. To let
+    models learn from corrected drawings use adapt.
 
     \b
     Examples:
@@ -136,7 +119,7 @@ def train(  # noqa: PLR0913
 
     if patience is not None and epochs is None:
         epochs = MAX_EPOCHS
-    options = TrainingOptions(
+    chosen = TrainingOptions(
         dataset=dataset,
         data_dir=data_dir,
         output=output,
@@ -159,13 +142,13 @@ def train(  # noqa: PLR0913
 
     is_watched = patience is not None or log is not None or plot is not None
     with TerminalProgress() as progress:
-        result = run(options, progress, on_epoch if is_watched else None)
+        result = run(chosen, progress, on_epoch if is_watched else None)
     if plot is not None:
-        from ovr_digits.report.plots import plot_curves, save_figure
+        from ovr_digits.report.plots.training import plot_curves
 
-        save_figure(plot_curves(curve, result.kept_epoch), plot)
+        options.put_out(plot_curves(curve, result.kept_epoch), plot)
     if as_json:
-        print_json(result.as_json())
+        options.print_json(result.as_json())
         return
     lines = result_lines(result)
     if patience is not None:
@@ -177,12 +160,13 @@ def train(  # noqa: PLR0913
 
 def result_lines(result: TrainingResult) -> list[str]:
     """What people are told of a training."""
+    validation = terminal.percent(result.validation_accuracy, 6)
     test = "none: there is no test set"
     if result.test_accuracy is not None:
-        test = f"{result.test_accuracy:8.2%}  on {result.test_samples:,} images"
+        test = f"{terminal.percent(result.test_accuracy, 6)}  on {result.test_samples:,} images"
     return [
         f"trained on {result.samples:,} images from {result.source}",
-        f"validation accuracy  {result.validation_accuracy:8.2%}  on images held out",
+        f"validation accuracy  {validation}  on images held out",
         f"test accuracy        {test}",
         f"written to {result.output} after {result.seconds:.0f} s",
     ]

@@ -7,14 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ovr_digits.cli import terminal
-from ovr_digits.cli.ending import tidy_errors
-from ovr_digits.cli.options import (
-    CONTEXT_SETTINGS,
-    print_json,
-    refuse_given,
-    scheduler_option,
-)
+from ovr_digits.cli import options, terminal
+from ovr_digits.cli.ending import command
 from ovr_digits.cli.train import result_lines, training_options
 from ovr_digits.learn.presets import PARTS, PRESETS, STREAM_EPOCHS
 
@@ -22,20 +16,20 @@ if TYPE_CHECKING:
     from ovr_digits.data.splits import Dataset
 
 
-@click.command("train-stream", context_settings=CONTEXT_SETTINGS)
+@command
 @click.option(
     "--source",
     type=click.Path(path_type=Path),
     metavar="PATH",
-    help="Learn from digits that need not fit into memory: IDX files, a folder 0...9 of pictures, "
-    "Parquet files of images and labels.",
+    help="Learn from digits that need not fit into memory: IDX files, a folder of pictures in "
+    "subfolders 0 to 9, or Parquet files of images and labels.",
 )
 @click.option(
     "--augment",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Learn from a stream of N digits: the images, then copies, each distorted anew. Memory "
-    "does not grow with N.",
+    help="Learn from a stream of N digits: the images, then distorted copies, each different. "
+    "Memory does not grow with N.",
 )
 @training_options
 @click.option(
@@ -45,28 +39,27 @@ if TYPE_CHECKING:
     show_default=True,
     help="Passes of SGD over each part.",
 )
-@scheduler_option
+@options.scheduler
 @click.option(
     "--parts",
     type=click.IntRange(1, 10_000),
     default=PARTS,
     show_default=True,
     metavar="N",
-    help="How many parts are learnt from side by side, before the mean of what they "
-    "come to is taken. Settles the models, and how many workers can be busy.",
+    help="How many parts of the stream are learnt side by side before their weights are "
+    "averaged. Changes the models, and limits how many workers can be busy.",
 )
 @click.option(
     "--checkpoint",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Keep what was learnt so far in a folder, so that it survives whatever ends the training.",
+    help="Keep what has been learnt so far in this folder, so that no crash loses it.",
 )
 @click.option(
     "--resume",
     is_flag=True,
-    help="Go on from the state in --checkpoint DIR, if there is one, to the same models.",
+    help="Go on from the checkpoint in DIR, if there is one; the models come out the same.",
 )
-@tidy_errors
 def train_stream(  # noqa: PLR0913
     source: Path | None,
     augment: int | None,
@@ -88,7 +81,7 @@ def train_stream(  # noqa: PLR0913
     """Train ten detectors on more digits than fit into memory.
 
     The images are read piece by piece, by processes of this machine or, with
-    --scheduler, by the workers of a Dask cluster, to the same models.
+    --scheduler, by the workers of a Dask cluster; the models are the same.
 
     \b
     Examples:
@@ -98,15 +91,15 @@ def train_stream(  # noqa: PLR0913
       ovr-digits train-stream --source archive/ --scheduler tcp://10.0.0.1:8786
     """
     if source is not None:
-        refuse_given(["dataset", "data_dir"], "the images come from --source; leave out.")
+        options.refuse_given(["dataset", "data_dir"], "the images come from --source; leave out.")
     if resume and checkpoint is None:
-        raise click.UsageError("--resume needs --checkpoint DIR, where the state is.")
+        raise click.UsageError("--resume needs --checkpoint DIR.")
 
     from ovr_digits.progress import TerminalProgress
     from ovr_digits.scale import training
     from ovr_digits.temporary import temporary_files
 
-    options = training.StreamOptions(
+    chosen = training.StreamOptions(
         dataset=dataset,
         data_dir=data_dir,
         output=output,
@@ -123,8 +116,8 @@ def train_stream(  # noqa: PLR0913
         resume=resume,
     )
     with temporary_files(), TerminalProgress() as progress:
-        result = training.train_stream(options, progress)
+        result = training.train_stream(chosen, progress)
     if as_json:
-        print_json(result.as_json())
+        options.print_json(result.as_json())
         return
     terminal.echo("\n".join(result_lines(result)))

@@ -23,24 +23,11 @@ def detector_scores(
     coef: Float32,
     intercept: Float64,
 ) -> Float64:
-    """Log-odds of detectors that share their features.
+    """Log-odds (n, n_detectors) of detectors that share their features, for images X (n, h * w).
 
     Each detector is one product of the features with its own weights, so a
     detector alone and the same detector among ten give the same number to the
-    last bit.
-
-    Parameters
-    ----------
-    X : (n, h * w) uint8 or float
-        Grey levels 0-255, ink high, row-major.
-    branches : sequence of Branch
-    image_shape : (h, w)
-    coef : (n_detectors, n_features) float32
-    intercept : (n_detectors,) float64
-
-    Returns
-    -------
-    (n, n_detectors) float64
+    last bit. ``coef`` and ``intercept`` are those of ``DetectorArrays``, of as many as there are.
     """
     scores = np.empty((len(X), len(coef)), np.float64)
     for start in range(0, len(X), _STEP):

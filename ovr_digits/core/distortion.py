@@ -20,27 +20,13 @@ _N_BUMPS = 6
 
 @dataclass(frozen=True)
 class DistortionStrength:
-    """How far copies may differ from the original; each value is drawn evenly from ± the bound.
+    """How far copies may differ from the original; each value is drawn evenly from ± the bound."""
 
-    Attributes
-    ----------
-    rotation : float
-        Degrees.
-    scale : float
-        Logarithm of the stretch of either side.
-    shear : float
-        Columns a row moves for each row it is off the centre.
-    shift : float
-        Pixels.
-    elastic : float
-        Standard deviation of the bumps of the bending field, pixels.
-    """
-
-    rotation: float
-    scale: float
-    shear: float
-    shift: float
-    elastic: float
+    rotation: float  #: Degrees.
+    scale: float  #: Logarithm of the stretch of either side.
+    shear: float  #: Columns a row moves for each row it is off the centre.
+    shift: float  #: Pixels.
+    elastic: float  #: Standard deviation of the bumps of the bending field, pixels.
 
 
 MEDIUM = DistortionStrength(rotation=8.0, scale=0.08, shear=0.05, shift=1.0, elastic=0.7)

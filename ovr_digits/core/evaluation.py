@@ -13,17 +13,9 @@ from ovr_digits.core.vote import VERDICTS, Vote, count_votes, probabilities
 
 @dataclass(frozen=True)
 class DigitScores:
-    """How well one digit is told from the others by the vote.
+    """How well one digit is told from the others by the vote; shares are 0 where they are 0/0.
 
-    ``precision`` and ``recall`` are 0 where they would be 0/0.
-
-    Attributes
-    ----------
-    digit : int
-    precision, recall, f1 : float in 0..1
-    right, answered, true : int
-        Samples that were rightly said to be the digit, that were said to be
-        it, and that were it.
+    Of the samples ``true`` are the digit, ``answered`` are said to be it, ``right`` are both.
     """
 
     digit: int
@@ -74,10 +66,8 @@ class Evaluation:
             right = int(self.confusion[digit, digit])
             answered = int(self.confusion[:, digit].sum())
             true = int(self.confusion[digit].sum())
-            precision = right / answered if answered else 0.0
-            recall = right / true if true else 0.0
-            both = precision + recall
-            f1 = 2 * precision * recall / both if both else 0.0
+            precision, recall = right / max(answered, 1), right / max(true, 1)
+            f1 = 2 * right / max(answered + true, 1)
             result.append(DigitScores(digit, precision, recall, f1, right, answered, true))
         return result
 
@@ -97,12 +87,8 @@ class Evaluation:
             "fired_none": self.fired_none,
             "fired_several": self.fired_several,
             "per_digit": [
-                {
-                    "digit": s.digit,
-                    "precision": round(s.precision, 6),
-                    "recall": round(s.recall, 6),
-                    "f1": round(s.f1, 6),
-                }
+                {"digit": s.digit}
+                | {name: round(getattr(s, name), 6) for name in ("precision", "recall", "f1")}
                 for s in self.per_digit
             ],
             "confusion": self.confusion.tolist(),
@@ -117,10 +103,6 @@ def evaluate_scores(scores: Float64, labels: Array) -> Evaluation:
     scores : (n, 10) float
         Log-odds.
     labels : (n,) int in 0..9
-
-    Returns
-    -------
-    Evaluation
 
     Raises
     ------
@@ -166,23 +148,7 @@ def measure_reliability(scores: Float64, labels: Array, n_bins: int = 15) -> Rel
 
     As Guo, Pleiss, Sun and Weinberger do (*On calibration of modern neural
     networks*, 2017), but for each detector's own yes or no: n samples give
-    10 n votes.
-
-    Parameters
-    ----------
-    scores : (n, 10) float
-        Log-odds.
-    labels : (n,) int in 0..9
-    n_bins : int
-
-    Returns
-    -------
-    Reliability
-
-    Raises
-    ------
-    ValueError
-        Where there is no sample, or the numbers of scores and labels differ.
+    10 n votes. Scores, labels and errors are those of ``evaluate_scores``.
     """
     _check_lengths(scores, labels)
     votes = probabilities(scores).ravel()
@@ -205,9 +171,7 @@ class PrecisionRecall:
     ----------
     digit : int
     precision, recall : (k + 1,) float64
-        At each threshold; the last pair is precision 1 at recall 0.
-    thresholds : (k,) float64, ascending
-        The different scores: "from here on it is my digit".
+        From each of k different scores on; the last pair is precision 1 at recall 0.
     chosen_precision, chosen_recall : float in 0..1
         At the threshold that the detector has: above score 0, a vote of 50 %.
     """
@@ -215,7 +179,6 @@ class PrecisionRecall:
     digit: int
     precision: Float64
     recall: Float64
-    thresholds: Float64
     chosen_precision: float
     chosen_recall: float
 
@@ -228,23 +191,8 @@ class PrecisionRecall:
 def precision_recall_curves(scores: Float64, labels: Array) -> list[PrecisionRecall]:
     """Each detector's precision and recall, as ``sklearn.metrics.precision_recall_curve`` does.
 
-    Parameters
-    ----------
-    scores : (n, n_detectors) float
-        Log-odds.
-    labels : (n,) int in 0..n_detectors-1
-
-    Returns
-    -------
-    list of PrecisionRecall
-        One for each detector.
-
-    Raises
-    ------
-    ValueError
-        Where there is no sample, or the numbers of scores and labels differ.
+    Scores (n, n_detectors) are log-odds, labels (n,) in 0..n_detectors-1; n is not 0.
     """
-    _check_lengths(scores, labels)
     curves = []
     for digit, column in enumerate(scores.T):
         is_digit = np.asarray(labels) == digit
@@ -259,7 +207,6 @@ def precision_recall_curves(scores: Float64, labels: Array) -> list[PrecisionRec
                 digit,
                 precision=np.append((found / (ends + 1))[::-1], 1.0),
                 recall=np.append((found / max(n_true, 1))[::-1], 0.0),
-                thresholds=column[order][ends][::-1],
                 chosen_precision=float(n_found / max(n_fired, 1)),
                 chosen_recall=float(n_found / max(n_true, 1)),
             )
@@ -270,26 +217,14 @@ def precision_recall_curves(scores: Float64, labels: Array) -> list[PrecisionRec
 def truth_leads(scores: Float64, labels: Array) -> Float64:
     """By how much the truth's score leads the best other: (n,), below 0 where the answer is wrong.
 
-    Parameters
-    ----------
-    scores : (n, 10) float
-    labels : (n,) int in 0..9
-
-    Raises
-    ------
-    ValueError
-        Where there is no sample, or the numbers of scores and labels differ.
+    Of scores (n, 10) with the labels (n,) in 0..9.
     """
-    _check_lengths(scores, labels)
     is_truth = np.asarray(labels)[:, None] == np.arange(scores.shape[1])
     return scores[is_truth] - np.where(is_truth, -np.inf, scores).max(axis=1)
 
 
 def find_mistakes(scores: Float64, labels: Array) -> Indices:
-    """Which samples are answered wrongly, worst first: by the winner's score less the truth's.
-
-    Parameters and errors are those of ``truth_leads``.
-    """
+    """Which samples are answered wrongly, worst first: in the order of ``truth_leads``."""
     return _worst_first(scores.argmax(axis=1) != labels, truth_leads(scores, labels))
 
 
@@ -355,17 +290,14 @@ class Comparison:
         n_a, n_b, p = len(self.only_a), len(self.only_b), self.p_value
         if n_a + n_b == 0:
             return "A and B are right on the same images: no difference"
-        if p >= SIGNIFICANT:
-            found = "no significant difference"
-        else:
-            found = f"{'A' if n_a > n_b else 'B'} is significantly better"
-        better = "B" if n_b > n_a else "A"
-        other = "A" if better == "B" else "B"
+        better, other = ("B", "A") if n_b > n_a else ("A", "B")
         more, fewer = max(n_a, n_b), min(n_a, n_b)
+        significant = f"{better} is significantly better"
+        found = significant if p < SIGNIFICANT else "no significant difference"
         shown = "p < 0.001" if p < 0.001 else f"p = {p:.3g}"
         return (
-            f"{better} is right on {more:,} {_images(more)} where {other} is wrong, and wrong on "
-            f"{fewer:,} where {other} is right: {found}, "
+            f"{better} is right on {more:,} image{'s' if more > 1 else ''} where {other} is wrong, "
+            f"and wrong on {fewer:,} where {other} is right: {found}, "
             f"{shown} (McNemar's exact test)"
         )
 
@@ -387,10 +319,6 @@ class Comparison:
         }
 
 
-def _images(count: int) -> str:
-    return "image" if count == 1 else "images"
-
-
 def _summary(votes: list[Vote], right: int) -> dict[str, Any]:
     verdicts = [vote.verdict for vote in votes]
     return {
@@ -401,18 +329,9 @@ def _summary(votes: list[Vote], right: int) -> dict[str, Any]:
 
 
 def compare_scores(scores_a: Float64, scores_b: Float64, labels: Array) -> Comparison:
-    """Compare two sets of ten detectors on the same samples.
+    """Compare two sets of ten detectors by their scores of the same samples.
 
-    Parameters
-    ----------
-    scores_a, scores_b : (n, 10) float
-        Log-odds.
-    labels : (n,) int in 0..9
-
-    Raises
-    ------
-    ValueError
-        Where there is no sample, or the numbers of scores and labels differ.
+    Scores, labels and errors are those of ``evaluate_scores``.
     """
     _check_lengths(scores_a, labels)
     _check_lengths(scores_b, labels)
@@ -433,15 +352,6 @@ def mcnemar_test(only_a: int, only_b: int) -> float:
 
     Each sample that only one of two answers rightly is then a fair coin's
     toss, and what is sought is the two-sided tail of a binomial distribution.
-
-    Parameters
-    ----------
-    only_a, only_b : int
-        Samples that one alone answers rightly, and the other alone.
-
-    Returns
-    -------
-    float in 0..1
     """
     n = only_a + only_b
     ways = tail = 1  # in whole numbers, so that no count is too large or too small for it

@@ -67,21 +67,10 @@ def n_positions(size: int, patch_size: int) -> int:
 
 
 def extract_patches(maps: Floats, patch_size: int, spare: int = 0) -> Floats:
-    """Cut every patch that lies wholly inside.
+    """Cut every patch inside maps (n, h, w, c): (n, h', w', patch_size² c + spare), a copy.
 
-    An axis that is shorter than the patch is first widened with zeros to its size.
-
-    Parameters
-    ----------
-    maps : (n, h, w, c) float
-    patch_size : int, odd
-    spare : int
-        Places left free at the end of every patch.
-
-    Returns
-    -------
-    (n, n_positions(h, patch_size), n_positions(w, patch_size), patch_size * patch_size * c + spare)
-        float, a copy.
+    An axis that is shorter than the patch is first widened with zeros to its size; ``spare`` places
+    are left free at the end of every patch.
     """
     maps = _widened(maps, patch_size)
     n, h, w, c = maps.shape
@@ -108,19 +97,7 @@ def _widened(maps: Floats, size: int) -> Floats:
 
 
 def patch_directions(patches: Floats, centred: bool) -> tuple[Floats, Floats]:
-    """Split patches into unit direction and length.
-
-    Parameters
-    ----------
-    patches : (n, d) float
-    centred : bool
-        Subtract each patch's own mean first.
-
-    Returns
-    -------
-    directions : (n, d) float
-    norms : (n,) float
-    """
+    """Split patches (n, d), less their own mean if ``centred``, into unit directions and norms."""
     if centred:
         patches = patches - patches.mean(axis=1, keepdims=True)
     norms = np.sqrt(np.vecdot(patches, patches))
@@ -128,12 +105,7 @@ def patch_directions(patches: Floats, centred: bool) -> tuple[Floats, Floats]:
 
 
 def inverse_root_kernel(anchors: Float32, alpha: float, ridge: float = 1e-3) -> Float32:
-    """K^(-1/2) of the anchors' own kernel matrix K = exp(alpha (Z Zᵀ - 1)) + ridge.
-
-    Returns
-    -------
-    (n_anchors, n_anchors) float32, symmetric.
-    """
+    """K^(-1/2), (n_anchors, n_anchors), of the anchors: K = exp(alpha (Z Zᵀ - 1)) + ridge."""
     gram = anchors.astype(np.float64) @ anchors.T.astype(np.float64)
     values, vectors = np.linalg.eigh(np.exp(alpha * (gram - 1.0)))
     roots = 1.0 / np.sqrt(np.maximum(values, 0.0) + ridge)
@@ -176,12 +148,8 @@ def _responses(maps: Floats, layer: KernelLayer) -> Floats:
 def _scaled_planes(images: Floats, size: int, scale: Floats, last: Floats) -> Floats:
     """Patches of images (n, h, w), each times its scale (n, h', w'), and one more number each.
 
-    In planes, one for each place in the patch: where there are few numbers to a patch
-    and few anchors, far faster than patch by patch.
-
-    Returns
-    -------
-    (size * size + 1, n * h' * w') float
+    In planes (size * size + 1, n * h' * w'), one for each place in the patch: where there are few
+    numbers to a patch and few anchors, far faster than patch by patch.
     """
     h, w = scale.shape[1:]
     planes = np.empty((size * size + 1, *scale.shape), images.dtype)
@@ -217,12 +185,7 @@ def _pooling_matrix(size: int, stride: float) -> Float32:
 
 
 def gaussian_pool(maps: Floats, stride: float) -> Floats:
-    """Pool maps (n, h, w, c) with Gaussian windows ``stride`` positions apart.
-
-    Returns
-    -------
-    (n, ceil(h / stride), ceil(w / stride), c) float
-    """
+    """Pool maps (n, h, w, c) to (n, ceil(h / stride), ceil(w / stride), c)."""
     n, h, w, c = maps.shape
     rows, columns = _pooling_matrix(h, stride), _pooling_matrix(w, stride)
     pooled = (rows @ maps.reshape(n, h, w * c)).reshape(n, len(rows), w, c)
@@ -230,12 +193,10 @@ def gaussian_pool(maps: Floats, stride: float) -> Floats:
 
 
 def apply_layer(maps: Floats, layer: KernelLayer) -> Floats:
-    """Send maps (n, h, w, c) through one layer.
+    """Send maps (n, h, w, c) through one layer: (n, h', w', n_channels).
 
-    Returns
-    -------
-    (n, h', w', n_channels) float, n_anchors channels where there is no whitener
-        h' = ceil(n_positions(h, patch_size) / stride), and w' likewise.
+    h' is ceil(n_positions(h, patch_size) / stride), and w' likewise; without a whitener there are
+    n_anchors channels.
     """
     pooled = gaussian_pool(_responses(maps, layer), layer.stride)
     return pooled if layer.whitener is None else pooled @ layer.whitener
@@ -322,21 +283,10 @@ class Branch:
 
 
 def check_grey_levels(X: Array, n_pixels: int) -> None:
-    """See whether these are images as the detectors know them.
+    """Raise ValueError where X is not (n, n_pixels), or (n, h, w) of as many, from 0 to 255.
 
-    Of ``uint8`` only the type and the shape are looked at, which takes no time.
-
-    Parameters
-    ----------
-    X : (n, n_pixels) array
-        Or a stack (n, h, w) of as many pixels.
-    n_pixels : int
-
-    Raises
-    ------
-    ValueError
-        Where the shape is another, where they are not numbers from 0 to 255, or all of
-        them in 0..1 without being blank: what has another scale is answered wrongly.
+    Images all in 0..1 that are not blank have another scale, and would be answered wrongly. Of
+    ``uint8`` only the type and the shape are looked at, which takes no time.
     """
     if X.ndim < 2 or math.prod(X.shape[1:]) != n_pixels:
         found = f"have the shape {X.shape}"
@@ -398,17 +348,5 @@ def branch_features(images: Floats, branches: Sequence[Branch]) -> Floats:
 def patch_kernel_features(
     X: Array, branches: Sequence[Branch], image_shape: tuple[int, int]
 ) -> Floats:
-    """Features of flattened images.
-
-    Parameters
-    ----------
-    X : (n, h * w) uint8 or float
-        Grey levels 0-255, ink high, row-major.
-    branches : sequence of Branch
-    image_shape : (h, w)
-
-    Returns
-    -------
-    (n, sum of the branches' n_features), float64 if X is, else float32
-    """
+    """Features (n, sum of the branches' n_features) of flattened images X (n, h * w), 0-255."""
     return branch_features(as_images(X, image_shape), branches)

@@ -35,8 +35,7 @@ def ink_contributions(models: DetectorArrays, image: Array, digit: int) -> Float
     Returns
     -------
     (h, w) float64
-        In log-odds: positive where the ink speaks for the digit, negative where
-        it speaks against it, 0 where there is none.
+        Log-odds: above 0 where ink speaks for the digit, below where against it, 0 without ink.
     """
     if not image.any():
         return np.zeros(image.shape)
@@ -51,20 +50,9 @@ def ink_contributions(models: DetectorArrays, image: Array, digit: int) -> Float
 def ink_effects(models: DetectorArrays, image: Array) -> Float64:
     """What ink at each place does to every detector's score, against no ink there.
 
-    At one place after the other the image is inked under a soft window, and
-    left blank under it; the effect is the difference between the two scores.
-    So places where ink is missing have one too.
-
-    Parameters
-    ----------
-    models : DetectorArrays
-    image : (h, w) uint8 or float
-        Grey levels 0-255, ink high.
-
-    Returns
-    -------
-    (n_detectors, h, w) float64
-        In log-odds: positive where a detector wants ink, negative where it wants none.
+    At one place after the other the image (h, w) is inked under a soft window,
+    and left blank under it; the effect is the difference between the two
+    scores, (n_detectors, h, w) log-odds. So places without ink have one too.
     """
     places = np.indices([-(-side // _STEP) for side in image.shape]).reshape(2, -1).T
     windows = _windows(image.shape, places)

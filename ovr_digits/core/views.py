@@ -1,12 +1,11 @@
-"""Views: ways to straighten an image before its patches are compared.
+"""Views: ways to even out an image before its patches are compared.
 
-A digit may lean or be wide, and is still the same digit. A view takes the
-leaning out, by moments of the ink, as LeCun, Bottou, Bengio and Haffner did
-for MNIST (*Gradient-based learning applied to document recognition*, 1998,
-section III.A), or sets width and height too, as Ciresan, Meier and Schmidhuber
-did (*Multi-column deep neural networks for image classification*, 2012). Views
-that differ much tell more together than views that are alike: the image as it
-is and the one with all of this evened out are the best two.
+A digit may lean or be wide, and is still the same digit. A view deskews it, by moments of the
+ink, as LeCun, Bottou, Bengio and Haffner did for MNIST (*Gradient-based learning applied to
+document recognition*, 1998, section III.A), or sets width and height too, as Ciresan, Meier and
+Schmidhuber did (*Multi-column deep neural networks for image classification*, 2012). Views that
+differ much tell more together than views that are alike: the image as it is and the one with all
+of this evened out are the best two.
 """
 
 from __future__ import annotations
@@ -20,17 +19,10 @@ from ovr_digits.core.arrays import Floats
 
 
 def bilinear_sample(images: Floats, rows: Floats, columns: Floats) -> Floats:
-    """Read images between their pixels; beyond the edge there is nothing (zeros).
+    """Read images (n, h, w) between their pixels; beyond the edge there is nothing (zeros).
 
-    Parameters
-    ----------
-    images : (n, h, w) float
-    rows, columns : (n, h, w) float, or of a shape that broadcasts to it
-        For each pixel of the result, where in the image it is read, in pixels.
-
-    Returns
-    -------
-    (n, h, w) float
+    ``rows`` and ``columns``, of a shape that broadcasts to the images', tell for each pixel of
+    the result where in the image it is read, in pixels.
     """
     n, h, w = images.shape
     padded = np.zeros((n, h + 3, w + 3), images.dtype)
@@ -53,23 +45,12 @@ def bilinear_sample(images: Floats, rows: Floats, columns: Floats) -> Floats:
 def normalise_moments(
     images: Floats, width: float | None = None, height: float | None = None
 ) -> Floats:
-    """Take the leaning out of each image, and on demand give its ink a set spread.
+    """Deskew images (n, h, w) in 0..1, and give their ink a set spread where one is asked for.
 
-    The slant is covariance(row, column) / variance(row) of the ink, at most
-    one; spreads are standard deviations of the ink about its centre, which
-    stays where it is.
-
-    Parameters
-    ----------
-    images : (n, h, w) float in 0..1
-    width, height : float, optional
-        Horizontal spread after straightening, and vertical spread, in pixels;
-        ``None`` leaves them. An image is stretched or squeezed so only within
-        limits, so that a one does not become a smear.
-
-    Returns
-    -------
-    (n, h, w) float in 0..1
+    The slant is covariance(row, column) / variance(row) of the ink, at most one. ``width``
+    (after deskewing) and ``height`` are standard deviations of the ink about its centre, which
+    stays where it is, in pixels. An image is stretched or squeezed only within limits, so that
+    a one does not become a smear.
     """
     _, h, w = images.shape
     row = np.arange(h, dtype=images.dtype)
@@ -98,19 +79,9 @@ def normalise_moments(
 
 
 def fill_box(images: Floats, height: float, width: float) -> Floats:
-    """Stretch or squeeze the ink of each image to a box about the middle.
+    """Stretch or squeeze the ink of images (n, h, w) in 0..1, within limits, to a box of pixels.
 
-    The ink's own box is where a row or column is darker than half of full ink.
-
-    Parameters
-    ----------
-    images : (n, h, w) float in 0..1
-    height, width : float
-        Of the box, in pixels, approached only within limits.
-
-    Returns
-    -------
-    (n, h, w) float in 0..1
+    The box lies about the middle; the ink's own is where a row or column has over half of full ink.
     """
     rows = _stretched(images.max(axis=2), height, least=0.5)
     columns = _stretched(images.max(axis=1), width, least=0.25)

@@ -77,16 +77,14 @@ def count_votes(scores: Float64) -> list[Vote]:
     votes = probabilities(scores)
     winners = scores.argmax(axis=1)
     verdicts = verdict_places((scores > 0).sum(axis=1))
-    result = []
-    for row, vote, winner, verdict in zip(scores, votes, winners, verdicts, strict=True):
-        result.append(
-            Vote(
-                digit=int(winner),
-                confidence=float(vote[winner]),
-                verdict=VERDICTS[verdict],
-                fired=tuple(int(d) for d in np.flatnonzero(row > 0)),
-                votes=tuple(vote.tolist()),
-                scores=tuple(row.tolist()),
-            )
+    return [
+        Vote(
+            digit=int(winner),
+            confidence=float(vote[winner]),
+            verdict=VERDICTS[verdict],
+            fired=tuple(np.flatnonzero(row > 0).tolist()),
+            votes=tuple(vote.tolist()),
+            scores=tuple(row.tolist()),
         )
-    return result
+        for row, vote, winner, verdict in zip(scores, votes, winners, verdicts, strict=True)
+    ]

@@ -6,7 +6,7 @@ import io
 import json
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -29,8 +29,10 @@ MAX_KEPT = 10_000
 
 _MAX_BYTES = 100_000_000
 _DIGITS = range(10)
-#: Characters of a file name that no file can have.
+#: Characters that are shown of the name of a file that is not there.
 _SHOWN = 60
+
+_SILENT = Progress()
 
 
 def keep_correction(
@@ -40,30 +42,13 @@ def keep_correction(
     answer: Vote,
     max_kept: int = MAX_KEPT,
 ) -> str:
-    """Keep a picture and the digit that it really shows.
+    """Keep a picture file's content and the digit that it really shows; gives the file's name.
 
-    The picture is stored anew as PNG, upright, reduced to ``image.WORKING_SIDE``
+    The picture is stored anew as PNG, upright, reduced to ``photo.WORKING_SIDE``
     and without metadata, and only then named in ``FILE_NAME``. So whatever ends
     the program leaves no line without its picture, and a line that was not
-    finished does not spoil the next. Several processes may keep at once.
-
-    Parameters
-    ----------
-    folder : path
-        Made where it is missing; its parent is not.
-    picture : bytes
-        Content of a picture file.
-    label : int in 0..9
-    answer : Vote
-        What was said of the picture.
-    max_kept : int
-        Pictures that the folder takes; processes that keep at the same moment
-        may go a few beyond.
-
-    Returns
-    -------
-    str
-        Name of the file in the folder.
+    finished does not spoil the next. Several processes may keep at once, and go
+    a few beyond ``max_kept``. The folder is made where it is missing.
 
     Raises
     ------
@@ -72,7 +57,7 @@ def keep_correction(
         the folder is full or cannot be written.
     """
     if label not in _DIGITS:
-        raise DigitsError(f"{label} is no digit; give one of 0 to 9")
+        raise DigitsError(f"{label} is not a digit; give one of 0 to 9")
     content = _encode(Photo(picture).whole.picture)
     if not find_digit(content).image.any():
         raise DigitsError("the picture is blank: there is nothing to learn from it")
@@ -130,24 +115,12 @@ def _append_line(log: io.FileIO, line: bytes) -> None:
 def load_corrections(
     folder: str | os.PathLike[str],
     passed_over: Callable[[str], None] = lambda reason: None,
-    progress: Progress | None = None,
+    progress: Progress = _SILENT,
 ) -> tuple[Grey, Grey]:
-    """Read the kept pictures and their digits.
+    """Read the kept pictures, (n, 784) uint8 in MNIST form, and their digits, (n,) uint8.
 
     Of a picture that was kept more than once the last label counts, and its place.
-
-    Parameters
-    ----------
-    folder : path
-    passed_over : callable, optional
-        Told in one line of each line of ``FILE_NAME`` that could not be used, and why.
-    progress : Progress, optional
-
-    Returns
-    -------
-    X : (n, 784) uint8
-        In MNIST form; ink is 255, paper is 0.
-    y : (n,) uint8
+    ``passed_over`` is told in one line of each line of ``FILE_NAME`` that could not be used.
 
     Raises
     ------
@@ -167,13 +140,14 @@ def load_corrections(
     if len(content) > _MAX_BYTES:
         raise DigitsError(f"{path}: over {_MAX_BYTES // 1_000_000} MB; keep fewer corrections")
     lines = content.split(b"\n")
-    progress = progress or Progress()
+    # Of what a line names, only files that lie here: no links, and nothing elsewhere.
+    names = {entry.name for entry in os.scandir(folder) if entry.is_file(follow_symlinks=False)}
     progress.stage("reading the kept pictures", len(lines))
     labels: dict[bytes, int] = {}
     for number, line in enumerate(lines, 1):
         if line.strip():
             try:
-                image, label = _read_line(folder, line)
+                image, label = _read_line(folder, names, line)
             except DigitsError as error:
                 passed_over(f"{path}, line {number} passed over: {error}")
             else:
@@ -186,8 +160,8 @@ def load_corrections(
     return X, np.array(list(labels.values()), np.uint8)
 
 
-def _read_line(folder: Path, line: bytes) -> tuple[bytes, int]:
-    """The image of a kept picture, 784 bytes, and its digit."""
+def _read_line(folder: Path, names: Container[str], line: bytes) -> tuple[bytes, int]:
+    """The image of a kept picture, 784 bytes, and its digit; it must be among the names."""
     try:
         entry: Any = json.loads(line)
     except (ValueError, RecursionError):
@@ -196,22 +170,11 @@ def _read_line(folder: Path, line: bytes) -> tuple[bytes, int]:
         raise DigitsError("not a whole JSON object")
     name, label = entry.get("file"), entry.get("label")
     if type(label) is not int or label not in _DIGITS:
-        raise DigitsError("its label is no digit 0 to 9")
-    if not isinstance(name, str) or not name or Path(name).name != name:
-        raise DigitsError("its file is no plain file name")
-    picture = folder / name
+        raise DigitsError("its label is not a digit 0 to 9")
+    if not isinstance(name, str) or name not in names:
+        raise DigitsError(f"{str(name)[:_SHOWN]!r}: no such file in the folder")
     try:
-        is_there, place = picture.is_file(), picture.resolve().parent
-    # RuntimeError: a link to itself, before Python 3.13.
-    except (OSError, ValueError, RuntimeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise DigitsError(f"{name[:_SHOWN]!r}: cannot be looked for ({reason})") from None
-    if not is_there:
-        raise DigitsError(f"{name!r}: no such file in the folder")
-    if place != folder.resolve():
-        raise DigitsError(f"{name!r}: a link to a file outside the folder")
-    try:
-        image = find_digit(picture).image
+        image = find_digit(folder / name).image
     except DigitsError as error:
         raise DigitsError(f"{name!r}: {error}") from None
     if not image.any():

@@ -31,8 +31,6 @@ _UCI = "https://archive.ics.uci.edu"
 LICENCE = "CC BY 4.0"
 #: How the files may be packed.
 ENDINGS = (".gz", ".Z")
-#: The most bytes that a file may hold; the largest true one has 3.6 million.
-MAX_BYTES = 20_000_000
 _SILENT = Progress()
 
 #: A digit as it was captured: the points (k, 2) int16 of each stroke, or its rows (w,) uint8.
@@ -251,7 +249,7 @@ def _read(name: str, folder: Path) -> Hands:
     drawings: list[Drawing] = []
     paths = find_files(folder, list(hand_set.files), ENDINGS)
     for path, digest in zip(paths, hand_set.files.values(), strict=True):
-        content = hand_set.parse(read_content(path, MAX_BYTES), str(path))
+        content = hand_set.parse(read_content(path), str(path))
         canonical = content.canonical()
         if hashlib.sha256(canonical).hexdigest() != digest:
             raise DigitsError(f"{path}: not the digits of {name} (SHA-256 differs)")

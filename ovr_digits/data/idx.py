@@ -34,60 +34,44 @@ _UNSIGNED_BYTE = 0x08  # the type code of uint8, the only one in MNIST
 _OTHER_TYPES = {0x09: "int8", 0x0B: "int16", 0x0C: "int32", 0x0D: "float32", 0x0E: "float64"}
 
 
-def read_idx(path: str | os.PathLike[str], max_bytes: int = MAX_BYTES) -> Grey:
+def read_idx(path: str | os.PathLike[str]) -> Grey:
     """Read an IDX file of unsigned bytes, gzip-compressed or plain, whatever its name.
 
-    Parameters
-    ----------
-    path : path
-    max_bytes : int
-        A file that holds more than this, compressed or not, is refused.
-
-    Returns
-    -------
-    array of uint8 in the shape that the file states; read-only.
+    The array is read-only. A file of more than ``MAX_BYTES``, compressed or not, is refused.
 
     Raises
     ------
     DigitsError
         Where it cannot be read, or is no sound IDX file of unsigned bytes.
     """
-    return parse_idx(read_content(path, max_bytes), str(path))
+    return parse_idx(read_content(path), str(path))
 
 
-def read_content(path: str | os.PathLike[str], max_bytes: int = MAX_BYTES) -> bytes:
-    """Read a file and decompress it where it is; raises DigitsError as ``read_idx`` does."""
+def read_content(path: str | os.PathLike[str]) -> bytes:
+    """Read a file and decompress it where it is gzip; raises DigitsError as ``read_idx`` does."""
     try:
-        data = read_bytes(path, max_bytes, wait=False)
+        data = read_bytes(path, MAX_BYTES, wait=False)
     except DigitsError as error:
         raise DigitsError(f"{path}: {error}") from None
-    return decompress(_at_most(data, max_bytes, str(path)), str(path), max_bytes)
+    return decompress(_bounded(data, str(path)), str(path))
 
 
-def decompress(data: bytes, name: str, max_bytes: int = MAX_BYTES) -> bytes:
+def decompress(data: bytes, name: str) -> bytes:
     """Undo gzip or compress (.Z) where the magic bytes tell of it; others come back as they are.
-
-    Parameters
-    ----------
-    data : bytes
-    name : str
-        What error messages call them.
-    max_bytes : int
-        More than this is never unpacked.
 
     Raises
     ------
     DigitsError
-        Where the data are truncated or damaged, or hold more than ``max_bytes``; those of
-        compress do not tell where they are truncated.
+        Where the data, which it calls ``name``, are truncated or damaged, or hold more than
+        ``MAX_BYTES``; those of compress do not tell where they are truncated.
     """
     if data.startswith(_COMPRESS_MAGIC):
-        return _uncompress(data, name, max_bytes)
+        return _uncompress(data, name)
     if not data.startswith(GZIP_MAGIC):
         return data
     try:
         with gzip.GzipFile(fileobj=BytesIO(data)) as stream:
-            return _at_most(read_stream(stream, max_bytes), max_bytes, name)
+            return _bounded(read_stream(stream, MAX_BYTES), name)
     except EOFError:
         raise DigitsError(f"{name}: the gzip data are truncated") from None
     except (gzip.BadGzipFile, zlib.error) as error:
@@ -95,55 +79,41 @@ def decompress(data: bytes, name: str, max_bytes: int = MAX_BYTES) -> bytes:
 
 
 class _Bounded(BytesIO):
-    """Takes no more than a number of bytes, and one piece."""
-
-    def __init__(self, max_bytes: int) -> None:
-        super().__init__()
-        self.max_bytes = max_bytes
+    """Takes no more than ``MAX_BYTES``, and one piece."""
 
     def write(self, piece: ReadableBuffer, /) -> int:
-        if self.tell() > self.max_bytes:
+        if self.tell() > MAX_BYTES:
             raise OverflowError
         return super().write(piece)
 
 
-def _uncompress(data: bytes, name: str, max_bytes: int) -> bytes:
+def _uncompress(data: bytes, name: str) -> bytes:
     from ncompress import decompress
 
-    content = _Bounded(max_bytes)
+    content = _Bounded()
     try:
         decompress(BytesIO(data), content)
     except ValueError as error:
         raise DigitsError(f"{name}: the compressed data are damaged ({error})") from None
     except OverflowError:
         pass
-    return _at_most(content.getvalue(), max_bytes, name)
+    return _bounded(content.getvalue(), name)
 
 
-def _at_most(content: bytes, max_bytes: int, name: str) -> bytes:
-    if len(content) > max_bytes:
-        raise DigitsError(f"{name}: holds more than {max_bytes:,} bytes")
+def _bounded(content: bytes, name: str) -> bytes:
+    if len(content) > MAX_BYTES:
+        raise DigitsError(f"{name}: holds more than {MAX_BYTES:,} bytes")
     return content
 
 
 def parse_idx(data: bytes, name: str) -> Grey:
-    """Take the array of unsigned bytes out of uncompressed IDX data, without a copy.
-
-    Parameters
-    ----------
-    data : bytes
-    name : str
-        What error messages call them.
-
-    Returns
-    -------
-    array of uint8, read-only.
+    """Take the read-only array of unsigned bytes out of uncompressed IDX data, without a copy.
 
     Raises
     ------
     DigitsError
-        Where the data are no IDX, hold another type of number, or more or
-        fewer numbers than their header says.
+        Where the data, which it calls ``name``, are no IDX, hold another type of number, or
+        more or fewer numbers than their header says.
     """
     shape, start = parse_header(data, len(data), name)
     try:
@@ -153,27 +123,10 @@ def parse_idx(data: bytes, name: str) -> Grey:
 
 
 def parse_header(head: bytes, n_bytes: int, name: str) -> tuple[tuple[int, ...], int]:
-    """Take the sizes out of the header of uncompressed IDX data.
+    """The shape in the header of uncompressed IDX data, and where their numbers begin.
 
-    Parameters
-    ----------
-    head : bytes
-        The data, or at least their first ``HEADER_BYTES``.
-    n_bytes : int
-        How long they are.
-    name : str
-        What error messages call them.
-
-    Returns
-    -------
-    shape : tuple of int
-    start : int
-        Where the numbers begin.
-
-    Raises
-    ------
-    DigitsError
-        Where ``parse_idx`` does.
+    ``head`` are at least the first ``HEADER_BYTES`` of the ``n_bytes`` that there are. Raises
+    DigitsError where ``parse_idx`` does.
     """
     if not n_bytes:
         raise DigitsError(f"{name}: empty")

@@ -13,15 +13,7 @@ from ovr_digits.core.sampling import random_indices
 
 @dataclass(frozen=True, eq=False)
 class Summary:
-    """A labelled set in numbers.
-
-    Attributes
-    ----------
-    counts : (10,) int64
-        How many there are of each digit.
-    means : (10, 28, 28) float64 in 0..255
-        The mean image of each digit; 0 where there is none of it.
-    """
+    """How many there are of each digit (10,), and their mean images (10, 28, 28) in 0..255."""
 
     counts: Integers
     means: Float64
@@ -63,22 +55,9 @@ def summarise(X: Array, y: Array) -> Summary:
 def choose_samples(
     y: Array, count: int, digit: int | None = None, seed: int | None = None
 ) -> list[int]:
-    """Choose samples at random, of one digit or of all.
+    """Choose ``count`` samples at random, or all there are, of one digit or of all: indices of y.
 
-    Parameters
-    ----------
-    y : (n,) int
-        The labels.
-    count : int
-        Where there are fewer, all of them are chosen.
-    digit : int, optional
-    seed : int, optional
-        The same seed chooses the same samples.
-
-    Returns
-    -------
-    list of int
-        Their places in ``y``.
+    The same seed chooses the same samples.
     """
     rows = np.arange(len(y)) if digit is None else np.flatnonzero(y == digit)
     return [int(rows[place]) for place in random_indices(len(rows), count, seed)]

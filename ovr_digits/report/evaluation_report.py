@@ -13,7 +13,6 @@ from ovr_digits.core.arrays import Float64, Indices
 from ovr_digits.core.evaluation import (
     Evaluation,
     PrecisionRecall,
-    Reliability,
     evaluate_scores,
     find_mistakes,
     find_unsure,
@@ -23,7 +22,7 @@ from ovr_digits.core.evaluation import (
 )
 from ovr_digits.data.splits import Split
 from ovr_digits.errors import DigitsError
-from ovr_digits.files import replacing
+from ovr_digits.files import check_writable, replacing
 from ovr_digits.models.stamp import stamp
 from ovr_digits.progress import Progress
 from ovr_digits.report import html as page
@@ -51,33 +50,20 @@ def make_report(
     models: Mapping[str, Any],
     progress: Progress = _SILENT,
 ) -> dict[str, bytes]:
-    """Draw the report on the votes on a data set.
+    """Draw the report on the votes on a data set: the content of each of ``FILES``.
 
-    Parameters
-    ----------
-    split : Split
-    scores : (n, 10) float
-        Log-odds of the ten detectors on its images.
-    name : str
-        What the set is called, as in "MNIST test set".
-    models : mapping
-        Where the detectors come from: names and plain values.
-    progress : Progress
-        Told of each picture.
-
-    Returns
-    -------
-    dict of bytes
-        The content of each of ``FILES``.
+    ``scores`` (n, 10) are the detectors' log-odds for the images of the split, ``name`` is what
+    the set is called, as in "MNIST test set", and ``models`` tells where the detectors come from.
     """
     # Half a second, which a folder that cannot be written need not wait for.
-    from ovr_digits.report import plots
+    from ovr_digits.report.plots import evaluation as plots
+    from ovr_digits.report.plots.style import png_bytes
 
     files: dict[str, bytes] = {}
     progress.stage("drawing the report", len(FILES) - 1)
 
     def draw(file: str, plot: Callable[..., Figure], *what: object) -> Html:
-        files[file] = plots.png_bytes(plot(*what))
+        files[file] = png_bytes(plot(*what))
         progress.advance()
         return page.figure(files[file], str(what[-1]))
 
@@ -96,10 +82,11 @@ def make_report(
 
     result = evaluate_scores(scores, split.y)
     calibration = measure_reliability(scores, split.y)
+    off = _percent(calibration.calibration_error)
     curves = precision_recall_curves(scores, split.y)
     made = stamp("numpy", "matplotlib")
     body = (
-        tag("h1", f"{_percent(result.accuracy)} of {result.samples:,} digits are read rightly"),
+        tag("h1", f"{_percent(result.accuracy)} of {result.samples:,} digits are read correctly"),
         tag("p", f"{name}, {made['created'][:10]}", class_="soft"),
         page.facts(
             {
@@ -107,18 +94,15 @@ def make_report(
                 "wrong answers": f"{result.errors:,}",
                 "no detector fired": f"{result.fired_none:,}",
                 "several fired": f"{result.fired_several:,}",
-                "votes are off by": _percent(calibration.calibration_error),
+                "votes are off by": off,
             },
             class_="tiles",
         ),
         page.contents(_HEADINGS),
         _section(
             "confusion",
-            tag(
-                "p",
-                "True digit by row, answer by column. Right answers are grey, mistakes tinted: "
-                "the stronger, the more there are.",
-            ),
+            "Rows are the true digits, columns the answers. Right answers are grey, mistakes "
+            "tinted: the stronger, the more there are.",
             draw(
                 "confusion.png", plots.plot_confusion, result.confusion, confusion_finding(result)
             ),
@@ -126,44 +110,42 @@ def make_report(
         ),
         _section(
             "digits",
-            tag(
-                "p",
-                "Precision is the share of right ones among the images that were taken for the "
-                "digit, recall the share that were recognised among its images. F1 is their "
-                "harmonic mean. The table gives them in %.",
-            ),
+            "Precision is the share of right answers among the images read as the digit, recall "
+            "the share of its images that are read as it. F1 is their harmonic mean. The table "
+            "gives them in %.",
             draw("digits.png", plots.plot_digit_scores, result.per_digit, digits_finding(result)),
             _digits_table(result),
         ),
         _section(
             "detectors",
-            tag(
-                "p",
-                "Each detector only says whether it sees its own digit. The line shows what all "
-                "thresholds on its score would give, the dot the one that it has: it fires above "
-                "score 0, a vote of 50 %. The area below the whole line, of which the picture "
-                "may show only the end, is the average precision.",
-            ),
+            "Each detector only says whether it sees its own digit. The line shows what all "
+            "thresholds on its score would give, the dot the one that it has: it fires above "
+            "score 0, a vote of 50 %. The area below the whole line, of which the picture "
+            "may show only the end, is the average precision.",
             draw("detectors.png", plots.plot_precision_recall, curves, detectors_finding(curves)),
         ),
         _section(
             "votes",
-            tag(
-                "p",
-                "Of all votes near 80 %, 80 % should be right. The columns tell how many votes "
-                "there are of each height; most are sure.",
-            ),
-            draw(
-                "votes.png", plots.plot_reliability, calibration, reliability_finding(calibration)
-            ),
+            "Of all votes near 80 %, 80 % should be right. The columns tell how many votes "
+            "there are of each height; most are sure.",
+            draw("votes.png", plots.plot_reliability, calibration, f"Votes are off by {off}"),
         ),
         _section(
             "mistakes",
-            *show("mistakes", find_mistakes(scores, split.y), mistakes_finding(result)),
+            *show(
+                "mistakes",
+                find_mistakes(scores, split.y),
+                f"{result.errors:,} of {result.samples:,} images are misread",
+            ),
         ),
         _section(
             "unsure",
-            *show("unsure", find_unsure(scores, split.y), unsure_finding(result)),
+            *show(
+                "unsure",
+                find_unsure(scores, split.y),
+                f"Of {result.samples:,} images no detector fires on {result.fired_none:,}, "
+                f"several on {result.fired_several:,}",
+            ),
         ),
         _section(
             "provenance",
@@ -213,8 +195,10 @@ _GALLERY_TEXT = tag(
 )
 
 
-def _section(name: str, *content: Html) -> Html:
-    return page.section(name, _HEADINGS[name], *content)
+def _section(name: str, *content: Html | str) -> Html:
+    """A part of the page under its heading; what is plain text becomes a paragraph."""
+    parts = (part if isinstance(part, Html) else tag("p", part) for part in content)
+    return tag("section", tag("h2", _HEADINGS[name]), *parts, id=name)
 
 
 def _confusion_table(result: Evaluation) -> Html:
@@ -283,24 +267,6 @@ def detectors_finding(curves: Sequence[PrecisionRecall]) -> str:
     )
 
 
-def reliability_finding(calibration: Reliability) -> str:
-    """How far votes are off as probabilities."""
-    return f"Votes are off by {_percent(calibration.calibration_error)} on average"
-
-
-def mistakes_finding(result: Evaluation) -> str:
-    """How many images are read wrongly."""
-    return f"{result.errors:,} of {result.samples:,} images are read wrongly"
-
-
-def unsure_finding(result: Evaluation) -> str:
-    """On how many images not exactly one detector fired."""
-    return (
-        f"Of {result.samples:,} images no detector fires on {result.fired_none:,}, "
-        f"several on {result.fired_several:,}"
-    )
-
-
 def _percent(share: float, places: int = 2) -> str:
     return f"{100 * share:.{places}f} %"
 
@@ -309,43 +275,24 @@ def _percent(share: float, places: int = 2) -> str:
 
 
 def check_folder(folder: Path) -> None:
-    """Find out before the work, not after it, that a report has no place to go.
-
-    Raises
-    ------
-    DigitsError
-        Where ``folder`` is no folder or cannot be written, or is not there and cannot be made.
-    """
-    place = folder
+    """Find out before the work, not after it, that a report has no place to go; DigitsError."""
     try:
-        folder.lstat()
-        if not folder.is_dir():
+        if folder.is_dir():
+            for name in FILES:
+                check_writable(folder / name)
+        elif os.path.lexists(folder):
             raise DigitsError(f"{folder}: not a folder; name another")
-        for name in FILES:
-            if (folder / name).is_dir():
-                raise DigitsError(f"{folder / name}: this is a folder; name another for the report")
-    except FileNotFoundError:
-        place = folder.absolute().parent
-        if not place.is_dir():
-            raise DigitsError(
-                f"{folder}: the folder {place} does not exist; make it first"
-            ) from None
+        else:
+            check_writable(folder)
     except OSError as error:
         raise DigitsError(f"{folder}: cannot be written ({error.strerror})") from None
-    if not os.access(place, os.W_OK | os.X_OK):
-        raise DigitsError(f"{folder}: cannot be written (permission denied)")
 
 
 def write_report(files: Mapping[str, bytes], folder: Path) -> None:
     """Write the files of a report into a folder, which is made where it is not there.
 
-    All are written beside their places before the first takes its place.
-
-    Raises
-    ------
-    DigitsError
-        Where the folder cannot be written or is full; nothing there has been replaced then, but
-        where the disk fails at the very end.
+    All are written beside their places before the first takes its place: where that fails, with
+    a DigitsError, nothing there has been replaced.
     """
     try:
         is_new = not folder.is_dir()

@@ -131,11 +131,6 @@ def page(title: str, *body: Html) -> str:
     return _PAGE.substitute(title=html.escape(title), style=_STYLE, body="\n".join(body))
 
 
-def section(name: str, heading: str, *content: Html) -> Html:
-    """A part of the page under a heading, which a link to ``#name`` leads to."""
-    return tag("section", tag("h2", heading), *content, id=name)
-
-
 def contents(headings: Mapping[str, str]) -> Html:
     """Links to sections, by their names."""
     return tag("nav", *(tag("a", text, href=f"#{name}") for name, text in headings.items()))

@@ -48,17 +48,12 @@ _AVERAGED = 6
 #: Images of each kind that are picked for a detector.
 _PICKED = 5
 
+_SILENT = Progress()
+
 
 @dataclass(frozen=True, eq=False)
 class Inspection:
-    """A models.pkl, and how much of it each part takes.
-
-    Attributes
-    ----------
-    path : Path
-    models : DetectorArrays
-    sizes : StoredSizes
-    """
+    """A models.pkl, and how much of it each part takes."""
 
     path: Path
     models: DetectorArrays
@@ -114,13 +109,7 @@ class Inspection:
 
 
 def inspect_models(path: str | os.PathLike[str] | None = None) -> Inspection:
-    """Open a models.pkl, by default the one that ``find_models`` finds, without running it.
-
-    Raises
-    ------
-    ModelFileError
-        Where there is none, or it is refused.
-    """
+    """Open a models.pkl, by default the one that ``find_models`` finds, without running it."""
     path = find_models(path)
     return Inspection(path, *load_with_sizes(path))
 
@@ -139,12 +128,10 @@ class ViewAnchors:
 
     Attributes
     ----------
-    view : str
-    meaning : str
-        The view in words.
+    view, meaning : str
+        Its name, and the view in words.
     first : (n_anchors, s, s) float32
-        The first layer's, which are patches of pixels; positive where there is more ink
-        than on the patch's average, if that is subtracted.
+        The first layer's, which are patches of pixels; above 0 is more ink than their mean.
     last : (n_anchors, t, t) float32 in 0..1, or None
         For each anchor of the last layer, which has no pixels of its own, the piece of an
         image that fits it best. ``None`` where the first layer is the last.
@@ -160,18 +147,12 @@ class ViewAnchors:
 
 
 def show_anchors(
-    models: DetectorArrays, X: Array, progress: Progress | None = None
+    models: DetectorArrays, X: Array, progress: Progress = _SILENT
 ) -> list[ViewAnchors]:
     """Bring the anchors of every view back to pixels.
 
-    Parameters
-    ----------
-    models : DetectorArrays
-    X : (n, h * w) uint8
-        Images whose pieces stand for the anchors of the last layer; the first 1,000 are used.
-    progress : Progress, optional
+    Pieces of the first 1,000 images X (n, h * w) uint8 stand for the anchors of the last layer.
     """
-    progress = progress or Progress()
     progress.stage("seeking what fits the anchors", len(models.branches))
     images = as_images(X[:_SEARCHED], models.image_shape)
     shown = []
@@ -281,10 +262,9 @@ class DetectorPortrait:
 
 
 def portray_detectors(
-    models: DetectorArrays, split: Split, n_jobs: int = -1, progress: Progress | None = None
+    models: DetectorArrays, split: Split, n_jobs: int = -1, progress: Progress = _SILENT
 ) -> list[DetectorPortrait]:
     """Find out what each of ten detectors looks for, on a set that holds every digit."""
-    progress = progress or Progress()
     progress.stage("voting on the images", len(split))
     scores = collect(models.decision_function, split.X, n_jobs, progress.advance)
     chosen = [np.flatnonzero(split.y == digit)[:_AVERAGED] for digit in range(10)]

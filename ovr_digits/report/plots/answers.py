@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 
@@ -26,6 +25,7 @@ from ovr_digits.report.plots.style import (
     draw_digit,
     frame,
     in_own_style,
+    new_figure,
     open_frame,
 )
 
@@ -41,31 +41,16 @@ def plot_votes(
     labels: Sequence[int] | None = None,
     heading: str = "",
 ) -> Figure:
-    """Draw digits, each with its ten votes as bars beside it.
+    """Draw digits (28, 28) uint8 under their titles, each with its ten votes as bars beside it.
 
-    Parameters
-    ----------
-    images : sequence of (28, 28) uint8
-        Ink is 255.
-    votes : sequence of Vote
-    titles : sequence of str
-        One line over each digit.
-    labels : sequence of int, optional
-        The true digits: a wrong answer gets another colour and a frame, and
-        the bar that should have won is marked.
-    heading : str
-        One line over all.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
+    Where the true digits are given as ``labels``, a wrong answer gets another colour and a
+    frame, and the bar that should have won is marked. The heading is one line over all.
     """
     n_columns = max(1, math.isqrt(len(images)))
     n_rows = math.ceil(len(images) / n_columns)
     # More of them are drawn smaller, to be seen at one look.
     width, height, size = (5.2, 2.9, 10) if n_columns < 4 else (3.9, 2.1, 9)
-    layout = ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1)
-    figure = Figure(figsize=(width * n_columns, height * n_rows), layout=layout)
+    figure = new_figure(width * n_columns, height * n_rows)
     if heading:
         figure.suptitle(heading, fontsize=size + 4, parse_math=False)
     axes = figure.subplots(n_rows, 2 * n_columns, squeeze=False, width_ratios=[1, 1.15] * n_columns)
@@ -131,23 +116,11 @@ def _draw_bars(axes: Any, vote: Vote, winner: str, size: int = 9) -> None:
 
 @in_own_style
 def plot_numbers(numbers: Sequence[NumberAnswer], titles: Sequence[str]) -> Figure:
-    """Draw pictures with a box and the answer at every digit that was found.
-
-    Parameters
-    ----------
-    numbers : sequence of NumberAnswer
-    titles : sequence of str
-        One line over each picture.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-    """
+    """Draw pictures under their titles, with a box and the answer at every digit found."""
     width = 8.0
     shapes = [number.picture.shape for number in numbers]
     heights = [max(0.6, width * min(h / w, 1.2)) + 0.4 for h, w, _ in shapes]
-    layout = ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1)
-    figure = Figure(figsize=(width, sum(heights)), layout=layout)
+    figure = new_figure(width, sum(heights))
     rows = figure.subplots(len(numbers), 1, squeeze=False, height_ratios=heights)[:, 0]
     for axes, number, title in zip(rows, numbers, titles, strict=True):
         h, w = (side / number.scale for side in number.picture.shape[:2])
@@ -172,21 +145,9 @@ def plot_numbers(numbers: Sequence[NumberAnswer], titles: Sequence[str]) -> Figu
 
 @in_own_style
 def plot_explanations(explanations: Sequence[Explanation], titles: Sequence[str]) -> Figure:
-    """Draw the way from each picture to its answer, in a row of four steps.
-
-    Parameters
-    ----------
-    explanations : sequence of Explanation
-    titles : sequence of str
-        One line over each row.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-    """
+    """Draw the way from each picture to its answer, in a row of four steps under its title."""
     n_rows = len(explanations)
-    layout = ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1)
-    figure = Figure(figsize=(12, 3.1 * n_rows), layout=layout)
+    figure = new_figure(12, 3.1 * n_rows)
     axes = figure.subplots(n_rows, 4, squeeze=False, width_ratios=[1, 1, 1.15, 1.25])
     for row, explanation, title in zip(axes, explanations, titles, strict=True):
         picture, image, bars, strokes = row

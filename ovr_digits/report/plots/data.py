@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from ovr_digits.core.arrays import Grey
 from ovr_digits.data.summary import Summary
@@ -16,6 +15,7 @@ from ovr_digits.report.plots.style import (
     WINNER,
     draw_digit,
     in_own_style,
+    new_figure,
     set_title,
 )
 
@@ -27,23 +27,10 @@ def plot_sheet(
     indices: Sequence[int],
     title: str,
 ) -> Figure:
-    """Draw a contact sheet of digits, each under its label and its place in the data set.
-
-    Parameters
-    ----------
-    images : sequence of (28, 28) uint8
-        Ink is 255.
-    labels, indices : sequence of int
-    title : str
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-    """
+    """Draw a contact sheet of digits (28, 28) uint8, each under its label and its index."""
     n_columns = 5 if len(images) <= 25 else 10
     n_rows = math.ceil(len(images) / n_columns)
-    layout = ConstrainedLayoutEngine(w_pad=0.05, h_pad=0.05)
-    figure = Figure(figsize=(1.3 * n_columns, 1.45 * n_rows + 0.4), layout=layout)
+    figure = new_figure(1.3 * n_columns, 1.45 * n_rows + 0.4, pad=0.05)
     set_title(figure, title)
     cells = figure.subplots(n_rows, n_columns, squeeze=False).ravel()
     for axes in cells[len(images) :]:
@@ -58,8 +45,7 @@ def plot_sheet(
 @in_own_style
 def plot_pixels(image: Grey, title: str) -> Figure:
     """Draw a digit (28, 28) uint8 large, with the grey level of every pixel written in it."""
-    layout = ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1)
-    figure = Figure(figsize=(9, 9.3), layout=layout)
+    figure = new_figure(9, 9.3)
     set_title(figure, title)
     axes = figure.subplots()
     draw_digit(axes, image)
@@ -75,8 +61,7 @@ def plot_pixels(image: Grey, title: str) -> Figure:
 @in_own_style
 def plot_summary(summary: Summary, title: str) -> Figure:
     """Draw how many there are of each digit as bars, and under each the digit's mean image."""
-    layout = ConstrainedLayoutEngine(w_pad=0.05, h_pad=0.05)
-    figure = Figure(figsize=(10, 4.4), layout=layout)
+    figure = new_figure(10, 4.4, pad=0.05)
     set_title(figure, title)
     grid = figure.add_gridspec(2, 10, height_ratios=[2.4, 1])
     bars = figure.add_subplot(grid[0, :])

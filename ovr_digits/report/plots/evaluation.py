@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from ovr_digits.core.arrays import Grey, Integers
 from ovr_digits.core.evaluation import Comparison, DigitScores, PrecisionRecall, Reliability
@@ -20,6 +19,7 @@ from ovr_digits.report.plots.style import (
     WRONG,
     draw_digit,
     in_own_style,
+    new_figure,
     open_frame,
     set_title,
 )
@@ -34,13 +34,8 @@ _PER_ROW, _MOST_ROWS = 9, 3
 
 @in_own_style
 def plot_reliability(reliability: Reliability, title: str) -> Figure:
-    """Draw how often votes of each height were right, and below it how many there were.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-    """
-    figure = Figure(figsize=(5.2, 5.6), layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1))
+    """Draw how often votes of each height were right, and below it how many there were."""
+    figure = new_figure(5.2, 5.6)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
     n_bins = len(reliability.counts)
     middles = (np.arange(n_bins) + 0.5) / n_bins * 100
@@ -61,13 +56,8 @@ def plot_reliability(reliability: Reliability, title: str) -> Figure:
 
 @in_own_style
 def plot_confusion(confusion: Integers, title: str) -> Figure:
-    """Draw how often each digit (row) got each answer (column); mistakes are tinted by number.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-    """
-    figure = Figure(figsize=(_REPORT_WIDTH, 5.3), layout=ConstrainedLayoutEngine())
+    """Draw how often each digit (row) got each answer (column); mistakes are tinted by number."""
+    figure = Figure(figsize=(_REPORT_WIDTH, 5.3), layout="constrained")
     axes = figure.subplots()
     right = np.eye(len(confusion), dtype=bool)
     mistakes = np.ma.masked_where(right | (confusion == 0), confusion)
@@ -91,12 +81,7 @@ def plot_confusion(confusion: Integers, title: str) -> Figure:
 
 @in_own_style
 def plot_digit_scores(per_digit: Sequence[DigitScores], title: str) -> Figure:
-    """Draw each digit's precision, recall and F1, with the numbers of images behind them.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-    """
+    """Draw each digit's precision, recall and F1, with the numbers of images behind them."""
     figure = Figure(figsize=(_REPORT_WIDTH, 4.2))
     axes = figure.add_axes((0.1, 0.22, 0.49, 0.6))
     digits = [s.digit for s in per_digit]
@@ -115,7 +100,7 @@ def plot_digit_scores(per_digit: Sequence[DigitScores], title: str) -> Figure:
     counts = (
         (1.23, "images", [s.true for s in per_digit]),
         (1.48, "missed", [s.true - s.right for s in per_digit]),
-        (1.8, "wrongly\ntaken for it", [s.answered - s.right for s in per_digit]),
+        (1.8, "mistaken\nfor it", [s.answered - s.right for s in per_digit]),
     )
     for x, heading, column in counts:
         cells = [(-0.75, "bottom", heading)]
@@ -139,15 +124,9 @@ def _zoom(lowest: float) -> tuple[float, float]:
 
 @in_own_style
 def plot_precision_recall(curves: Sequence[PrecisionRecall], title: str) -> Figure:
-    """Draw each detector's precision over its recall, close to where its threshold lies.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-    """
+    """Draw each detector's precision over its recall, close to where its threshold lies."""
     n_rows = math.ceil(len(curves) / 2)
-    layout = ConstrainedLayoutEngine(w_pad=0.06, h_pad=0.06)
-    figure = Figure(figsize=(_REPORT_WIDTH, 1.7 * n_rows + 0.8), layout=layout)
+    figure = new_figure(_REPORT_WIDTH, 1.7 * n_rows + 0.8, pad=0.06)
     panels = figure.subplots(n_rows, 2, sharex=True, sharey=True, squeeze=False)
     lowest = min(min(c.chosen_precision, c.chosen_recall) for c in curves)
     limits = _zoom(1 - 2 * (1 - lowest))
@@ -191,20 +170,7 @@ def plot_precision_recall(curves: Sequence[PrecisionRecall], title: str) -> Figu
 
 @in_own_style
 def plot_gallery(answers: Sequence[SampleAnswer], captions: Sequence[str], title: str) -> Figure:
-    """Draw labelled samples in rows, each with its ten votes as columns below it.
-
-    Parameters
-    ----------
-    answers : sequence of SampleAnswer
-        There may be none.
-    captions : sequence of str
-        At most three lines over each.
-    title : str
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-    """
+    """Draw labelled samples, or none, each under at most three lines and over its ten votes."""
     n_columns = 4 if len(answers) <= 32 else 8
     n_rows = math.ceil(len(answers) / n_columns)
     # In pixels of a digit, which are the axes' units; 28 to the inch.
@@ -255,26 +221,12 @@ def plot_gallery(answers: Sequence[SampleAnswer], captions: Sequence[str], title
 
 @in_own_style
 def plot_differences(comparison: Comparison, images: Grey, name_a: str, name_b: str) -> Figure:
-    """Draw images that only one of two sets of detectors gets right, with both answers.
-
-    Parameters
-    ----------
-    comparison : Comparison
-    images : (n, h, w) uint8
-        Those that were voted on.
-    name_a, name_b : str
-        What A and B are.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-    """
+    """Draw those of the images (n, h, w) uint8 that only one of A and B gets right."""
     blocks = [("A", name_a, comparison.only_a), ("B", name_b, comparison.only_b)]
     blocks = [block for block in blocks if len(block[2])]
     n_rows = [min(math.ceil(len(indices) / _PER_ROW), _MOST_ROWS) for *_, indices in blocks]
     heights = [1.8 * n + 0.45 for n in n_rows]
-    layout = ConstrainedLayoutEngine(w_pad=0.05, h_pad=0.05)
-    figure = Figure(figsize=(12, sum(heights) + 0.7), layout=layout)
+    figure = new_figure(12, sum(heights) + 0.7, pad=0.05)
     first, second = comparison.conclusion.split(": ")
     figure.suptitle(f"{first}:\n{second}", fontsize=12)
     parts: Any = []

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from ovr_digits.core.arrays import Float32, Grey
 from ovr_digits.report.plots.style import (
@@ -19,6 +18,7 @@ from ovr_digits.report.plots.style import (
     draw_digit,
     frame,
     in_own_style,
+    new_figure,
 )
 
 if TYPE_CHECKING:
@@ -30,16 +30,10 @@ _MARGIN = 3
 
 @in_own_style
 def plot_anchors(views: Sequence[ViewAnchors]) -> Figure:
-    """Draw the anchors of every view, as patches of pixels.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-    """
+    """Draw the anchors of every view, as patches of pixels."""
     n_columns = 1 if len(views) < 3 else 2
     n_rows = math.ceil(len(views) / n_columns)
-    layout = ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1)
-    figure = Figure(figsize=(9 * n_columns, 3.6 * n_rows + 0.5), layout=layout)
+    figure = new_figure(9 * n_columns, 3.6 * n_rows + 0.5)
     n_first = sum(len(view.first) for view in views)
     n_last = sum(len(view.last) for view in views if view.last is not None)
     more = f" and {n_last} larger pieces of strokes" if n_last else ""
@@ -95,21 +89,10 @@ def plot_detectors(
 ) -> Figure:
     """Draw what each detector looks for, and the images that say most about it.
 
-    Parameters
-    ----------
-    portraits : sequence of DetectorPortrait
-    images : (n, h, w) uint8
-        Those that the portraits' indices refer to.
-    labels : (n,) uint8
-    name : str
-        What set of images that is.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
+    ``images`` (n, h, w) and ``labels`` (n,), both uint8, are the set that the portraits are of,
+    and ``name`` what it is called.
     """
-    layout = ConstrainedLayoutEngine(w_pad=0.03, h_pad=0.04)
-    figure = Figure(figsize=(14, 1.1 * len(portraits) + 1.6), layout=layout)
+    figure = new_figure(14, 1.1 * len(portraits) + 1.6, pad=0.04)
     missed = sum(portrait.missed for portrait in portraits)
     false_alarms = sum(portrait.false_alarms for portrait in portraits)
     figure.suptitle(

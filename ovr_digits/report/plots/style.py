@@ -11,6 +11,7 @@ from typing import Any
 from matplotlib import style
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from ovr_digits.core.arrays import Grey
 from ovr_digits.errors import DigitsError
@@ -24,6 +25,11 @@ in_own_style = style.context("default")
 
 #: Ink that speaks against the answer, that does not matter, and that speaks for it.
 SPEAKS = LinearSegmentedColormap.from_list("speaks", [WRONG, QUIET, WINNER])
+
+
+def new_figure(width: float, height: float, pad: float = 0.1) -> Figure:
+    """A figure of so many inches, whose parts keep ``pad`` inches from one another."""
+    return Figure(figsize=(width, height), layout=ConstrainedLayoutEngine(w_pad=pad, h_pad=pad))
 
 
 def draw_digit(axes: Any, image: Grey, colour: str = QUIET) -> None:
@@ -51,13 +57,7 @@ def set_title(figure: Figure, title: str) -> None:
 
 
 def save_figure(figure: Figure, path: Path) -> None:
-    """Write a figure, whole or not at all, in the format that the name's ending says.
-
-    Raises
-    ------
-    DigitsError
-        Where the ending is unknown or the place cannot be written.
-    """
+    """Write a figure, whole or not at all, in the format of its name's ending; else DigitsError."""
     kind = format_of(path)
     try:
         with replacing(path) as temporary:
@@ -106,13 +106,7 @@ def show_figure(figure: Figure) -> bool:
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder for pictures, where it is not there yet.
-
-    Raises
-    ------
-    DigitsError
-        Where that cannot be done.
-    """
+    """Make a folder for pictures, where it is not there yet; DigitsError where that fails."""
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator
 
 from ovr_digits.learn.curves import EpochResult, Measures
@@ -18,33 +17,21 @@ from ovr_digits.report.plots.style import (
     WINNER,
     WRONG,
     in_own_style,
+    new_figure,
     open_frame,
 )
 
 
 @in_own_style
 def plot_curves(results: Sequence[EpochResult], kept_epoch: int) -> Figure:
-    """Draw loss and errors over the epochs of training, of the vote and of each detector.
-
-    Parameters
-    ----------
-    results : sequence of EpochResult
-        At least one.
-    kept_epoch : int
-        The epoch whose weights were kept; it is marked.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-    """
+    """Draw loss and errors over the epochs of training, of the vote and of each detector."""
     kept = results[kept_epoch - 1]
     final = kept.validation or kept.train
     n_detectors = len(final.detector_loss)
     worst = int(np.argmax(final.detector_loss))
     n_rows = math.ceil(n_detectors / 5)
     heights = [3.6, 2.1 * n_rows]
-    layout = ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.08)
-    figure = Figure(figsize=(10, sum(heights)), layout=layout)
+    figure = new_figure(10, sum(heights), pad=0.08)
     upper, lower = figure.subfigures(2, 1, squeeze=False, height_ratios=heights)[:, 0]
 
     vote, loss = upper.subplots(1, 2)
