@@ -677,7 +677,6 @@ def test_a_name_can_be_had_back_from_its_text(name):
 def test_names_are_kept_as_they_are(names):
     kept = FileNames(names)
     assert list(kept) == names
-    assert kept[:] == names
 
 
 def test_the_names_of_many_files_take_little_memory():

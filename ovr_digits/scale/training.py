@@ -12,7 +12,6 @@ from threadpoolctl import threadpool_limits
 
 from ovr_digits.core.arrays import Array, Float64
 from ovr_digits.core.detectors import DetectorArrays
-from ovr_digits.core.distortion import MEDIUM
 from ovr_digits.core.evaluation import evaluate_scores
 from ovr_digits.core.features import as_images
 from ovr_digits.data.splits import load_split
@@ -144,7 +143,7 @@ def train_stream(options: StreamOptions, progress: Progress | None = None) -> Tr
         base = open_source(options.source, labelled=True)
     base = stream = finely(base, _MIN_PIECES)
     if options.augment is not None:
-        stream = distorted(base, options.augment, options.seed, MEDIUM)
+        stream = distorted(base, options.augment, options.seed)
     asked = _asked(options)
     checkpoint.begin(
         {"source": base.digest, "digits": stream.n, **asked}

@@ -9,9 +9,9 @@ import os
 import socket
 import stat
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple, overload
+from typing import NamedTuple
 
 from ovr_digits.errors import DigitsError
 
@@ -81,13 +81,8 @@ def find_file(path: Path, folder: Path) -> FoundFile:
     return FoundFile(os.fsencode(path.relative_to(folder)), state.st_size, state.st_mtime_ns)
 
 
-class FileNames(Sequence[bytes]):
-    """Names one after the other in a single piece of memory: their bytes, and 8 for each.
-
-    Parameters
-    ----------
-    names : iterable of bytes
-    """
+class FileNames:
+    """Names one after the other in a single piece of memory: their bytes, and 8 for each."""
 
     def __init__(self, names: Iterable[bytes] = ()) -> None:
         self._joined, self._ends = bytearray(), array("q", [0])
@@ -102,13 +97,7 @@ class FileNames(Sequence[bytes]):
     def __len__(self) -> int:
         return len(self._ends) - 1
 
-    @overload
-    def __getitem__(self, index: int) -> bytes: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[bytes]: ...
-    def __getitem__(self, index: int | slice) -> bytes | Sequence[bytes]:
-        if isinstance(index, slice):
-            return [self[k] for k in range(len(self))[index]]
+    def __getitem__(self, index: int) -> bytes:
         k = range(len(self))[index]
         return bytes(self._joined[self._ends[k] : self._ends[k + 1]])
 

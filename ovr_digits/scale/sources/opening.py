@@ -5,18 +5,13 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass, replace
-from functools import lru_cache, partial
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
-from ovr_digits.core.arrays import Grey, Integers
-from ovr_digits.core.distortion import (
-    MEDIUM,
-    DistortionStrength,
-    apply_distortions,
-    draw_distortions,
-)
+from ovr_digits.core.arrays import Grey
+from ovr_digits.core.distortion import MEDIUM, apply_distortions, draw_distortions
 from ovr_digits.core.features import as_images
 from ovr_digits.data.idx import GZIP_MAGIC, IDX_MAGIC
 from ovr_digits.data.splits import Dataset, Split, load_split, place_in_use
@@ -153,13 +148,12 @@ def dataset_source(
         place, found = place_in_use(data_dir)
         folder = None if place == "cache" else str(found.absolute())
     n = len(split)
-    return Source(
-        name={"mnist": "MNIST"}.get(dataset, split.source),
-        pieces=LazyPieces(-(-n // PIECE), partial(_DatasetPiece, dataset, folder, n)),
-        n=n,
-        has_labels=True,
-        digest=split.digest,
-    )
+    pieces = [
+        _DatasetPiece(dataset, folder, range(n)[start : start + PIECE], number)
+        for number, start in enumerate(range(0, n, PIECE))
+    ]
+    name = "MNIST" if dataset == "mnist" else split.source
+    return Source(name, pieces, n, has_labels=True, digest=split.digest)
 
 
 @dataclass(frozen=True)
@@ -168,22 +162,17 @@ class _DatasetPiece:
 
     dataset: Dataset
     folder: str | None
-    n_all: int
+    rows: range
     origin: int
-
-    @property
-    def rows(self) -> range:
-        return range(self.n_all)[self.origin * PIECE : (self.origin + 1) * PIECE]
 
     @property
     def n(self) -> int:
         return len(self.rows)
 
     def read(self) -> Reading:
-        rows = self.rows
         split = _training_part(self.dataset, self.folder)
-        taken = slice(rows.start, rows.stop)
-        return Reading(split.X[taken], split.y[taken], [(self.dataset, k) for k in rows], {})
+        taken = slice(self.rows.start, self.rows.stop)
+        return Reading(split.X[taken], split.y[taken], [(self.dataset, k) for k in self.rows], {})
 
 
 @lru_cache(maxsize=1)
@@ -238,7 +227,7 @@ class _Slice:
 # --- the stream of distorted digits ----------------------------------------------------------
 
 
-def distorted(source: Source, n: int, seed: int, strength: DistortionStrength = MEDIUM) -> Source:
+def distorted(source: Source, n: int, seed: int) -> Source:
     """A stream of n digits: those of a source as they are, then copies, each distorted anew.
 
     Parameters
@@ -248,43 +237,26 @@ def distorted(source: Source, n: int, seed: int, strength: DistortionStrength = 
         Where it is less than the source has, the stream is its first n digits.
     seed : int
         At least 0. A piece is drawn from this and its own number alone, whoever reads it.
-    strength : DistortionStrength
     """
-    if n < 0:
-        raise ValueError(f"a stream has 0 digits or more, not {n}")
-    if not source.n and n:
-        raise DigitsError(f"{source.name}: no digits that could be distorted")
-    stream = _Stream(source, n, seed, strength, np.cumsum([piece.n for piece in source.pieces]))
+    ends = np.cumsum([piece.n for piece in source.pieces])
+    passes, rest = divmod(n, max(1, source.n))
+    n_pieces = passes * len(ends)
+    if rest:
+        n_pieces += int(np.searchsorted(ends, rest)) + 1
+
+    def make(_: int, number: int, __: int) -> Piece:
+        copy, origin = divmod(number, len(ends))
+        base = source.pieces[origin]
+        start = copy * source.n + int(ends[origin]) - base.n
+        return _DistortedPiece(base, min(base.n, n - start), number, copy, seed)
+
     return Source(
         name=f"{source.name}, distorted",
-        pieces=LazyPieces(stream.count(), stream.piece),
+        pieces=LazyPieces([n_pieces], make),
         n=n,
         has_labels=source.has_labels,
-        digest=fingerprint(["distorted", source.digest, n, seed, strength]),
+        digest=fingerprint(["distorted", source.digest, n, seed, MEDIUM]),
     )
-
-
-@dataclass(frozen=True, eq=False)
-class _Stream:
-    """Makes the pieces of ``distorted``; ``ends`` tells where those of the source end."""
-
-    source: Source
-    n: int
-    seed: int
-    strength: DistortionStrength
-    ends: Integers
-
-    def count(self) -> int:
-        passes, rest = divmod(self.n, max(1, self.source.n))
-        last = int(np.searchsorted(self.ends, rest)) + 1 if rest else 0
-        return passes * len(self.ends) + last
-
-    def piece(self, number: int) -> Piece:
-        copy, origin = divmod(number, len(self.ends))
-        base = self.source.pieces[origin]
-        start = copy * self.source.n + int(self.ends[origin]) - base.n
-        n = min(base.n, self.n - start)
-        return _DistortedPiece(base, n, number, copy, self.seed, self.strength)
 
 
 @dataclass(frozen=True)
@@ -296,7 +268,6 @@ class _DistortedPiece:
     number: int
     copy: int
     seed: int
-    strength: DistortionStrength
 
     @property
     def origin(self) -> int:
@@ -307,12 +278,12 @@ class _DistortedPiece:
         if not self.copy:
             return reading
         seed = np.random.SeedSequence([self.seed, self.number])
-        return replace(reading, X=_distort(reading.X, seed, self.strength))
+        return replace(reading, X=_distort(reading.X, seed))
 
 
-def _distort(X: Grey, seed: np.random.SeedSequence, strength: DistortionStrength) -> Grey:
+def _distort(X: Grey, seed: np.random.SeedSequence) -> Grey:
     """Distort every row of X (n, 784) in a way of its own."""
-    drawn = draw_distortions(len(X), strength, np.random.RandomState(np.random.MT19937(seed)))
+    drawn = draw_distortions(len(X), MEDIUM, np.random.RandomState(np.random.MT19937(seed)))
     distorted = np.empty((len(X), *IMAGE_SHAPE), np.uint8)
     for first in range(0, len(X), _BLOCK):
         rows = np.arange(first, min(first + _BLOCK, len(X)))

@@ -6,14 +6,14 @@ import os
 import socket
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from functools import lru_cache, partial
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ovr_digits.core.arrays import Grey, Integers
+from ovr_digits.core.arrays import Grey
 from ovr_digits.errors import DigitsError
 from ovr_digits.picture.digit import read_sample
 from ovr_digits.scale.sources.files import find_file, shown, unreachable
@@ -24,9 +24,8 @@ from ovr_digits.scale.sources.pieces import (
     Piece,
     Reading,
     Source,
-    checked_labels,
     fingerprint,
-    without_ink,
+    make_reading,
 )
 
 #: How Parquet files begin.
@@ -62,41 +61,40 @@ def open_parquet(name: str, root: Path, files: Sequence[Path], labelled: bool) -
     DigitsError
         Where pyarrow is not installed, or a file is no Parquet of this layout.
     """
-    shards = [_open_shard(root, path, labelled) for path in files]
+    shards, runs = [], []
+    for path in files:
+        shard, sizes = _open_shard(root, path, labelled)
+        shards.append(shard)
+        runs += [(len(shards) - 1, groups, rows) for groups, rows in _runs(sizes)]
     lacking = [shard for shard in shards if shard.label is None]
     # Pictures and nothing else need no remark.
     told = [s for s in lacking if s.has_others or len(lacking) < len(shards)]
-    ends = np.cumsum([shard.piece_ends[-1] for shard in shards])
+    if lacking:
+        shards = [replace(shard, label=None) for shard in shards]
+
+    def make(run: int, number: int, origin: int) -> Piece:
+        k, groups, rows = runs[run]
+        start = number * PIECE
+        return _ParquetPiece(
+            shards[k], groups, rows[start : start + PIECE], start, origin, labelled
+        )
+
     return Source(
         name=name,
-        pieces=LazyPieces(int(ends[-1]), partial(_make_piece, shards, ends, not lacking, labelled)),
-        n=sum(int(shard.row_ends[-1]) for shard in shards),
+        pieces=LazyPieces([-(-len(rows) // PIECE) for _, _, rows in runs], make),
+        n=sum(len(rows) for _, _, rows in runs),
         has_labels=not lacking,
         digest=fingerprint(find_file(path, root) for path in files),
         unused_labels=f"{told[0].name}: {told[0].unlabelled_as}" if told else "",
     )
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class _Shard:
-    """A file. Its row groups are taken in runs: small ones together, a large one alone.
+    """A file, named ``name`` below the source.
 
-    Attributes
-    ----------
-    path : str
-    size : int
-    name : str
-        Below the source.
-    image : str
-        The column of the bytes.
-    label : str or None
-        The column of the labels, where there is one that can be used.
-    unlabelled_as : str
-        Why there is none.
-    has_others : bool
-        Whether there are columns beside ``image``.
-    group_ends, row_ends, piece_ends : (n_runs + 1,) int64
-        The row group, the row and the piece before which each run ends; 0 comes first.
+    ``image`` is the column of the bytes, ``label`` that of the labels, or ``unlabelled_as`` tells
+    why there is none.
     """
 
     path: str
@@ -106,12 +104,22 @@ class _Shard:
     label: str | None
     unlabelled_as: str
     has_others: bool
-    group_ends: Integers
-    row_ends: Integers
-    piece_ends: Integers
 
 
-def _open_shard(root: Path, path: Path, labelled: bool) -> _Shard:
+def _runs(sizes: Sequence[int]) -> list[tuple[range, range]]:
+    """Row groups that are read together, and their rows: small ones together, a large one alone."""
+    runs = []
+    group = first = end = 0
+    for k, size in enumerate(sizes):
+        if first < end and end + size > first + PIECE:
+            runs.append((range(group, k), range(first, end)))
+            group, first = k, end
+        end += size
+    return [*runs, (range(group, len(sizes)), range(first, end))]
+
+
+def _open_shard(root: Path, path: Path, labelled: bool) -> tuple[_Shard, list[int]]:
+    """A file, and the numbers of rows of its row groups."""
     pyarrow = import_pyarrow()
     try:
         with pyarrow.parquet.ParquetFile(path, memory_map=False) as file:
@@ -132,9 +140,7 @@ def _open_shard(root: Path, path: Path, labelled: bool) -> _Shard:
     label, unlabelled_as = _label_column(schema)
     if labelled and label is None:
         raise DigitsError(f"{path}: training needs labels, and {unlabelled_as}")
-    group_ends, row_ends = _runs(sizes)
-    n_pieces = -(-np.diff(row_ends) // PIECE)
-    return _Shard(
+    shard = _Shard(
         path=str(path.absolute()),
         size=path.stat().st_size,
         name=shown(os.fsencode(path.relative_to(root))),
@@ -142,10 +148,8 @@ def _open_shard(root: Path, path: Path, labelled: bool) -> _Shard:
         label=label,
         unlabelled_as=unlabelled_as,
         has_others=len(schema.names) > 1,
-        group_ends=group_ends,
-        row_ends=row_ends,
-        piece_ends=np.concatenate([[0], np.cumsum(n_pieces)]),
     )
+    return shard, sizes
 
 
 def _image_column(schema: Any) -> str | None:
@@ -182,16 +186,14 @@ def _is_of_digits(kind: Any) -> bool:
     types = import_pyarrow().types
     if types.is_dictionary(kind):
         return _is_of_digits(kind.value_type)
-    is_text = types.is_string(kind) or types.is_large_string(kind)
-    is_number = types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind)
-    return bool(is_text or is_number)
+    tests = types.is_string, types.is_large_string, types.is_integer, types.is_floating
+    return any(test(kind) for test in (*tests, types.is_decimal))
 
 
 def _is_bytes(kind: Any) -> bool:
     types = import_pyarrow().types
-    return bool(
-        types.is_binary(kind) or types.is_large_binary(kind) or types.is_fixed_size_binary(kind)
-    )
+    tests = types.is_binary, types.is_large_binary, types.is_fixed_size_binary
+    return any(test(kind) for test in tests)
 
 
 def _columns(schema: Any) -> str:
@@ -200,53 +202,14 @@ def _columns(schema: Any) -> str:
     return ", ".join(told + ["…"] * (len(schema) > 4)) or "no columns"
 
 
-def _runs(sizes: Sequence[int]) -> tuple[Integers, Integers]:
-    """Where runs of row groups end, which have so many rows: in groups, and in rows."""
-    group_ends, row_ends, row = [0], [0], 0
-    for k, size in enumerate(sizes):
-        if row > row_ends[-1] and row + size > row_ends[-1] + PIECE:
-            group_ends.append(k)
-            row_ends.append(row)
-        row += size
-    return np.array([*group_ends, len(sizes)]), np.array([*row_ends, row])
-
-
 # --- its pieces ------------------------------------------------------------------------------
-
-
-def _make_piece(
-    shards: Sequence[_Shard], ends: Integers, has_labels: bool, labelled: bool, number: int
-) -> Piece:
-    """A piece of the source; ``ends`` tells where those of each file end."""
-    k = int(np.searchsorted(ends, number, side="right"))
-    shard = shards[k]
-    of_file = number - (int(ends[k]) - int(shard.piece_ends[-1]))
-    run = int(np.searchsorted(shard.piece_ends, of_file, side="right")) - 1
-    groups, rows = (range(*map(int, e[run : run + 2])) for e in (shard.group_ends, shard.row_ends))
-    start = (of_file - int(shard.piece_ends[run])) * PIECE
-    return _ParquetPiece(
-        path=shard.path,
-        size=shard.size,
-        name=shard.name,
-        image=shard.image,
-        label=shard.label if has_labels else None,
-        groups=groups,
-        rows=rows[start : start + PIECE],
-        before=start,
-        origin=number,
-        labelled=labelled,
-    )
 
 
 @dataclass(frozen=True)
 class _ParquetPiece:
     """Consecutive rows of a file, which come after so many others in their row groups."""
 
-    path: str
-    size: int
-    name: str
-    image: str
-    label: str | None
+    shard: _Shard
     groups: range
     rows: range
     before: int
@@ -258,8 +221,9 @@ class _ParquetPiece:
         return len(self.rows)
 
     def read(self) -> Reading:
-        columns = (self.image,) if self.label is None else (self.image, self.label)
-        reader = _reader_of(self.path, self.size, columns)
+        shard = self.shard
+        columns = (shard.image,) if shard.label is None else (shard.image, shard.label)
+        reader = _reader_of(shard.path, shard.size, columns)
         batches, damage = reader.read(self.groups, self.before, self.before + self.n)
         pictures = [data for batch in batches for data in _pictures(batch)]
         X = np.zeros((self.n, SIZE), np.uint8)
@@ -270,15 +234,12 @@ class _ParquetPiece:
             except DigitsError as error:
                 errors[k] = str(error)
         errors |= dict.fromkeys(range(len(pictures), self.n), damage)
-        y = None
-        if self.label is not None:
-            labels = [label for batch in batches for label in _labels(batch.column(self.label))]
+        labels: list[Any] | None = None
+        if shard.label is not None:
+            labels = [label for batch in batches for label in _labels(batch.column(shard.label))]
             labels += [None] * (self.n - len(labels))
-            y, wrong = checked_labels(labels, self.labelled)
-            errors = wrong | errors
-        if self.labelled:
-            errors = without_ink(X) | errors
-        return Reading(X, y, [(self.name, row) for row in self.rows], errors)
+        places = [(shard.name, row) for row in self.rows]
+        return make_reading(X, labels, places, errors, self.labelled)
 
 
 def _pictures(batch: Any) -> list[bytes | None]:
