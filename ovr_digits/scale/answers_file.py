@@ -148,7 +148,8 @@ class Shards:
             replacing(path) as temporary,
             temporary.open("wb") as file,
         ):
-            pq.write_table(pa.concat_tables(tables), file, write_page_checksum=True)
+            table = pa.concat_tables(table.cast(self._schema) for table in tables)
+            pq.write_table(table, file, write_page_checksum=True)
 
     def merge(self, look: Callable[[pa.Table], None]) -> None:
         """Put the file together, a row group at a time, and replace what had its name.

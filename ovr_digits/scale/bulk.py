@@ -7,15 +7,14 @@ import functools
 import hashlib
 import itertools
 import time
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ovr_digits.core.arrays import Float32, Grey, Integers
+from ovr_digits.core.arrays import Grey
 from ovr_digits.core.detectors import DetectorArrays
 from ovr_digits.core.vote import VERDICTS, probabilities, verdict_places
 from ovr_digits.errors import DigitsError
@@ -26,8 +25,9 @@ from ovr_digits.progress import Progress
 from ovr_digits.scale.answers_file import Shards
 from ovr_digits.scale.engine.base import Engine
 from ovr_digits.scale.engine.opening import open_engine
-from ovr_digits.scale.sources.opening import NO_DIGIT, Piece, Source, is_part_of, open_source
+from ovr_digits.scale.sources.opening import is_part_of, open_source
 from ovr_digits.scale.sources.parquet import import_pyarrow
+from ovr_digits.scale.sources.pieces import NO_DIGIT, Piece, Source
 from ovr_digits.version import __version__
 
 if TYPE_CHECKING:
@@ -39,7 +39,6 @@ MAX_LISTED = 20
 #: A shard is written when it has so many pieces, or is so many seconds old.
 _SHARD_PIECES = 64
 _SHARD_SECONDS = 5.0
-_DIGITS = np.arange(10)
 
 
 @dataclass(frozen=True)
@@ -51,14 +50,10 @@ class BulkResult:
     output : Path
     source : str
         As people know it.
-    digits : int
-        All of the source.
-    earlier : int
-        How many of them an earlier run had finished.
-    errors : int
-        How many could not be read.
-    listed : tuple of str
-        The first ``MAX_LISTED`` of these, each in a line.
+    digits, earlier, errors : int
+        All of the source; those that an earlier run had finished, and that could not be read.
+    listed : sequence of str
+        The first ``MAX_LISTED`` that could not be read, each in a line.
     labelled, right : int or None
         Answers to digits with a label, and how many of them are right; None
         where the source has no labels.
@@ -70,7 +65,7 @@ class BulkResult:
     digits: int
     earlier: int
     errors: int
-    listed: tuple[str, ...]
+    listed: Sequence[str]
     labelled: int | None
     right: int | None
     seconds: float
@@ -169,7 +164,7 @@ def predict_batch(
         digits=source.n,
         earlier=source.n - n_missing,
         errors=tally.errors,
-        listed=tuple(tally.listed),
+        listed=tally.listed,
         labelled=tally.labelled if source.has_labels else None,
         right=tally.right if source.has_labels else None,
         seconds=time.monotonic() - started,
@@ -188,15 +183,15 @@ def _answer_missing(
     numbers, again = itertools.tee(itertools.chain(*missing))
     tasks = ((models, source.pieces[number]) for number in again)
     # Closed here, or else an interrupt could end us before the workers.
-    with contextlib.closing(_tables(engine.run(answer_piece, tasks), progress)) as tables:
+    with contextlib.closing(_counted(engine.run(answer_piece, tasks), progress)) as tables:
         for first, run in _in_shards(zip(numbers, tables, strict=True)):
             shards.write(first, run)
 
 
-def _tables(answers: Iterator[PieceAnswers], progress: Progress) -> Generator[pa.Table, None, None]:
-    for answer in answers:
-        yield answer.table()
-        progress.advance(len(answer.digits))
+def _counted(tables: Iterator[pa.Table], progress: Progress) -> Generator[pa.Table, None, None]:
+    for table in tables:
+        yield table
+        progress.advance(len(table))
 
 
 def _in_shards(
@@ -233,68 +228,44 @@ def _load(file: ModelsFile) -> DetectorArrays:
     return parse_models(file.content.tobytes())
 
 
-@dataclass(frozen=True, eq=False)
-class PieceAnswers:
-    """The answers to a piece of n digits, small: this is what travels back.
+def answer_piece(models: ModelsFile, piece: Piece) -> pa.Table:
+    """Read a piece, and let the ten detectors vote on what could be read: rows of the file.
 
-    Attributes
-    ----------
-    files : list of (str, int)
-        The names of the files in order, and for how many digits on end.
-    rows : (n,) int64
-        Row in the file; -1 where the file is one picture.
-    labels : (n,) uint8 or None
-        ``NO_DIGIT`` where one is missing.
-    digits : (n,) int8
-    fired : (n,) uint16
-        Bit d tells whether detector d fired.
-    votes : (n, 10) float32
-    errors : mapping
-        Why those at these places could not be read.
+    The names of files are each there once, so that little travels back.
     """
+    import pyarrow as pa
 
-    files: list[tuple[str, int]]
-    rows: Integers
-    labels: Grey | None
-    digits: NDArray[np.int8]
-    fired: NDArray[np.uint16]
-    votes: Float32
-    errors: Mapping[int, str]
-
-    def table(self) -> pa.Table:
-        """The rows of the file."""
-        import pyarrow as pa
-
-        n = len(self.digits)
-        failed = np.zeros(n, bool)
-        failed[list(self.errors)] = True
-        fired = (self.fired[:, None] >> _DIGITS & 1).astype(bool)
-        n_fired = fired.sum(axis=1)
-        ends = np.concatenate([[0], n_fired.cumsum()]).astype(np.int32)
-        fired_digits = np.nonzero(fired)[1].astype(np.int8)
-        columns = {
-            "file": pa.array([name for name, count in self.files for _ in range(count)]),
-            "row": pa.array(self.rows, mask=self.rows < 0),
-            "digit": pa.array(self.digits, mask=failed),
-            "confidence": pa.array(self.votes[np.arange(n), self.digits], mask=failed),
-            "verdict": pa.DictionaryArray.from_arrays(
-                pa.array(verdict_places(n_fired).astype(np.int32), mask=failed), list(VERDICTS)
-            ),
-            "fired": pa.ListArray.from_arrays(
-                pa.array(ends),
-                pa.array(fired_digits),
-                mask=pa.array(failed),
-            ),
-            # Few readers of Parquet know of lists of fixed length that are not there.
-            "votes": pa.FixedSizeListArray.from_arrays(
-                pa.array(self.votes.ravel(), mask=failed.repeat(10)), 10
-            ),
-            "error": pa.array([self.errors.get(place) for place in range(n)], pa.string()),
-        }
-        if self.labels is not None:
-            columns["label"] = pa.array(self.labels.astype(np.int8), mask=self.labels == NO_DIGIT)
-        schema = _schema(self.labels is not None)
-        return pa.table([columns[name] for name in schema.names], schema=schema)
+    reading = piece.read()
+    n, failed = len(reading.X), ~reading.is_read
+    scores = np.zeros((n, 10))
+    scores[~failed] = _load(models).decision_function(reading.X[~failed])
+    digits, votes = scores.argmax(axis=1).astype(np.int8), probabilities(scores)
+    n_fired = (scores > 0).sum(axis=1)
+    ends = np.concatenate([[0], n_fired.cumsum()]).astype(np.int32)
+    rows = np.array([-1 if row is None else row for _, row in reading.places], np.int64)
+    columns = {
+        "file": pa.array([name for name, _ in reading.places]).dictionary_encode(),
+        "row": pa.array(rows, mask=rows < 0),
+        "digit": pa.array(digits, mask=failed),
+        "confidence": pa.array(votes.max(axis=1).astype(np.float32), mask=failed),
+        "verdict": pa.DictionaryArray.from_arrays(
+            pa.array(verdict_places(n_fired).astype(np.int32), mask=failed), list(VERDICTS)
+        ),
+        "fired": pa.ListArray.from_arrays(
+            pa.array(ends),
+            pa.array(np.nonzero(scores > 0)[1].astype(np.int8)),
+            mask=pa.array(failed),
+        ),
+        # Few readers of Parquet know of lists of fixed length that are not there.
+        "votes": pa.FixedSizeListArray.from_arrays(
+            pa.array(votes.astype(np.float32).ravel(), mask=failed.repeat(10)), 10
+        ),
+        "error": pa.array([reading.errors.get(k) for k in range(n)], pa.string()),
+    }
+    if reading.y is not None:
+        columns["label"] = pa.array(reading.y.astype(np.int8), mask=reading.y == NO_DIGIT)
+    names = _schema(reading.y is not None).names
+    return pa.table([columns[name] for name in names], names)
 
 
 def _schema(has_labels: bool) -> pa.Schema:
@@ -314,24 +285,6 @@ def _schema(has_labels: bool) -> pa.Schema:
             ("votes", pa.list_(pa.field("element", pa.float32()), 10)),
             ("error", pa.string()),
         ]
-    )
-
-
-def answer_piece(models: ModelsFile, piece: Piece) -> PieceAnswers:
-    """Read a piece, and let the ten detectors vote on what could be read of it."""
-    reading = piece.read()
-    is_read = reading.is_read
-    scores = np.zeros((len(is_read), 10))
-    scores[is_read] = _load(models).decision_function(reading.X[is_read])
-    groups = itertools.groupby(name for name, _ in reading.places)
-    return PieceAnswers(
-        files=[(name, len(list(group))) for name, group in groups],
-        rows=np.array([-1 if row is None else row for _, row in reading.places], np.int64),
-        labels=reading.y,
-        digits=scores.argmax(axis=1).astype(np.int8),
-        fired=((scores > 0) << _DIGITS).sum(axis=1).astype(np.uint16),
-        votes=probabilities(scores).astype(np.float32),
-        errors=dict(reading.errors),
     )
 
 

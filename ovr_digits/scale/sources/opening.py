@@ -25,7 +25,6 @@ from ovr_digits.scale.sources.folder import PictureIndex, open_folder
 from ovr_digits.scale.sources.idx import IdxPiece, labels_beside, open_idx
 from ovr_digits.scale.sources.parquet import PARQUET_MAGIC, open_parquet
 from ovr_digits.scale.sources.pieces import (
-    NO_DIGIT,
     PIECE,
     LazyPieces,
     Piece,
@@ -33,18 +32,6 @@ from ovr_digits.scale.sources.pieces import (
     Source,
     fingerprint,
 )
-
-__all__ = [
-    "NO_DIGIT",
-    "PIECE",
-    "Piece",
-    "Reading",
-    "Source",
-    "dataset_source",
-    "distorted",
-    "is_part_of",
-    "open_source",
-]
 
 #: Images that are distorted at a time: as many as stay in the processor's cache.
 _BLOCK = 32
