@@ -25,15 +25,7 @@ _SHARD = re.compile(r"(\d{9})-(\d{9})\.parquet")
 class Shards:
     """The finished pieces of one Parquet file; each shard holds consecutive ones.
 
-    Parameters
-    ----------
-    output : Path
-        The file to be; the folder has its name and ``.partial``.
-    schema : pyarrow.Schema
-
-    Attributes
-    ----------
-    folder : Path
+    The folder has the name of the file to be and ``.partial``.
     """
 
     def __init__(self, output: Path, schema: pa.Schema) -> None:
@@ -109,12 +101,7 @@ class Shards:
             )
 
     def missing(self, lengths: Sequence[int]) -> list[range]:
-        """Which pieces are not in any shard, in order.
-
-        Parameters
-        ----------
-        lengths : sequence of int
-            How many rows each piece has.
+        """Which pieces, of so many rows each, are not in any shard, in order.
 
         Raises
         ------
@@ -132,37 +119,20 @@ class Shards:
         return [gap for gap in (*gaps, range(end, len(lengths))) if gap]
 
     def write(self, first: int, tables: Sequence[pa.Table]) -> None:
-        """Keep the rows of consecutive pieces, from number ``first`` on.
-
-        Raises
-        ------
-        DigitsError
-            Where there is no room for them, or no permission.
-        """
+        """Keep the rows of consecutive pieces, from number ``first`` on."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
         path = self.folder / f"{first:09d}-{first + len(tables):09d}.parquet"
-        with (
-            self._writing(path),
-            replacing(path) as temporary,
-            temporary.open("wb") as file,
-        ):
+        with self._writing(path), replacing(path) as temporary, temporary.open("wb") as file:
             table = pa.concat_tables(table.cast(self._schema) for table in tables)
             pq.write_table(table, file, write_page_checksum=True)
 
     def merge(self, look: Callable[[pa.Table], None]) -> None:
         """Put the file together, a row group at a time, and replace what had its name.
 
-        Parameters
-        ----------
-        look : callable
-            Shown the rows of each shard, in order.
-
-        Raises
-        ------
-        DigitsError
-            Where it cannot be written, or a shard is damaged; the file is as it was then.
+        ``look`` is shown the rows of each shard, in order. Where a shard is damaged, or there is
+        no room, the file is as it was.
         """
         import pyarrow as pa
         import pyarrow.parquet as pq

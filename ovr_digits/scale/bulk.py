@@ -7,7 +7,7 @@ import functools
 import hashlib
 import itertools
 import time
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,11 +23,10 @@ from ovr_digits.models.modelfile import load_bytes, parse_models
 from ovr_digits.models.place import find_models
 from ovr_digits.progress import Progress
 from ovr_digits.scale.answers_file import Shards
-from ovr_digits.scale.engine.base import Engine
 from ovr_digits.scale.engine.opening import open_engine
 from ovr_digits.scale.sources.opening import is_part_of, open_source
 from ovr_digits.scale.sources.parquet import import_pyarrow
-from ovr_digits.scale.sources.pieces import NO_DIGIT, Piece, Source
+from ovr_digits.scale.sources.pieces import NO_DIGIT, Piece
 from ovr_digits.version import __version__
 
 if TYPE_CHECKING:
@@ -153,7 +152,12 @@ def predict_batch(
             progress.stage(f"voting on {n_missing:,} digits", n_missing)
             file = ModelsFile(digest, np.frombuffer(content, np.uint8))
             with open_engine(n_jobs, scheduler) as engine:
-                _answer_missing(source, missing, engine.share(file), shards, engine, progress)
+                shared, numbers = engine.share(file), itertools.chain(*missing)
+                tasks = ((shared, source.pieces[number]) for number in itertools.chain(*missing))
+                # Closed here, or else an interrupt could end us before the workers.
+                with contextlib.closing(engine.run(answer_piece, tasks)) as tables:
+                    for first, run in _in_shards(zip(numbers, tables, strict=True), progress):
+                        shards.write(first, run)
         progress.stage("putting the file together", source.n)
         tally = _Tally(progress)
         shards.merge(tally.count)
@@ -171,31 +175,8 @@ def predict_batch(
     )
 
 
-def _answer_missing(
-    source: Source,
-    missing: Sequence[range],
-    models: ModelsFile,
-    shards: Shards,
-    engine: Engine,
-    progress: Progress,
-) -> None:
-    """Answer the pieces that are not there yet, and keep their answers as they come."""
-    numbers, again = itertools.tee(itertools.chain(*missing))
-    tasks = ((models, source.pieces[number]) for number in again)
-    # Closed here, or else an interrupt could end us before the workers.
-    with contextlib.closing(_counted(engine.run(answer_piece, tasks), progress)) as tables:
-        for first, run in _in_shards(zip(numbers, tables, strict=True)):
-            shards.write(first, run)
-
-
-def _counted(tables: Iterator[pa.Table], progress: Progress) -> Generator[pa.Table, None, None]:
-    for table in tables:
-        yield table
-        progress.advance(len(table))
-
-
 def _in_shards(
-    tables: Iterable[tuple[int, pa.Table]],
+    tables: Iterable[tuple[int, pa.Table]], progress: Progress
 ) -> Iterator[tuple[int, list[pa.Table]]]:
     """Numbered tables in runs of consecutive numbers, with the first of them."""
     run: list[pa.Table] = []
@@ -208,6 +189,7 @@ def _in_shards(
         if not run:
             first = number
         run.append(table)
+        progress.advance(len(table))
     if run:
         yield first, run
 

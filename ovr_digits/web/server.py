@@ -117,18 +117,7 @@ def build_server(
     failed: Callable[[str], None],
     log: Callable[[str], None],
 ) -> uvicorn.Server:
-    """The server for a socket that listens on an address.
-
-    Parameters
-    ----------
-    settings : Settings
-    address : str
-    workers : Workers
-    provenance : mapping
-        What the models file tells of itself.
-    failed, log : callable
-        See ``run``.
-    """
+    """The server for a socket that listens on an address, and tells where models come from."""
     import uvicorn
 
     from ovr_digits.web.app import create_app

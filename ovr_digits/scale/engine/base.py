@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from itertools import islice
@@ -36,21 +36,13 @@ class Engine:
     def share(self, value: T) -> T:
         """Make a large constant known, which tasks then take as an argument.
 
-        It is sent to each worker once, rather than with each task, and kept until
-        the engine closes. It may not be changed any more, by tasks neither.
-
-        Parameters
-        ----------
-        value : object
-
-        Returns
-        -------
-        value : object
-            The same object; it is recognised where it is an argument of a task.
+        It is sent to each worker once, rather than with each task, and kept until the engine
+        closes. It may not be changed any more, by tasks neither. The same object comes back, and
+        is recognised where it is an argument of a task.
         """
         return value
 
-    def run(self, function: Callable[..., R], tasks: Iterable[Task]) -> Iterator[R]:
+    def run(self, function: Callable[..., R], tasks: Iterable[Task]) -> Generator[R, None, None]:
         """Call ``function(*task)`` for each task, on the workers; one run at a time.
 
         Parameters
@@ -127,7 +119,7 @@ class PoolEngine(Engine, ABC):
             self._shared[id(value)] = self._send(value), value
         return value
 
-    def run(self, function: Callable[..., R], tasks: Iterable[Task]) -> Iterator[R]:
+    def run(self, function: Callable[..., R], tasks: Iterable[Task]) -> Generator[R, None, None]:
         """Call ``function(*task)`` for each task, on the workers."""
         calls = (Call(function, self._with_handles(task)) for task in tasks)
         waiting: deque[Future[Any]] = deque()
