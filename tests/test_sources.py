@@ -448,14 +448,14 @@ def test_odd_names_loops_and_pictures_that_vanish(tmp_path, digits):
 
 def test_a_folder_that_may_not_be_read(tmp_path, monkeypatch):
     (tmp_path / "shut").mkdir()
-    listdir = os.listdir
+    scandir = os.scandir
 
     def refuse(place):
         if place.endswith(b"shut"):
-            raise PermissionError(13, "Permission denied")
-        return listdir(place)
+            raise PermissionError(13, "Permission denied", place)
+        return scandir(place)
 
-    monkeypatch.setattr(os, "listdir", refuse)
+    monkeypatch.setattr(os, "scandir", refuse)
     assert refused(tmp_path, labelled=False).startswith("/shut: cannot be read (Permission denied)")
 
 

@@ -75,14 +75,7 @@ class Checkpoint:
         return self._earlier + time.monotonic() - self._started
 
     def begin(self, asked: Mapping[str, Any]) -> None:
-        """Say what the training is asked for: plain values, by name.
-
-        Raises
-        ------
-        DigitsError
-            Where the checkpoint in the folder is of a training that was asked
-            for something else, or is damaged.
-        """
+        """Refuse a checkpoint of a training that was asked for something else (plain values)."""
         if self._folder is None:
             return
         path = self._folder / FILE_NAME
@@ -116,13 +109,7 @@ class Checkpoint:
             )
 
     def load(self) -> Arrays | None:
-        """What was saved last, if anything was.
-
-        Raises
-        ------
-        DigitsError
-            Where its file is damaged or of another training.
-        """
+        """What was saved last, if anything was, and is not damaged."""
         if self._folder is None:
             return None
         path = self._folder / _ROUNDS

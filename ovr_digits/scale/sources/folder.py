@@ -64,21 +64,8 @@ class PictureIndex:
 def open_folder(name: str, folder: Path, index: PictureIndex, labelled: bool) -> Source:
     """Digits in picture files. Where all lie in folders 0 to 9, these label them.
 
-    Parameters
-    ----------
-    name : str
-        Of the source, for people.
-    folder : Path
-    index : PictureIndex
-        One file or more.
-    labelled : bool
-        Whether labels are needed. If so the digits are mixed, so that every piece has its share
-        of each; else they keep their order.
-
-    Raises
-    ------
-    DigitsError
-        Where labels are needed, and a picture has none or a digit no picture.
+    Where labels are needed (``labelled``) the digits are mixed, so that every piece has its share
+    of each; else they keep their order.
     """
     y = np.frombuffer(index.labels, np.uint8)
     if labelled:

@@ -35,23 +35,10 @@ _UNPACKED = 4
 
 
 def open_idx(name: str, root: Path, files: Sequence[Path], labelled: bool) -> Source:
-    """Digits in IDX files.
+    """Digits in IDX files of 28×28 images, which are named as they lie below ``root``.
 
-    Parameters
-    ----------
-    name : str
-        Of the source, for people.
-    root : Path
-        The folder below which files are named.
-    files : sequence of Path
-        Of images; their labels lie beside them, compressed or not, or nowhere.
-    labelled : bool
-        Whether labels are needed.
-
-    Raises
-    ------
-    DigitsError
-        Where one is no sound IDX file of images of 28×28 pixels, or lacks labels.
+    Their labels lie beside them, compressed or not, or nowhere; ``labelled`` is whether they are
+    needed.
     """
     pairs = [_open_pair(root, path, labelled) for path in files]
     lacking = [pair.name for pair in pairs if pair.labels is None]

@@ -44,22 +44,8 @@ def open_parquet(name: str, root: Path, files: Sequence[Path], labelled: bool) -
     """Digits in Parquet files.
 
     Each has a column ``image``, pictures as bytes or a struct that has them in its field
-    ``bytes``, and may have a column ``label`` of digits, as numbers or text.
-
-    Parameters
-    ----------
-    name : str
-        Of the source, for people.
-    root : Path
-        The folder below which files are named.
-    files : sequence of Path
-    labelled : bool
-        Whether labels are needed.
-
-    Raises
-    ------
-    DigitsError
-        Where pyarrow is not installed, or a file is no Parquet of this layout.
+    ``bytes``, and may have a column ``label`` of digits, as numbers or text. Files are named as
+    they lie below ``root``; ``labelled`` is whether labels are needed.
     """
     shards, runs = [], []
     for path in files:
@@ -325,13 +311,7 @@ def _open_reader(path: str, columns: tuple[str, ...], _time: int) -> _Reader:
 
 
 def import_pyarrow() -> Any:
-    """pyarrow, with the parts that are needed here.
-
-    Raises
-    ------
-    DigitsError
-        Where it is not installed.
-    """
+    """pyarrow, with the parts that are needed here; DigitsError where it is not installed."""
     try:
         import pyarrow
         import pyarrow.compute
