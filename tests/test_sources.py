@@ -623,6 +623,8 @@ def test_damage_within_parquet_spares_the_other_parts(tmp_path, places, digits):
 
 
 def test_without_pyarrow(places, monkeypatch):
+    for module in ("arrow", "sources.parquet"):
+        monkeypatch.delitem(sys.modules, f"ovr_digits.scale.{module}", raising=False)
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(DigitsError, match=r'pip install "ovr-digits\[parquet\]"'):
         open_source(places / "plain", labelled=True)

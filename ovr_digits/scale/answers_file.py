@@ -7,13 +7,10 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ovr_digits.errors import DigitsError
 from ovr_digits.files import locked, remove_abandoned, replacing, write_bytes
-
-if TYPE_CHECKING:
-    import pyarrow as pa
+from ovr_digits.scale.arrow import pa, pq
 
 #: Rows in a row group of the file that is put together.
 ROW_GROUP = 65_536
@@ -120,9 +117,6 @@ class Shards:
 
     def write(self, first: int, tables: Sequence[pa.Table]) -> None:
         """Keep the rows of consecutive pieces, from number ``first`` on."""
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
         path = self.folder / f"{first:09d}-{first + len(tables):09d}.parquet"
         with self._writing(path), replacing(path) as temporary, temporary.open("wb") as file:
             table = pa.concat_tables(table.cast(self._schema) for table in tables)
@@ -134,9 +128,6 @@ class Shards:
         ``look`` is shown the rows of each shard, in order. Where a shard is damaged, or there is
         no room, the file is as it was.
         """
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
         rest = self._schema.empty_table()
         with (
             self._writing(self._output),
@@ -181,9 +172,6 @@ class Shards:
 
 @contextlib.contextmanager
 def _reading(path: Path) -> Iterator[pa.parquet.ParquetFile]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     try:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
             yield file

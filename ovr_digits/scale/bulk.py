@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -23,14 +23,11 @@ from ovr_digits.models.modelfile import load_bytes, parse_models
 from ovr_digits.models.place import find_models
 from ovr_digits.progress import Progress
 from ovr_digits.scale.answers_file import Shards
+from ovr_digits.scale.arrow import pa, pc
 from ovr_digits.scale.engine.opening import open_engine
 from ovr_digits.scale.sources.opening import is_part_of, open_source
-from ovr_digits.scale.sources.parquet import import_pyarrow
 from ovr_digits.scale.sources.pieces import NO_DIGIT, Piece
 from ovr_digits.version import __version__
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 #: How many pictures that could not be read are named; the file has them all.
 MAX_LISTED = 20
@@ -123,11 +120,10 @@ def predict_batch(
     Raises
     ------
     DigitsError
-        Where pyarrow is missing, source or models cannot be read or the output cannot be written,
+        Where source or models cannot be read or the output cannot be written,
         where the folder holds other work, and where the workers fail.
     """
     progress = progress or Progress()
-    import_pyarrow()
     source = open_source(path, labelled=False)
     if source.unused_labels:
         progress.note(f"labels are not used: {source.unused_labels}")
@@ -215,8 +211,6 @@ def answer_piece(models: ModelsFile, piece: Piece) -> pa.Table:
 
     The names of files are each there once, so that little travels back.
     """
-    import pyarrow as pa
-
     reading = piece.read()
     n, failed = len(reading.X), ~reading.is_read
     scores = np.zeros((n, 10))
@@ -252,8 +246,6 @@ def answer_piece(models: ModelsFile, piece: Piece) -> pa.Table:
 
 def _schema(has_labels: bool) -> pa.Schema:
     """The columns of the file."""
-    import pyarrow as pa
-
     return pa.schema(
         [
             ("file", pa.string()),
@@ -283,8 +275,6 @@ class _Tally:
 
     def count(self, table: pa.Table) -> None:
         """Take another part of the file into account."""
-        import pyarrow.compute as pc
-
         self._progress.advance(len(table))
         failed = table.filter(pc.is_valid(table["error"]))
         self.errors += len(failed)

@@ -23,7 +23,6 @@ from ovr_digits.progress import Progress
 from ovr_digits.scale.sources.files import find_below, shown
 from ovr_digits.scale.sources.folder import PictureIndex, open_folder
 from ovr_digits.scale.sources.idx import IdxPiece, labels_beside, open_idx
-from ovr_digits.scale.sources.parquet import PARQUET_MAGIC, open_parquet
 from ovr_digits.scale.sources.pieces import (
     PIECE,
     LazyPieces,
@@ -33,6 +32,8 @@ from ovr_digits.scale.sources.pieces import (
     fingerprint,
 )
 
+#: How Parquet files begin.
+_PARQUET_MAGIC = b"PAR1"
 #: Images that are distorted at a time: as many as stay in the processor's cache.
 _BLOCK = 32
 #: Words in the names of test parts.
@@ -61,10 +62,12 @@ def open_source(path: str | os.PathLike[str], *, labelled: bool) -> Source:
     if path.is_dir():
         return _open_below(path, labelled)
     try:
-        start = read_bytes(path, len(PARQUET_MAGIC), wait=False)
+        start = read_bytes(path, len(_PARQUET_MAGIC), wait=False)
     except DigitsError as error:
         raise DigitsError(f"{path}: {error}") from None
-    if start.startswith(PARQUET_MAGIC):
+    if start.startswith(_PARQUET_MAGIC):
+        from ovr_digits.scale.sources.parquet import open_parquet
+
         return open_parquet(str(path), path.parent, [path], labelled)
     if not start.startswith((IDX_MAGIC, GZIP_MAGIC)) and start:
         raise DigitsError(f"{path}: neither IDX nor Parquet; pictures are read by their folder")
@@ -94,12 +97,13 @@ def _open_below(folder: Path, labelled: bool) -> Source:
     if pictures.names:
         return open_folder(str(folder), folder, pictures, labelled)
     (kind,) = examples
-    names, name = others[kind], str(folder)
+    names, name, opener = others[kind], str(folder), open_idx
     if kind == "IDX":  # gunzip -k leaves both
         names = [n for n in names if not (n.endswith(b".gz") and n[:-3] in names)]
     if labelled and (learnt := [n for n in names if not _is_test_part(n)]) and learnt != names:
         names, name = learnt, f"{name}, but for its test part"
-    opener = open_idx if kind == "IDX" else open_parquet
+    if kind == "Parquet":
+        from ovr_digits.scale.sources.parquet import open_parquet as opener
     return opener(name, folder, [folder / os.fsdecode(n) for n in names], labelled)
 
 
@@ -188,27 +192,29 @@ def finely(source: Source, n_pieces: int) -> Source:
 
 
 def _part(whole: Piece, first: int, n: int, origin: int) -> Piece:
-    """Some consecutive digits of a piece."""
     if isinstance(whole, IdxPiece):
         return replace(whole, rows=whole.rows[first : first + n], origin=origin)
-    return _Slice(whole, first, n, origin)
+    return _Part(whole, first, n, origin)
 
 
 @dataclass(frozen=True)
-class _Slice:
-    """Some consecutive digits of a piece."""
+class _Part:
+    """Some consecutive digits of a piece, as they are or, with a seed, distorted."""
 
     whole: Piece
     first: int
     n: int
     origin: int
+    seed: tuple[int, int] | None = None
 
     def read(self) -> Reading:
         whole, rows = self.whole.read(), slice(self.first, self.first + self.n)
-        y = None if whole.y is None else whole.y[rows]
+        X, y = whole.X[rows], None if whole.y is None else whole.y[rows]
+        if self.seed is not None:
+            X = _distort(X, np.random.SeedSequence(self.seed))
         errors = {k - self.first: error for k, error in whole.errors.items()}
         errors = {k: error for k, error in errors.items() if 0 <= k < self.n}
-        return Reading(whole.X[rows], y, whole.places[rows], errors)
+        return Reading(X, y, whole.places[rows], errors)
 
 
 # --- the stream of distorted digits ----------------------------------------------------------
@@ -235,7 +241,8 @@ def distorted(source: Source, n: int, seed: int) -> Source:
         copy, origin = divmod(number, len(ends))
         base = source.pieces[origin]
         start = copy * source.n + int(ends[origin]) - base.n
-        return _DistortedPiece(base, min(base.n, n - start), number, copy, seed)
+        drawn = (seed, number) if copy else None
+        return _Part(base, 0, min(base.n, n - start), base.origin, drawn)
 
     return Source(
         name=f"{source.name}, distorted",
@@ -244,28 +251,6 @@ def distorted(source: Source, n: int, seed: int) -> Source:
         has_labels=source.has_labels,
         digest=fingerprint(["distorted", source.digest, n, seed, MEDIUM]),
     )
-
-
-@dataclass(frozen=True)
-class _DistortedPiece:
-    """The first ``n`` digits of a piece of the source, as they are or distorted."""
-
-    base: Piece
-    n: int
-    number: int
-    copy: int
-    seed: int
-
-    @property
-    def origin(self) -> int:
-        return self.base.origin
-
-    def read(self) -> Reading:
-        reading = _Slice(self.base, 0, self.n, self.origin).read()
-        if not self.copy:
-            return reading
-        seed = np.random.SeedSequence([self.seed, self.number])
-        return replace(reading, X=_distort(reading.X, seed))
 
 
 def _distort(X: Grey, seed: np.random.SeedSequence) -> Grey:

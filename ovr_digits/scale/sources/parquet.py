@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -16,6 +15,7 @@ import numpy as np
 from ovr_digits.core.arrays import Grey
 from ovr_digits.errors import DigitsError
 from ovr_digits.picture.digit import read_sample
+from ovr_digits.scale.arrow import pa, pq
 from ovr_digits.scale.sources.files import find_file, shown, unreachable
 from ovr_digits.scale.sources.pieces import (
     PIECE,
@@ -27,9 +27,6 @@ from ovr_digits.scale.sources.pieces import (
     fingerprint,
     make_reading,
 )
-
-#: How Parquet files begin.
-PARQUET_MAGIC = b"PAR1"
 
 #: Bytes of a column that are read from a file at once.
 _BUFFER = 1 << 18
@@ -106,12 +103,11 @@ def _runs(sizes: Sequence[int]) -> list[tuple[range, range]]:
 
 def _open_shard(root: Path, path: Path, labelled: bool) -> tuple[_Shard, list[int]]:
     """A file, and the numbers of rows of its row groups."""
-    pyarrow = import_pyarrow()
     try:
-        with pyarrow.parquet.ParquetFile(path, memory_map=False) as file:
+        with pq.ParquetFile(path, memory_map=False) as file:
             schema, metadata = file.schema_arrow, file.metadata
             sizes = [metadata.row_group(k).num_rows for k in range(metadata.num_row_groups)]
-    except (pyarrow.ArrowException, OSError, ValueError, MemoryError) as error:
+    except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
         raise DigitsError(f"{path}: no sound Parquet file ({_one_line(error)})") from None
     if min(sizes, default=0) < 0 or sum(sizes) != metadata.num_rows:
         raise DigitsError(f"{path}: no sound Parquet file (absurd numbers of rows)")
@@ -145,7 +141,7 @@ def _image_column(schema: Any) -> str | None:
     kind = schema.field("image").type
     if _is_bytes(kind):
         return "image"
-    if import_pyarrow().types.is_struct(kind):
+    if pa.types.is_struct(kind):
         k = kind.get_field_index("bytes")
         if k >= 0 and _is_bytes(kind.field(k).type):
             return "image.bytes"
@@ -169,7 +165,7 @@ def _label_column(schema: Any) -> tuple[str | None, str]:
 
 def _is_of_digits(kind: Any) -> bool:
     """Whether a column of this type may hold digits: numbers, or text, or names for these."""
-    types = import_pyarrow().types
+    types = pa.types
     if types.is_dictionary(kind):
         return _is_of_digits(kind.value_type)
     tests = types.is_string, types.is_large_string, types.is_integer, types.is_floating
@@ -177,7 +173,7 @@ def _is_of_digits(kind: Any) -> bool:
 
 
 def _is_bytes(kind: Any) -> bool:
-    types = import_pyarrow().types
+    types = pa.types
     tests = types.is_binary, types.is_large_binary, types.is_fixed_size_binary
     return any(test(kind) for test in tests)
 
@@ -230,7 +226,7 @@ class _ParquetPiece:
 
 def _pictures(batch: Any) -> list[bytes | None]:
     column = batch.column("image")
-    if import_pyarrow().types.is_struct(column.type):
+    if pa.types.is_struct(column.type):
         (column,) = column.flatten()
     return column.to_pylist()
 
@@ -240,10 +236,9 @@ def _labels(column: Any) -> list[Any]:
     try:
         return column.to_pylist()
     except UnicodeDecodeError:
-        pyarrow = import_pyarrow()
-        if pyarrow.types.is_dictionary(column.type):
+        if pa.types.is_dictionary(column.type):
             column = column.dictionary_decode()
-        texts = column.cast(pyarrow.large_binary()).to_pylist()
+        texts = column.cast(pa.large_binary()).to_pylist()
         return [text if text is None else text.decode(errors="backslashreplace") for text in texts]
 
 
@@ -257,9 +252,7 @@ class _Reader:
     """The rows of an open file; to go on where the last reading ended costs least."""
 
     def __init__(self, path: str, columns: tuple[str, ...]) -> None:
-        self._file = import_pyarrow().parquet.ParquetFile(
-            path, memory_map=False, buffer_size=_BUFFER, pre_buffer=False
-        )
+        self._file = pq.ParquetFile(path, memory_map=False, buffer_size=_BUFFER, pre_buffer=False)
         self._columns = list(columns)
         self._groups, self._position = range(0), 0
         self._batches: Iterator[Any] = iter(())
@@ -268,7 +261,6 @@ class _Reader:
 
     def read(self, groups: range, start: int, stop: int) -> tuple[list[Any], str]:
         """Batches of rows counted from the first of some row groups; why some are missing."""
-        pyarrow = import_pyarrow()
         taken: list[Any] = []
         with self._lock:
             if self._groups != groups or self._position > start:
@@ -282,7 +274,7 @@ class _Reader:
                     first, self._position = self._position, self._position + len(batch)
                     if self._position > start:
                         taken.append(batch[max(start - first, 0) : stop - first])
-            except (pyarrow.ArrowException, OSError, ValueError, StopIteration) as error:
+            except (pa.ArrowException, OSError, ValueError, StopIteration) as error:
                 self._groups = range(0)
                 return taken, f"this part of the Parquet file is damaged ({_one_line(error)})"
             if self._position > stop:  # the rest of the batch is wanted again
@@ -291,13 +283,12 @@ class _Reader:
 
 
 def _reader_of(path: str, size: int, columns: tuple[str, ...]) -> _Reader:
-    pyarrow = import_pyarrow()
     try:
         state = Path(path).stat()
         if state.st_size != size:
             raise unreachable(path, f"{state.st_size:,} bytes in place of {size:,}")
         return _open_reader(path, columns, state.st_mtime_ns)
-    except (pyarrow.ArrowException, OSError, ValueError) as error:
+    except (pa.ArrowException, OSError, ValueError) as error:
         raise unreachable(path, error) from None
 
 
@@ -305,23 +296,6 @@ def _reader_of(path: str, size: int, columns: tuple[str, ...]) -> _Reader:
 def _open_reader(path: str, columns: tuple[str, ...], _time: int) -> _Reader:
     """Opened once in each process, and again when the file has been written since."""
     return _Reader(path, columns)
-
-
-# --- pyarrow ---------------------------------------------------------------------------------
-
-
-def import_pyarrow() -> Any:
-    """pyarrow, with the parts that are needed here; DigitsError where it is not installed."""
-    try:
-        import pyarrow
-        import pyarrow.compute
-        import pyarrow.parquet
-    except ImportError:
-        raise DigitsError(
-            f"Parquet needs pyarrow, which is not installed on {socket.gethostname()}: "
-            'pip install "ovr-digits[parquet]"'
-        ) from None
-    return pyarrow
 
 
 def _one_line(error: Exception) -> str:
