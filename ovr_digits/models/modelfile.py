@@ -126,9 +126,9 @@ def load_with_sizes(
     return models, _sizes(len(data), content)
 
 
-def load_bytes(path: str | os.PathLike[str] | None = None) -> bytes:
-    """The bytes of a models.pkl that ``load_models`` takes, for ``parse_models`` elsewhere."""
-    return _read(path)[0]
+def load_with_bytes(path: str | os.PathLike[str] | None = None) -> tuple[bytes, DetectorArrays]:
+    """``load_models``, and the content of the file."""
+    return _read(path)[:2]
 
 
 def _read(

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import hashlib
 import itertools
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ovr_digits.core.arrays import Grey
 from ovr_digits.core.detectors import DetectorArrays
 from ovr_digits.core.vote import VERDICTS, probabilities, verdict_places
 from ovr_digits.errors import DigitsError
 from ovr_digits.files import check_writable, is_same_file
-from ovr_digits.models.modelfile import load_bytes, parse_models
+from ovr_digits.models.modelfile import load_with_bytes
 from ovr_digits.models.place import find_models
 from ovr_digits.progress import Progress
 from ovr_digits.scale.answers_file import Shards
@@ -133,7 +131,7 @@ def predict_batch(
     models = find_models(models)
     if is_same_file(output, models):
         raise DigitsError(f"{output}: holds the models that are to vote; name another --output")
-    content = load_bytes(models)
+    content, detectors = load_with_bytes(models)
     digest = hashlib.sha256(content).hexdigest()
     shards = Shards(output, _schema(source.has_labels))
     request = {"source": source.digest, "models.pkl": digest, "version of ovr-digits": __version__}
@@ -146,9 +144,8 @@ def predict_batch(
             progress.note(f"going on after {source.n - n_missing:,} of {source.n:,} digits")
         if missing:
             progress.stage(f"voting on {n_missing:,} digits", n_missing)
-            file = ModelsFile(digest, np.frombuffer(content, np.uint8))
             with open_engine(n_jobs, scheduler) as engine:
-                shared, numbers = engine.share(file), itertools.chain(*missing)
+                shared, numbers = engine.share(detectors), itertools.chain(*missing)
                 tasks = ((shared, source.pieces[number]) for number in itertools.chain(*missing))
                 # Closed here, or else an interrupt could end us before the workers.
                 with contextlib.closing(engine.run(answer_piece, tasks)) as tables:
@@ -193,20 +190,7 @@ def _in_shards(
 # --- on the workers ---------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class ModelsFile:
-    """The content of a models.pkl (n,), told from others by its digest."""
-
-    digest: str
-    content: Grey = field(compare=False, repr=False)
-
-
-@functools.lru_cache(maxsize=1)
-def _load(file: ModelsFile) -> DetectorArrays:
-    return parse_models(file.content.tobytes())
-
-
-def answer_piece(models: ModelsFile, piece: Piece) -> pa.Table:
+def answer_piece(models: DetectorArrays, piece: Piece) -> pa.Table:
     """Read a piece, and let the ten detectors vote on what could be read: rows of the file.
 
     The names of files are each there once, so that little travels back.
@@ -214,7 +198,7 @@ def answer_piece(models: ModelsFile, piece: Piece) -> pa.Table:
     reading = piece.read()
     n, failed = len(reading.X), ~reading.is_read
     scores = np.zeros((n, 10))
-    scores[~failed] = _load(models).decision_function(reading.X[~failed])
+    scores[~failed] = models.decision_function(reading.X[~failed])
     digits, votes = scores.argmax(axis=1).astype(np.int8), probabilities(scores)
     n_fired = (scores > 0).sum(axis=1)
     ends = np.concatenate([[0], n_fired.cumsum()]).astype(np.int32)
