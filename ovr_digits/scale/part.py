@@ -67,13 +67,9 @@ class Lesson:
 
     def coordinates(self, images: Floats) -> Floats:
         """Coordinates (n, d) float16 of images (n, 28, 28) in 0..1."""
-        parts = [
-            self.space.whitening.apply(
-                branch_features(images[first : first + _BATCH], self.layers)
-            ).astype(np.float16)
-            for first in range(0, len(images), _BATCH)
-        ]
-        return np.concatenate(parts)
+        batches = (images[first : first + _BATCH] for first in range(0, len(images), _BATCH))
+        features = (branch_features(batch, self.layers) for batch in batches)
+        return np.concatenate([self.space.whitening.apply(f).astype(np.float16) for f in features])
 
 
 @dataclass(frozen=True, eq=False)

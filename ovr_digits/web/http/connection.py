@@ -93,7 +93,7 @@ class Connection(H11Protocol):
         if self._count.is_flooded:
             transport.abort()
         else:
-            self._arrival.start(self._seconds)
+            self._arrival.start()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End."""
@@ -116,7 +116,7 @@ class Connection(H11Protocol):
     def pause_writing(self) -> None:
         """Wait for the client to read."""
         super().pause_writing()
-        self._reading.start(self._seconds)
+        self._reading.start()
 
     def resume_writing(self) -> None:
         """Go on with the answer."""
@@ -151,28 +151,25 @@ class Connection(H11Protocol):
         """Set a time to a request that is arriving."""
         state = self.conn.their_state
         if state is h11.SEND_BODY or (state is h11.IDLE and self.conn.trailing_data[0]):
-            self._arrival.start(self._seconds)
+            self._arrival.start()
         elif state is not h11.IDLE or self.cycle is not None:
             self._arrival.stop()
-
-    @property
-    def _seconds(self) -> float:
-        return limits.ARRIVAL_SECONDS + _LINGER_SECONDS
 
     def _give_up(self) -> None:
         self.transport.abort()
 
 
 class _Timer:
-    """Calls a function after some time, unless stopped before."""
+    """Calls a function after the time in which a request has to arrive, unless stopped before."""
 
     def __init__(self, function: Callable[[], None]) -> None:
         self._function = function
         self._handle: asyncio.TimerHandle | None = None
 
-    def start(self, seconds: float) -> None:
+    def start(self) -> None:
         """Begin, unless it is running."""
         if self._handle is None:
+            seconds = limits.ARRIVAL_SECONDS + _LINGER_SECONDS
             self._handle = asyncio.get_running_loop().call_later(seconds, self._function)
 
     def stop(self) -> None:
