@@ -98,9 +98,9 @@ def remove_abandoned(folder: Path, name: str | None = None) -> None:
     remove_disowned(folder, f".{replaced}.", ".part")
 
 
-#: New names where another process takes each of them for one that was left behind.
+#: New names that are tried: another process may be looking at one whether it was left behind.
 _TRIES = 100
-#: What stands for the random part of a name.
+#: Pattern of the random part of a name.
 _ANY = "?" * 8
 
 
@@ -146,7 +146,7 @@ def _lock_of(path: Path) -> Path:
     return path.with_name(f"{path.name.removesuffix(path.suffix)}.lock{path.suffix}")
 
 
-#: What is said where a file system has no locks.
+#: Errors of file systems that have no locks.
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
 
 
@@ -230,7 +230,7 @@ def _sync_folder(folder: Path) -> None:
             os.close(descriptor)
 
 
-#: By their names' endings; of what else matplotlib writes, some needs LaTeX.
+#: Endings of figures' names; some of the other formats of matplotlib need LaTeX.
 FORMATS = ("png", "svg", "pdf", "jpg", "jpeg", "webp")
 
 

@@ -25,9 +25,9 @@ MAX_LAYERS = 4
 MAX_ANCHORS = 4096
 #: Sides of patches, in positions.
 PATCH_SIZES = frozenset(range(1, 16, 2))
-#: In positions: one window for a whole image.
+#: In positions; one window then covers a whole image.
 MAX_STRIDE = 28
-#: Of the sharpness of a comparison; beyond, it is a comparison no more.
+#: The sharpest comparison of patches; beyond it no two would be alike.
 MAX_ALPHA = 1e3
 
 

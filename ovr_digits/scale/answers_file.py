@@ -1,4 +1,4 @@
-"""A Parquet file in the making: a folder of shards beside it that survives whatever ends a run."""
+"""Answers on their way to a Parquet file: a folder of shards that outlives an interrupted run."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ovr_digits.scale.arrow import pa, pq
 
 #: Rows in a row group of the file that is put together.
 ROW_GROUP = 65_536
-#: In the folder: what the run was asked for, and what a run at work has locked.
+#: Files in the folder: what the run was asked for, and the lock of a run at work.
 _REQUEST, _LOCK = "run.json", "lock"
 _SHARD = re.compile(r"(\d{9})-(\d{9})\.parquet")
 

@@ -1,4 +1,4 @@
-"""What a training on a stream has come to, kept in a folder to go on from after it was killed."""
+"""The state of a training on a stream, kept in a folder, so that a killed training can go on."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from ovr_digits.files import check_writable, remove_abandoned, replacing, write_
 
 Arrays = dict[str, Array]
 
-#: In the folder: what the training was asked for, and what its rounds came to.
+#: Files in the folder: what the training was asked for, and what its rounds came to.
 FILE_NAME, _ROUNDS = "checkpoint.json", "rounds.npz"
-#: Arrays that come to the rounds as they are stored.
+#: Names of two more arrays in the file of the rounds.
 _IDENTITY, _SECONDS = "identity", "seconds"
 
 

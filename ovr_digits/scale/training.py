@@ -54,7 +54,7 @@ from ovr_digits.scale.sources.opening import (
 )
 from ovr_digits.scale.sources.pieces import Piece, Source
 
-#: Pieces that there are at least, so that some can be held out, and parts differ little in size.
+#: The least number of pieces: some can be held out then, and parts differ little in size.
 _MIN_PIECES = 48
 #: Pieces that a part is made of.
 PIECES_A_PART = 4

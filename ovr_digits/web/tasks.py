@@ -32,7 +32,7 @@ _THREADS = (
     "VECLIB_MAXIMUM_THREADS",
 )
 
-#: Bytes of memory that a drawing's arrays do not have; beyond 32 MB it would have no effect.
+#: More bytes than the arrays of a drawing have; from 32 MB on it would have no effect.
 _LARGE = 30_000_000
 
 _models: DetectorArrays | None = None

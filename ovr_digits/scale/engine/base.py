@@ -37,7 +37,7 @@ class Engine:
         """Make a large constant known, which tasks then take as an argument.
 
         It is sent to each worker once, rather than with each task, and kept until the engine
-        closes. It may not be changed any more, by tasks neither. The same object comes back, and
+        closes. It may not be changed any more, not even by a task. The same object comes back, and
         is recognised where it is an argument of a task.
         """
         return value

@@ -64,9 +64,9 @@ def open_idx(name: str, root: Path, files: Sequence[Path], labelled: bool) -> So
 
 
 def labels_beside(images: Path) -> Path | None:
-    """Where the labels of a file of images are by its name; None where that tells nothing.
+    """Where the labels of a file of images should be, by its name; None where it does not say.
 
-    Where they are not there, they may be compressed, and have .gz at the end of their name.
+    Where there is no such file but a compressed one, it is that, with .gz at the end.
     """
     name = images.name.replace("images", "labels").replace("idx3", "idx1")
     if name == images.name:

@@ -15,7 +15,7 @@ from ovr_digits.core.arrays import Bools, Grey
 from ovr_digits.picture.digit import read_sample
 from ovr_digits.picture.mnist_form import IMAGE_SHAPE, are_mnist_form
 
-#: Digits in a piece, about.
+#: About how many digits a piece has.
 PIECE = 1024
 
 #: Pixels of a digit.
@@ -26,7 +26,7 @@ NO_DIGIT = 255
 
 #: The digit of each label that is one; a number is found whatever its type.
 _DIGITS: Mapping[object, int] = {label: d for d in range(10) for label in (d, str(d))}
-#: As much as is told of a label that is none.
+#: Characters of a label that is no digit, in a message.
 _LABEL_CHARACTERS = 40
 
 
@@ -186,7 +186,7 @@ def _no_digit(label: object) -> str:
 
 
 def in_mnist_form(X: Grey) -> Grey:
-    """Images (n, 784) with those brought to MNIST form that do not have it, as pictures are."""
+    """Images (n, 784), of which those that are not in MNIST form are brought to it."""
     images = X.reshape(-1, *IMAGE_SHAPE)
     others = np.flatnonzero(~are_mnist_form(images) & X.any(axis=1))
     if len(others):

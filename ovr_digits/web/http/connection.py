@@ -16,7 +16,7 @@ from ovr_digits.web.http import limits
 
 #: A request whose body comes too slowly is answered first; then its connection ends.
 _LINGER_SECONDS = 2.0
-#: Chunks that a body may come in whatever their size, and bytes of the body for each one more.
+#: Chunks that any body may come in, and bytes of the body that allow one more.
 _FREE_CHUNKS, _CHUNK_BYTES = 1000, 1000
 #: Characters of method and path in the log.
 _PATH_SHOWN = 200
@@ -47,7 +47,7 @@ class Connections:
 
     @property
     def is_flooded(self) -> bool:
-        """Whether not even that."""
+        """Whether connections are to be dropped without an answer."""
         return self.n_open > 2 * limits.CONNECTIONS
 
     def protocol(self, headers: list[tuple[bytes, bytes]]) -> Any:
@@ -56,7 +56,7 @@ class Connections:
 
 
 class _Parser(h11.Connection):
-    """HTTP whose bodies are not in crumbs: a chunk costs as much time as many bytes do."""
+    """HTTP that refuses a body in very many small chunks: each costs as much time as many bytes."""
 
     _n_chunks = _n_bytes = 0
 

@@ -1,4 +1,4 @@
-"""Stands before all routes: who may ask, what every answer carries, and a line of log for each."""
+"""What comes before all routes: who may ask, headers of every answer, and a line of log for it."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Guard:
         assert scope["type"] == "http"
         answer = _Answer(scope, send)
         app: ASGIApp = self._refusal(scope) or self._app
-        # The files are small: each is sent whole, and no range can be wrong.
+        # Files are small: each is sent whole, so that no range has to be checked.
         scope = {**scope, "headers": [each for each in scope["headers"] if each[0] != b"range"]}
         if scope["method"] == "HEAD":  # whose answer the server sends without its body
             scope["method"] = "GET"
