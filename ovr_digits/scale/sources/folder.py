@@ -35,30 +35,20 @@ _CLASSES = {b"%d" % digit: digit for digit in range(10)}
 
 
 class PictureIndex:
-    """Picture files as they are found.
+    """Picture files as they are found: names below the folder of the source, and a fingerprint.
 
-    Attributes
-    ----------
-    names : FileNames
-        Below the folder of the source.
-    labels : bytearray
-        The digit that names the folder each is in, there; ``NO_DIGIT`` where it is none.
+    The label of each is the digit that names the folder it is in there, or ``NO_DIGIT``.
     """
 
     def __init__(self) -> None:
         self.names, self.labels = FileNames(), bytearray()
-        self._digest = hashlib.sha256()
+        self.fingerprint = hashlib.sha256()
 
     def add(self, file: FoundFile) -> None:
         """Add a file at the end."""
         self.names.append(file.name)
         self.labels.append(_CLASSES.get(file.name.partition(b"/")[0], NO_DIGIT))
-        add_to_fingerprint(self._digest, file)
-
-    @property
-    def digest(self) -> str:
-        """Fingerprint of the files in hex."""
-        return self._digest.hexdigest()
+        add_to_fingerprint(self.fingerprint, file)
 
 
 def open_folder(name: str, folder: Path, index: PictureIndex, labelled: bool) -> Source:
@@ -84,7 +74,14 @@ def open_folder(name: str, folder: Path, index: PictureIndex, labelled: bool) ->
         return _FolderPiece(place, names, labels, len(chosen), origin, labelled)
 
     unused = "" if has_labels or (y == NO_DIGIT).all() else _elsewhere(index.names, y)
-    return Source(name, LazyPieces([-(-n // size)], make), n, has_labels, index.digest, unused)
+    return Source(
+        name,
+        LazyPieces([-(-n // size)], make),
+        n,
+        has_labels,
+        index.fingerprint.hexdigest(),
+        unused,
+    )
 
 
 def _elsewhere(names: FileNames, y: Grey) -> str:
