@@ -17,7 +17,7 @@ class Progress:
     decides whether and how it is shown.
     """
 
-    def stage(self, name: str, total: float, unit: str = "") -> None:
+    def stage(self, name: str, total: float) -> None:
         """Begin the next stage: ``total`` units of work lie ahead."""
 
     def advance(self, amount: float = 1) -> None:
@@ -57,7 +57,7 @@ class TerminalProgress(Progress):
         self._name = ""
         self._total = self._started = 0.0
 
-    def stage(self, name: str, total: float, unit: str = "") -> None:
+    def stage(self, name: str, total: float) -> None:
         """Close the stage before and begin this one."""
         self._finish_stage()
         self._name, self._total, self._started = name, total, time.monotonic()

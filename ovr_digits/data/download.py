@@ -183,7 +183,7 @@ class _Download:
     def total(self, n_bytes: float) -> None:
         self._total = n_bytes
         if not self.abandoned:
-            self._progress.stage(f"download {self._name}", n_bytes or 1, "B")
+            self._progress.stage(f"download {self._name}", n_bytes or 1)
 
     def update(self, amount: float) -> None:
         pass

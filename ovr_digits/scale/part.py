@@ -109,7 +109,8 @@ def learn_part(
         for learner in learners:
             for some in learner.begin_pass(Z):
                 learner.learn(Z, order, some)
-    return Learnt([_stacked(*learner.last) for learner in learners], len(X), errors)
+    last = (np.column_stack(learner.last) for learner in learners)
+    return Learnt([weights.astype(np.float32) for weights in last], len(X), errors)
 
 
 def _learners(
@@ -175,7 +176,3 @@ def _readable(readings: Sequence[Reading]) -> tuple[Grey, Grey, list[str]]:
     X = np.concatenate([reading.X[reading.is_read] for reading in readings])
     labels = [reading.y[reading.is_read] for reading in readings if reading.y is not None]
     return X, np.concatenate(labels), lines
-
-
-def _stacked(coef: Floats, intercept: Floats) -> Float32:
-    return np.concatenate([coef, intercept[:, None]], axis=1, dtype=np.float32)

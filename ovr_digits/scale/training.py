@@ -306,7 +306,7 @@ class Course:
         """Go on to the end of the stream, ``n_parts`` side by side."""
         order = _order(stream, lesson.seed)
         numbers = [order[i : i + PIECES_A_PART] for i in range(0, len(order), PIECES_A_PART)]
-        self._progress.stage("detectors", stream.n, "digits")
+        self._progress.stage("detectors", stream.n)
         self._progress.advance(self.n_digits + self._n_unread)
         for first in range(self._n_rounds * n_parts, len(numbers), n_parts):
             tasks = (

@@ -121,7 +121,7 @@ class PoolEngine(Engine, ABC):
 
     def run(self, function: Callable[..., R], tasks: Iterable[Task]) -> Generator[R, None, None]:
         """Call ``function(*task)`` for each task, on the workers."""
-        calls = (Call(function, self._with_handles(task)) for task in tasks)
+        calls = (Call(function, tuple(map(self._to_send, task))) for task in tasks)
         waiting: deque[Future[Any]] = deque()
         while True:
             n_free = _AHEAD * max(1, self.n_workers) - len(waiting)
@@ -130,8 +130,8 @@ class PoolEngine(Engine, ABC):
                 return
             yield self._result(waiting.popleft())
 
-    def _with_handles(self, task: Task) -> Task:
-        return tuple(self._shared[id(a)][0] if id(a) in self._shared else a for a in task)
+    def _to_send(self, argument: Any) -> Any:
+        return self._shared[id(argument)][0] if id(argument) in self._shared else argument
 
     @abstractmethod
     def _send(self, value: Any) -> Handle:

@@ -40,16 +40,6 @@ class Connections:
         self.log = log
         self.n_open = 0
 
-    @property
-    def is_crowded(self) -> bool:
-        """Whether requests are to be turned away."""
-        return self.n_open > limits.CONNECTIONS
-
-    @property
-    def is_flooded(self) -> bool:
-        """Whether connections are to be dropped without an answer."""
-        return self.n_open > 2 * limits.CONNECTIONS
-
     def protocol(self, headers: list[tuple[bytes, bytes]]) -> Any:
         """What uvicorn makes its connections with; answers to what is no HTTP carry ``headers``."""
         return functools.partial(Connection, count=self, headers=headers)
@@ -90,7 +80,7 @@ class Connection(H11Protocol):
         """Begin; a request has to follow."""
         super().connection_made(transport)
         self._count.n_open += 1
-        if self._count.is_flooded:
+        if self._count.n_open > 2 * limits.CONNECTIONS:  # not even a refusal is due
             transport.abort()
         else:
             self._arrival.start()

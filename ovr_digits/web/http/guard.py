@@ -75,7 +75,7 @@ class Guard:
                 "give Content-Length or Transfer-Encoding: a server in between may go by the other"
             )
             return problem(400, text, close)
-        if self._connections.is_crowded:
+        if self._connections.n_open > limits.CONNECTIONS:
             return problem(503, "too many connections; ask again in a moment", close)
         host, origin = headers.get(b"host", ""), headers.get(b"origin")
         if not self._hosts.serve(host):
