@@ -9,23 +9,15 @@ import os
 import secrets
 import stat
 from collections.abc import Iterator
+from io import BufferedIOBase
 from pathlib import Path
-from typing import Protocol
 
 from ovr_digits.errors import DigitsError
 
 _CHUNK = 1 << 20
 
 
-class Readable(Protocol):
-    """A binary stream."""
-
-    def read(self, size: int, /) -> bytes:
-        """At most ``size`` bytes; none at the end."""
-        ...
-
-
-def read_stream(stream: Readable, max_bytes: int) -> bytes:
+def read_stream(stream: BufferedIOBase, max_bytes: int) -> bytes:
     """Everything to the end of a stream, but at most one byte more than ``max_bytes``.
 
     In chunks, so that memory follows what is there and not what is allowed.
@@ -101,21 +93,14 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def remove_abandoned(folder: Path, name: str | None = None) -> None:
-    """Remove the temporary files of processes that were killed.
-
-    Parameters
-    ----------
-    folder : Path
-    name : str, optional
-        Of the file that was to be replaced; any where it is not given.
-    """
+    """Remove what killed processes left that were replacing a file of this name, or of any."""
     replaced = "*" if name is None else glob.escape(name)
     remove_disowned(folder, f".{replaced}.", ".part")
 
 
-#: New names where another process takes each of them for one that was left behind.
+#: New names that are tried: another process may be looking at one whether it was left behind.
 _TRIES = 100
-#: What stands for the random part of a name.
+#: Pattern of the random part of a name.
 _ANY = "?" * 8
 
 
@@ -123,12 +108,8 @@ _ANY = "?" * 8
 def own_name(folder: Path, prefix: str, suffix: str = "") -> Iterator[Path]:
     """A new name in a folder, this process's own while it lives and is in the block.
 
-    Beside it lies a lock file, by which ``remove_disowned`` knows.
-
-    Raises
-    ------
-    OSError
-        Where the folder is missing or cannot be written.
+    Beside it lies a lock file, by which ``remove_disowned`` knows. Raises OSError where the
+    folder is missing or cannot be written.
     """
     with contextlib.ExitStack() as stack:
         for _ in range(_TRIES):
@@ -165,7 +146,7 @@ def _lock_of(path: Path) -> Path:
     return path.with_name(f"{path.name.removesuffix(path.suffix)}.lock{path.suffix}")
 
 
-#: What is said where a file system has no locks.
+#: Errors of file systems that have no locks.
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
 
 
@@ -191,17 +172,13 @@ def locked(path: Path) -> Iterator[bool]:
     lock = FileLock(path, thread_local=False)
     try:
         lock.acquire(timeout=0)
-        is_locked = True
     except Timeout:
         raise BlockingIOError(errno.EAGAIN, "another process is at work here") from None
-    except NotImplementedError:
-        is_locked = False
-    except OSError as error:
-        if error.errno not in _NO_LOCKS:
+    except (NotImplementedError, OSError) as error:
+        if isinstance(error, OSError) and error.errno not in _NO_LOCKS:
             raise
-        is_locked = False
     try:
-        yield is_locked
+        yield lock.is_locked
     finally:
         with contextlib.suppress(OSError):  # Windows removes it as it is released
             path.unlink()
@@ -209,13 +186,7 @@ def locked(path: Path) -> Iterator[bool]:
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Replace ``path`` by ``data``, or leave it as it was.
-
-    Raises
-    ------
-    OSError
-        Where the folder is missing, cannot be written, or is full.
-    """
+    """Replace ``path`` by ``data``, or leave it as it was; raises as ``replacing`` does."""
     with replacing(path) as temporary:
         temporary.write_bytes(data)
 
@@ -230,12 +201,7 @@ def is_same_file(one: Path, other: Path) -> bool:
 
 
 def check_writable(path: Path) -> None:
-    """Find out before the work, not after it, that its result has no place to go.
-
-    Raises
-    ------
-    DigitsError
-    """
+    """Raise DigitsError before the work, not after it, where its result has no place to go."""
     from tempfile import TemporaryFile
 
     try:
@@ -264,18 +230,12 @@ def _sync_folder(folder: Path) -> None:
             os.close(descriptor)
 
 
-#: By their names' endings; of what else matplotlib writes, some needs LaTeX.
+#: Endings of figures' names; some of the other formats of matplotlib need LaTeX.
 FORMATS = ("png", "svg", "pdf", "jpg", "jpeg", "webp")
 
 
 def format_of(path: Path) -> str:
-    """The format that a name's ending says.
-
-    Raises
-    ------
-    DigitsError
-        Where it says none of ``FORMATS``.
-    """
+    """The one of ``FORMATS`` that a name's ending says; raises DigitsError where it says none."""
     kind = path.suffix.lstrip(".").lower()
     if kind not in FORMATS:
         raise DigitsError(f"{path}: no picture format ends so; use .png, .svg or .pdf")

@@ -10,9 +10,9 @@ from threadpoolctl import threadpool_limits
 
 from ovr_digits.core.arrays import Array
 
-#: Images that a worker takes at a time: enough to outweigh the handing out.
+#: Images that a worker takes at a time: enough to outweigh the cost of handing them out.
 CHUNK = 256
-#: Into so many parts the rows of a product are cut, for as many threads at most.
+#: Blocks that the rows of a product are cut into; no more threads than these work on it.
 _BLOCKS = 4
 
 

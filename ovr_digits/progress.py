@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import sys
 import time
-from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
 
 
 class Progress:
@@ -15,7 +17,7 @@ class Progress:
     decides whether and how it is shown.
     """
 
-    def stage(self, name: str, total: float, unit: str = "") -> None:
+    def stage(self, name: str, total: float) -> None:
         """Begin the next stage: ``total`` units of work lie ahead."""
 
     def advance(self, amount: float = 1) -> None:
@@ -27,12 +29,7 @@ class Progress:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         """Leave the terminal tidy."""
 
 
@@ -50,29 +47,27 @@ class TerminalProgress(Progress):
             self._bars = RichProgress(
                 TextColumn("{task.description:<36}"),
                 BarColumn(bar_width=20),
-                TextColumn("{task.percentage:>3.0f}%"),
+                TextColumn("{task.percentage:>3.0f} %"),
                 TimeElapsedColumn(),
                 TextColumn("left"),
                 TimeRemainingColumn(),
                 console=self._console,
             )
-        self._task: int | None = None
+        self._task: TaskID | None = None
         self._name = ""
-        self._started = 0.0
+        self._total = self._started = 0.0
 
-    def stage(self, name: str, total: float, unit: str = "") -> None:
+    def stage(self, name: str, total: float) -> None:
         """Close the stage before and begin this one."""
         self._finish_stage()
-        self._name, self._started = name, time.monotonic()
+        self._name, self._total, self._started = name, total, time.monotonic()
         if self._bars is not None:
             self._task = self._bars.add_task(name, total=total)
 
     def advance(self, amount: float = 1) -> None:
         """Move the bar on."""
         if self._bars is not None and self._task is not None:
-            from rich.progress import TaskID
-
-            self._bars.advance(TaskID(self._task), amount)
+            self._bars.advance(self._task, amount)
 
     def note(self, text: str) -> None:
         """Print a line above the bars."""
@@ -85,10 +80,7 @@ class TerminalProgress(Progress):
             seconds = time.monotonic() - self._started
             print(f"{self._name:<36} {seconds:7.1f} s", file=sys.stderr, flush=True)  # noqa: T201
         elif self._task is not None:
-            from rich.progress import TaskID
-
-            task = self._bars.tasks[self._task]
-            self._bars.update(TaskID(self._task), completed=task.total)
+            self._bars.update(self._task, completed=self._total)
         self._name = ""
 
     def __enter__(self) -> Self:
@@ -96,14 +88,9 @@ class TerminalProgress(Progress):
             self._bars.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         """Finish the last stage where all went well, and give the terminal back."""
-        if kind is None:
+        if error[0] is None:
             self._finish_stage()
         if self._bars is not None:
             self._bars.stop()

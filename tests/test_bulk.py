@@ -38,7 +38,7 @@ from ovr_digits.data.splits import load_split
 from ovr_digits.models.modelfile import load_models
 from ovr_digits.picture.digit import read_sample
 from ovr_digits.scale.answers_file import Shards
-from ovr_digits.scale.bulk import ModelsFile, answer_piece
+from ovr_digits.scale.bulk import answer_piece
 from ovr_digits.scale.sources.opening import open_source
 
 pa = pytest.importorskip("pyarrow", reason="needs pyarrow: pip install 'ovr-digits[parquet]'")
@@ -246,8 +246,8 @@ def test_accuracy_is_that_of_evaluate(run, batch, tmp_path, mnist_dir, tiny_mode
     assert told["per_second"] == pytest.approx(len(split) / told["seconds"], rel=0.01)
 
 
-def test_what_travels_is_small(tmp_path, tiny_models_bytes):
-    models = ModelsFile("", np.frombuffer(tiny_models_bytes, np.uint8))
+def test_what_travels_is_small(tmp_path, tiny_models):
+    models = load_models(tiny_models)
     piece = open_source(write_pair(tmp_path, 1024), labelled=False).pieces[0]
     assert len(pickle.dumps(piece)) < 2 * 1024
     assert len(pickle.dumps(answer_piece(models, piece))) < 80 * 1024

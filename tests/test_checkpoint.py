@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 
 from ovr_digits.errors import DigitsError
-from ovr_digits.scale.checkpoint import FolderCheckpoint
+from ovr_digits.scale.checkpoint import Checkpoint
 
 
 def fail(text: str) -> None:
     raise AssertionError(text)
 
 
-def at(folder: Path, resume: bool = True) -> FolderCheckpoint:
-    opened = FolderCheckpoint(folder, resume, fail)
+def at(folder: Path, resume: bool = True) -> Checkpoint:
+    opened = Checkpoint(folder, resume, fail)
     opened.begin({"seed": 0})
     return opened
 
@@ -27,7 +27,7 @@ def at(folder: Path, resume: bool = True) -> FolderCheckpoint:
 def test_a_state_is_not_lost_silently(tmp_path):
     at(tmp_path).save({"a": np.arange(3)})
     with pytest.raises(DigitsError, match="--resume"):
-        FolderCheckpoint(tmp_path, False, fail)
+        Checkpoint(tmp_path, False, fail)
     (tmp_path / "rounds.npz").unlink()
     assert at(tmp_path).load() is None
 
@@ -36,12 +36,12 @@ def test_a_folder_of_other_things_is_left_alone(tmp_path):
     (tmp_path / "thesis.npz").touch()
     for resume in (False, True):
         with pytest.raises(DigitsError, match="other things"):
-            FolderCheckpoint(tmp_path, resume, fail)
+            Checkpoint(tmp_path, resume, fail)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.npz"]
     with pytest.raises(DigitsError, match="no place for a checkpoint"):
-        FolderCheckpoint(tmp_path / "thesis.npz", False, fail)
+        Checkpoint(tmp_path / "thesis.npz", False, fail)
     with pytest.raises(DigitsError, match="no place for a checkpoint"):
-        FolderCheckpoint(tmp_path / "absent" / "folder", False, fail)
+        Checkpoint(tmp_path / "absent" / "folder", False, fail)
 
 
 class Opened:
@@ -78,7 +78,7 @@ def test_every_damage_is_told(tmp_path, monkeypatch):
     with pytest.raises(DigitsError, match="remove this file"):
         at(folder).load()
     assert not (tmp_path / "opened").exists()
-    elsewhere = FolderCheckpoint(tmp_path / "elsewhere", False, fail)
+    elsewhere = Checkpoint(tmp_path / "elsewhere", False, fail)
     elsewhere.begin({"seed": 1})
     elsewhere.save({"a": np.arange(1000)})
     (tmp_path / "elsewhere" / "rounds.npz").replace(path)
@@ -92,7 +92,7 @@ def test_every_damage_is_told(tmp_path, monkeypatch):
 
 def test_a_full_disk_ends_no_training(tmp_path, monkeypatch):
     warnings: list[str] = []
-    keep = FolderCheckpoint(tmp_path, False, warnings.append)
+    keep = Checkpoint(tmp_path, False, warnings.append)
     keep.begin({})
     keep.save({"a": np.arange(3)})
 

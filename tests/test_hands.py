@@ -23,7 +23,7 @@ from ncompress import compress
 
 from ovr_digits import load_models
 from ovr_digits.cli import main
-from ovr_digits.data import hands
+from ovr_digits.data import hands, idx
 from ovr_digits.data.hands import ALL, SETS, load_hands
 from ovr_digits.data.idx import decompress
 from ovr_digits.errors import DigitsError
@@ -232,11 +232,12 @@ def test_a_file_of_something_else(tmp_path, name, content):
     assert line(error).startswith(f"{tmp_path / next(iter(SETS[name].files))}: ")
 
 
-def test_damaged_and_boundless_z_files():
+def test_damaged_and_boundless_z_files(monkeypatch):
     packed = compress(bytes(10_000_000))
     assert decompress(packed, "zeros") == bytes(10_000_000)
+    monkeypatch.setattr(idx, "MAX_BYTES", 1_000_000)
     with pytest.raises(DigitsError, match=r"^zeros: holds more than 1,000,000 bytes$"):
-        decompress(packed, "zeros", 1_000_000)
+        decompress(packed, "zeros")
     for damaged in (packed[:2], packed[:3] + b"\xff" * 99):
         with pytest.raises(DigitsError, match=r"^zeros: the compressed data are damaged \("):
             decompress(damaged, "zeros")

@@ -152,7 +152,7 @@ def _fetch(url: str, name: str, progress: Progress) -> bytes:
                 if response.status_code >= 400:
                     raise DigitsError(f"HTTP {response.status_code}")
                 length = response.headers.get("Content-Length", "")
-                progress.stage(f"download {name}", int(length) if length.isdecimal() else 1, "B")
+                progress.stage(f"download {name}", int(length) if length.isdecimal() else 1)
                 for chunk in response.iter_content(1 << 16):
                     content += chunk
                     if len(content) > MAX_BYTES or time.monotonic() - started > TIME_LIMIT:

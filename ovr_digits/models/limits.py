@@ -25,18 +25,16 @@ MAX_LAYERS = 4
 MAX_ANCHORS = 4096
 #: Sides of patches, in positions.
 PATCH_SIZES = frozenset(range(1, 16, 2))
-#: In positions: one window for a whole image.
+#: In positions; one window then covers a whole image.
 MAX_STRIDE = 28
-#: Of the sharpness of a comparison; beyond, it is a comparison no more.
+#: The sharpest comparison of patches; beyond it no two would be alike.
 MAX_ALPHA = 1e3
 
 
 def check_size(branches: Sequence[Branch]) -> None:
-    """Refuse features of 28×28 images that no models.pkl may hold; looks at shapes alone.
+    """Raise ModelFileError for features of 28×28 images that no models.pkl may hold.
 
-    Raises
-    ------
-    ModelFileError
+    Only shapes are looked at.
     """
     for branch in branches:
         side = IMAGE_SHAPE[0]
@@ -51,21 +49,12 @@ def check_size(branches: Sequence[Branch]) -> None:
 
 
 def check_stored(branches: Sequence[Branch]) -> None:
-    """Refuse branches, whole or in the making, that hold too many numbers.
+    """Raise ModelFileError for branches, whole or in the making, that hold too many numbers.
 
     An array may be in the file once and be used often.
-
-    Raises
-    ------
-    ModelFileError
     """
-    if sum(map(n_stored, branches)) > MAX_STORED:
+    layers = [layer for branch in branches for layer in branch.layers]
+    arrays = [array for layer in layers for array in (layer.anchors, layer.whitener)]
+    arrays += [branch.leading.axes for branch in branches if branch.leading is not None]
+    if sum(array.size for array in arrays if array is not None) > MAX_STORED:
         raise ModelFileError("its features need too much memory")
-
-
-def n_stored(branch: Branch) -> int:
-    """How many numbers a branch holds."""
-    arrays = [array for layer in branch.layers for array in (layer.anchors, layer.whitener)]
-    if branch.leading is not None:
-        arrays.append(branch.leading.axes)
-    return sum(array.size for array in arrays if array is not None)

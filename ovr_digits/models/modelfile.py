@@ -43,28 +43,22 @@ from ovr_digits.models.safe_pickle import Record, StoredArray, printable, shown
 _N_DIGITS = 10
 
 
-class _Detector(Record):
-    pass
+class _Detector(Record): ...
 
 
-class _Features(Record):
-    pass
+class _Features(Record): ...
 
 
-class _Branch(Record):
-    pass
+class _Branch(Record): ...
 
 
-class _Layer(Record):
-    pass
+class _Layer(Record): ...
 
 
-class _Leading(Record):
-    pass
+class _Leading(Record): ...
 
 
-class _SGD(Record):
-    pass
+class _SGD(Record): ...
 
 
 #: What stands for each class that a models.pkl names.
@@ -88,15 +82,8 @@ _KNOWN: Mapping[tuple[str, str], type[Record]] = {
 class StoredSizes:
     """Bytes of a models.pkl and of the arrays in it, as they are stored.
 
-    Attributes
-    ----------
-    file : int
-    layers : tuple of tuple of int
-        For each branch, of the anchors and the whitener of each of its layers.
-    leading : tuple of int
-        For each branch, of its leading axes; 0 where there are none.
-    weights : int
-        Of the weights and intercepts of all detectors.
+    For each branch those of each of its layers, and of its leading axes (0 where there are none);
+    and those of the weights of all detectors.
     """
 
     file: int
@@ -139,9 +126,9 @@ def load_with_sizes(
     return models, _sizes(len(data), content)
 
 
-def load_bytes(path: str | os.PathLike[str] | None = None) -> bytes:
-    """The bytes of a models.pkl that ``load_models`` takes, for ``parse_models`` elsewhere."""
-    return _read(path)[0]
+def load_with_bytes(path: str | os.PathLike[str] | None = None) -> tuple[bytes, DetectorArrays]:
+    """``load_models``, and the content of the file."""
+    return _read(path)[:2]
 
 
 def _read(
@@ -203,6 +190,9 @@ def save_models(detectors: Sequence[Any], path: str | os.PathLike[str]) -> None:
 
 # --- from stand-ins to arrays --------------------------------------------------------------
 
+_UNSHARED = "its detectors do not share their features"
+_NO_LAYERS = "its features have no layers"
+
 
 def _detector_arrays(content: object) -> DetectorArrays:
     if type(content) is not list or not all(type(item) is _Detector for item in content):
@@ -210,21 +200,18 @@ def _detector_arrays(content: object) -> DetectorArrays:
     if len(content) != _N_DIGITS:
         raise ModelFileError(f"it holds {len(content)} detectors, not {_N_DIGITS}")
     states = [detector.state for detector in content]
-    features = states[0].get("features_")
-    if type(features) is not _Features or any(s.get("features_") is not features for s in states):
-        raise ModelFileError("its detectors do not share their features")
-    shape = features.state.get("image_shape_")
-    if shape != IMAGE_SHAPE:
+    if any(state.get("features_") is not states[0].get("features_") for state in states):
+        raise ModelFileError(_UNSHARED)
+    features = _state(states[0].get("features_"), _Features, _UNSHARED)
+    if features.get("image_shape_") != IMAGE_SHAPE:
         raise ModelFileError("its detectors are not made for images of 28×28")
-    branches = _branches(features.state.get("branches_"))
+    branches = _branches(features.get("branches_"))
     n_features = sum(branch.n_features(IMAGE_SHAPE) for branch in branches)
     weights, offsets = [], []
     for state in states:
-        sgd = state.get("sgd_")
-        if type(sgd) is not _SGD:
-            raise ModelFileError("a detector has no SGD classifier")
-        weights.append(_numbers(sgd.state.get("coef_"), "coef_", (1, n_features), 1e9))
-        offsets.append(_numbers(sgd.state.get("intercept_"), "intercept_", (1,), 1e9))
+        sgd = _state(state.get("sgd_"), _SGD, "a detector has no SGD classifier")
+        weights.append(_numbers(sgd.get("coef_"), "coef_", (1, n_features), 1e9))
+        offsets.append(_numbers(sgd.get("intercept_"), "intercept_", (1,), 1e9))
     provenance = states[0].get("provenance_", {})
     if not isinstance(provenance, dict):
         raise ModelFileError("its provenance is no table")
@@ -239,16 +226,15 @@ def _detector_arrays(content: object) -> DetectorArrays:
 
 def _branches(items: object) -> tuple[Branch, ...]:
     if type(items) is not tuple or not 1 <= len(items) <= MAX_VIEWS:
-        raise ModelFileError("its features have no layers")
+        raise ModelFileError(_NO_LAYERS)
     branches: list[Branch] = []
     for item in items:
-        if type(item) is not _Branch or type(item.state.get("layers")) is not tuple:
-            raise ModelFileError("its features have no layers")
-        view, stored = item.state.get("view"), item.state["layers"]
+        state = _state(item, _Branch, _NO_LAYERS)
+        view, stored = state.get("view"), state.get("layers")
+        if type(stored) is not tuple or not 1 <= len(stored) <= MAX_LAYERS:
+            raise ModelFileError(_NO_LAYERS)
         if not isinstance(view, str) or view not in VIEWS:
             raise ModelFileError(f"it needs the view {shown(view)}, unknown to this version")
-        if not 1 <= len(stored) <= MAX_LAYERS:
-            raise ModelFileError("its features have no layers")
         n_channels, branch = 1, Branch(view, ())
         for layer in stored:
             branch = replace(branch, layers=(*branch.layers, _layer(layer, n_channels)))
@@ -256,7 +242,7 @@ def _branches(items: object) -> tuple[Branch, ...]:
             last = branch.layers[-1]
             n_channels = len(last.anchors) if last.whitener is None else last.whitener.shape[1]
         check_size((*branches, branch))
-        branches.append(replace(branch, leading=_leading(branch, item.state.get("leading"))))
+        branches.append(replace(branch, leading=_leading(branch, state.get("leading"))))
         check_size(branches)
     return tuple(branches)
 
@@ -264,34 +250,37 @@ def _branches(items: object) -> tuple[Branch, ...]:
 def _leading(branch: Branch, item: object) -> LeadingAxes | None:
     if item is None:
         return None
-    if type(item) is not _Leading:
-        raise ModelFileError("the leading axes of its features are none")
-    n_pooled = branch.n_pooled(IMAGE_SHAPE)
-    axes = _numbers(item.state.get("axes"), "axes", (n_pooled, None), 1e3)
+    state = _state(item, _Leading, "the leading axes of its features are none")
+    axes = _numbers(state.get("axes"), "axes", (branch.n_pooled(IMAGE_SHAPE), None), 1e3)
     if axes.shape[1] > MAX_LEADING:
         raise ModelFileError("its features need too much memory")
-    offset = _numbers(item.state.get("offset"), "offset", (axes.shape[1],), 1e6)
+    offset = _numbers(state.get("offset"), "offset", (axes.shape[1],), 1e6)
     return LeadingAxes(axes, offset)
 
 
 def _layer(item: object, n_channels: int) -> KernelLayer:
-    if type(item) is not _Layer:
-        raise ModelFileError("a layer of its features is no layer")
-    state = item.state
+    state = _state(item, _Layer, "a layer of its features is no layer")
+    wrong = ModelFileError("a layer of its features has wrong settings")
     patch_size, stride, alpha = state.get("patch_size"), state.get("stride"), state.get("alpha")
     if type(patch_size) is not int or type(stride) is not float or type(alpha) is not float:
-        raise ModelFileError("a layer of its features has wrong settings")
+        raise wrong
     if not (patch_size in PATCH_SIZES and 1 <= stride <= MAX_STRIDE and 0 < alpha < MAX_ALPHA):
-        raise ModelFileError("a layer of its features has wrong settings")
+        raise wrong
     anchors = _numbers(state.get("anchors"), "anchors", (None, patch_size**2 * n_channels), 2.0)
     if len(anchors) > MAX_ANCHORS or np.linalg.norm(anchors, axis=1).max() > 1.001:
-        raise ModelFileError("a layer of its features has wrong settings")
+        raise wrong
     whitener = state.get("whitener")
     if whitener is not None:
         whitener = _numbers(whitener, "whitener", (len(anchors), None), 1e4)
         if not 1 <= whitener.shape[1] <= len(anchors):
-            raise ModelFileError("a layer of its features has wrong settings")
+            raise wrong
     return KernelLayer(anchors, patch_size, alpha, stride, state.get("centred") is True, whitener)
+
+
+def _state(item: object, kind: type[Record], problem: str) -> Mapping[str, Any]:
+    if not isinstance(item, kind):
+        raise ModelFileError(problem)
+    return item.state
 
 
 def _sizes(file: int, content: list[_Detector]) -> StoredSizes:
@@ -313,8 +302,7 @@ def _sizes(file: int, content: list[_Detector]) -> StoredSizes:
 def _numbers(item: object, name: str, shape: tuple[int | None, ...], most: float) -> Array:
     """The floating-point array in a stand-in: of the given shape (None: any length), and finite.
 
-    Nor is any number larger than ``most``, far beyond what training gives:
-    scores then stay finite too, whatever the image.
+    No number is larger than ``most``, far beyond what training gives, so that scores stay finite.
     """
     value = item.value if type(item) is StoredArray else None
     if value is None or value.dtype.kind != "f":

@@ -45,13 +45,7 @@ def is_shipped(path: Path) -> bool:
 
 
 def read_models(path: Path) -> bytes:
-    """What is in a file, if it can be read; at most one byte more than ``MAX_BYTES``.
-
-    Raises
-    ------
-    ModelFileError
-        Which names the file.
-    """
+    """At most one byte more than ``MAX_BYTES`` of a file; a ModelFileError names it."""
     try:
         return read_bytes(path, MAX_BYTES)
     except DigitsError as error:

@@ -1,4 +1,4 @@
-"""A Parquet file in the making: a folder of shards beside it that survives whatever ends a run."""
+"""Answers on their way to a Parquet file: a folder of shards that outlives an interrupted run."""
 
 from __future__ import annotations
 
@@ -7,17 +7,14 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ovr_digits.errors import DigitsError
 from ovr_digits.files import locked, remove_abandoned, replacing, write_bytes
-
-if TYPE_CHECKING:
-    import pyarrow as pa
+from ovr_digits.scale.arrow import pa, pq
 
 #: Rows in a row group of the file that is put together.
 ROW_GROUP = 65_536
-#: In the folder: what the run was asked for, and what a run at work has locked.
+#: Files in the folder: what the run was asked for, and the lock of a run at work.
 _REQUEST, _LOCK = "run.json", "lock"
 _SHARD = re.compile(r"(\d{9})-(\d{9})\.parquet")
 
@@ -25,15 +22,7 @@ _SHARD = re.compile(r"(\d{9})-(\d{9})\.parquet")
 class Shards:
     """The finished pieces of one Parquet file; each shard holds consecutive ones.
 
-    Parameters
-    ----------
-    output : Path
-        The file to be; the folder has its name and ``.partial``.
-    schema : pyarrow.Schema
-
-    Attributes
-    ----------
-    folder : Path
+    The folder has the name of the file to be and ``.partial``.
     """
 
     def __init__(self, output: Path, schema: pa.Schema) -> None:
@@ -109,12 +98,7 @@ class Shards:
             )
 
     def missing(self, lengths: Sequence[int]) -> list[range]:
-        """Which pieces are not in any shard, in order.
-
-        Parameters
-        ----------
-        lengths : sequence of int
-            How many rows each piece has.
+        """Which pieces, of so many rows each, are not in any shard, in order.
 
         Raises
         ------
@@ -132,40 +116,18 @@ class Shards:
         return [gap for gap in (*gaps, range(end, len(lengths))) if gap]
 
     def write(self, first: int, tables: Sequence[pa.Table]) -> None:
-        """Keep the rows of consecutive pieces, from number ``first`` on.
-
-        Raises
-        ------
-        DigitsError
-            Where there is no room for them, or no permission.
-        """
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
+        """Keep the rows of consecutive pieces, from number ``first`` on."""
         path = self.folder / f"{first:09d}-{first + len(tables):09d}.parquet"
-        with (
-            self._writing(path),
-            replacing(path) as temporary,
-            temporary.open("wb") as file,
-        ):
-            pq.write_table(pa.concat_tables(tables), file, write_page_checksum=True)
+        with self._writing(path), replacing(path) as temporary, temporary.open("wb") as file:
+            table = pa.concat_tables(table.cast(self._schema) for table in tables)
+            pq.write_table(table, file, write_page_checksum=True)
 
     def merge(self, look: Callable[[pa.Table], None]) -> None:
         """Put the file together, a row group at a time, and replace what had its name.
 
-        Parameters
-        ----------
-        look : callable
-            Shown the rows of each shard, in order.
-
-        Raises
-        ------
-        DigitsError
-            Where it cannot be written, or a shard is damaged; the file is as it was then.
+        ``look`` is shown the rows of each shard, in order. Where a shard is damaged, or there is
+        no room, the file is as it was.
         """
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
         rest = self._schema.empty_table()
         with (
             self._writing(self._output),
@@ -210,9 +172,6 @@ class Shards:
 
 @contextlib.contextmanager
 def _reading(path: Path) -> Iterator[pa.parquet.ParquetFile]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     try:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
             yield file

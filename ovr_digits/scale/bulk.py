@@ -3,35 +3,29 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import hashlib
 import itertools
 import time
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ovr_digits.core.arrays import Float32, Grey, Integers
 from ovr_digits.core.detectors import DetectorArrays
 from ovr_digits.core.vote import VERDICTS, probabilities, verdict_places
 from ovr_digits.errors import DigitsError
 from ovr_digits.files import check_writable, is_same_file
-from ovr_digits.models.modelfile import load_bytes, parse_models
+from ovr_digits.models.modelfile import load_with_bytes
 from ovr_digits.models.place import find_models
 from ovr_digits.progress import Progress
 from ovr_digits.scale.answers_file import Shards
-from ovr_digits.scale.engine.base import Engine
+from ovr_digits.scale.arrow import pa, pc
 from ovr_digits.scale.engine.opening import open_engine
-from ovr_digits.scale.sources.opening import NO_DIGIT, Piece, Source, is_part_of, open_source
-from ovr_digits.scale.sources.parquet import import_pyarrow
+from ovr_digits.scale.sources.opening import is_part_of, open_source
+from ovr_digits.scale.sources.pieces import NO_DIGIT, Piece
 from ovr_digits.version import __version__
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 #: How many pictures that could not be read are named; the file has them all.
 MAX_LISTED = 20
@@ -39,7 +33,6 @@ MAX_LISTED = 20
 #: A shard is written when it has so many pieces, or is so many seconds old.
 _SHARD_PIECES = 64
 _SHARD_SECONDS = 5.0
-_DIGITS = np.arange(10)
 
 
 @dataclass(frozen=True)
@@ -51,14 +44,10 @@ class BulkResult:
     output : Path
     source : str
         As people know it.
-    digits : int
-        All of the source.
-    earlier : int
-        How many of them an earlier run had finished.
-    errors : int
-        How many could not be read.
-    listed : tuple of str
-        The first ``MAX_LISTED`` of these, each in a line.
+    digits, earlier, errors : int
+        All of the source; those that an earlier run had finished, and that could not be read.
+    listed : sequence of str
+        The first ``MAX_LISTED`` that could not be read, each in a line.
     labelled, right : int or None
         Answers to digits with a label, and how many of them are right; None
         where the source has no labels.
@@ -70,7 +59,7 @@ class BulkResult:
     digits: int
     earlier: int
     errors: int
-    listed: tuple[str, ...]
+    listed: Sequence[str]
     labelled: int | None
     right: int | None
     seconds: float
@@ -129,11 +118,10 @@ def predict_batch(
     Raises
     ------
     DigitsError
-        Where pyarrow is missing, source or models cannot be read or the output cannot be written,
+        Where source or models cannot be read or the output cannot be written,
         where the folder holds other work, and where the workers fail.
     """
     progress = progress or Progress()
-    import_pyarrow()
     source = open_source(path, labelled=False)
     if source.unused_labels:
         progress.note(f"labels are not used: {source.unused_labels}")
@@ -143,7 +131,7 @@ def predict_batch(
     models = find_models(models)
     if is_same_file(output, models):
         raise DigitsError(f"{output}: holds the models that are to vote; name another --output")
-    content = load_bytes(models)
+    content, detectors = load_with_bytes(models)
     digest = hashlib.sha256(content).hexdigest()
     shards = Shards(output, _schema(source.has_labels))
     request = {"source": source.digest, "models.pkl": digest, "version of ovr-digits": __version__}
@@ -156,9 +144,13 @@ def predict_batch(
             progress.note(f"going on after {source.n - n_missing:,} of {source.n:,} digits")
         if missing:
             progress.stage(f"voting on {n_missing:,} digits", n_missing)
-            file = ModelsFile(digest, np.frombuffer(content, np.uint8))
             with open_engine(n_jobs, scheduler) as engine:
-                _answer_missing(source, missing, engine.share(file), shards, engine, progress)
+                shared, numbers = engine.share(detectors), itertools.chain(*missing)
+                tasks = ((shared, source.pieces[number]) for number in itertools.chain(*missing))
+                # Closed here, or else an interrupt could end us before the workers.
+                with contextlib.closing(engine.run(answer_piece, tasks)) as tables:
+                    for first, run in _in_shards(zip(numbers, tables, strict=True), progress):
+                        shards.write(first, run)
         progress.stage("putting the file together", source.n)
         tally = _Tally(progress)
         shards.merge(tally.count)
@@ -169,38 +161,15 @@ def predict_batch(
         digits=source.n,
         earlier=source.n - n_missing,
         errors=tally.errors,
-        listed=tuple(tally.listed),
+        listed=tally.listed,
         labelled=tally.labelled if source.has_labels else None,
         right=tally.right if source.has_labels else None,
         seconds=time.monotonic() - started,
     )
 
 
-def _answer_missing(
-    source: Source,
-    missing: Sequence[range],
-    models: ModelsFile,
-    shards: Shards,
-    engine: Engine,
-    progress: Progress,
-) -> None:
-    """Answer the pieces that are not there yet, and keep their answers as they come."""
-    numbers, again = itertools.tee(itertools.chain(*missing))
-    tasks = ((models, source.pieces[number]) for number in again)
-    # Closed here, or else an interrupt could end us before the workers.
-    with contextlib.closing(_tables(engine.run(answer_piece, tasks), progress)) as tables:
-        for first, run in _in_shards(zip(numbers, tables, strict=True)):
-            shards.write(first, run)
-
-
-def _tables(answers: Iterator[PieceAnswers], progress: Progress) -> Generator[pa.Table, None, None]:
-    for answer in answers:
-        yield answer.table()
-        progress.advance(len(answer.digits))
-
-
 def _in_shards(
-    tables: Iterable[tuple[int, pa.Table]],
+    tables: Iterable[tuple[int, pa.Table]], progress: Progress
 ) -> Iterator[tuple[int, list[pa.Table]]]:
     """Numbered tables in runs of consecutive numbers, with the first of them."""
     run: list[pa.Table] = []
@@ -213,6 +182,7 @@ def _in_shards(
         if not run:
             first = number
         run.append(table)
+        progress.advance(len(table))
     if run:
         yield first, run
 
@@ -220,87 +190,46 @@ def _in_shards(
 # --- on the workers ---------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class ModelsFile:
-    """The content of a models.pkl (n,), told from others by its digest."""
+def answer_piece(models: DetectorArrays, piece: Piece) -> pa.Table:
+    """Read a piece, and let the ten detectors vote on what could be read: rows of the file.
 
-    digest: str
-    content: Grey = field(compare=False, repr=False)
-
-
-@functools.lru_cache(maxsize=1)
-def _load(file: ModelsFile) -> DetectorArrays:
-    return parse_models(file.content.tobytes())
-
-
-@dataclass(frozen=True, eq=False)
-class PieceAnswers:
-    """The answers to a piece of n digits, small: this is what travels back.
-
-    Attributes
-    ----------
-    files : list of (str, int)
-        The names of the files in order, and for how many digits on end.
-    rows : (n,) int64
-        Row in the file; -1 where the file is one picture.
-    labels : (n,) uint8 or None
-        ``NO_DIGIT`` where one is missing.
-    digits : (n,) int8
-    fired : (n,) uint16
-        Bit d tells whether detector d fired.
-    votes : (n, 10) float32
-    errors : mapping
-        Why those at these places could not be read.
+    The names of files are each there once, so that little travels back.
     """
-
-    files: list[tuple[str, int]]
-    rows: Integers
-    labels: Grey | None
-    digits: NDArray[np.int8]
-    fired: NDArray[np.uint16]
-    votes: Float32
-    errors: Mapping[int, str]
-
-    def table(self) -> pa.Table:
-        """The rows of the file."""
-        import pyarrow as pa
-
-        n = len(self.digits)
-        failed = np.zeros(n, bool)
-        failed[list(self.errors)] = True
-        fired = (self.fired[:, None] >> _DIGITS & 1).astype(bool)
-        n_fired = fired.sum(axis=1)
-        ends = np.concatenate([[0], n_fired.cumsum()]).astype(np.int32)
-        fired_digits = np.nonzero(fired)[1].astype(np.int8)
-        columns = {
-            "file": pa.array([name for name, count in self.files for _ in range(count)]),
-            "row": pa.array(self.rows, mask=self.rows < 0),
-            "digit": pa.array(self.digits, mask=failed),
-            "confidence": pa.array(self.votes[np.arange(n), self.digits], mask=failed),
-            "verdict": pa.DictionaryArray.from_arrays(
-                pa.array(verdict_places(n_fired).astype(np.int32), mask=failed), list(VERDICTS)
-            ),
-            "fired": pa.ListArray.from_arrays(
-                pa.array(ends),
-                pa.array(fired_digits),
-                mask=pa.array(failed),
-            ),
-            # Few readers of Parquet know of lists of fixed length that are not there.
-            "votes": pa.FixedSizeListArray.from_arrays(
-                pa.array(self.votes.ravel(), mask=failed.repeat(10)), 10
-            ),
-            "error": pa.array([self.errors.get(place) for place in range(n)], pa.string()),
-        }
-        if self.labels is not None:
-            columns["label"] = pa.array(self.labels.astype(np.int8), mask=self.labels == NO_DIGIT)
-        schema = _schema(self.labels is not None)
-        return pa.table([columns[name] for name in schema.names], schema=schema)
+    reading = piece.read()
+    n, failed = len(reading.X), ~reading.is_read
+    scores = np.zeros((n, 10))
+    scores[~failed] = models.decision_function(reading.X[~failed])
+    digits, votes = scores.argmax(axis=1).astype(np.int8), probabilities(scores)
+    n_fired = (scores > 0).sum(axis=1)
+    ends = np.concatenate([[0], n_fired.cumsum()]).astype(np.int32)
+    rows = np.array([-1 if row is None else row for _, row in reading.places], np.int64)
+    columns = {
+        "file": pa.array([name for name, _ in reading.places]).dictionary_encode(),
+        "row": pa.array(rows, mask=rows < 0),
+        "digit": pa.array(digits, mask=failed),
+        "confidence": pa.array(votes.max(axis=1).astype(np.float32), mask=failed),
+        "verdict": pa.DictionaryArray.from_arrays(
+            pa.array(verdict_places(n_fired).astype(np.int32), mask=failed), list(VERDICTS)
+        ),
+        "fired": pa.ListArray.from_arrays(
+            pa.array(ends),
+            pa.array(np.nonzero(scores > 0)[1].astype(np.int8)),
+            mask=pa.array(failed),
+        ),
+        # Few readers of Parquet know of lists of fixed length that are not there.
+        "votes": pa.FixedSizeListArray.from_arrays(
+            pa.array(votes.astype(np.float32).ravel(), mask=failed.repeat(10)), 10
+        ),
+        "error": pa.array([reading.errors.get(k) for k in range(n)], pa.string()),
+    }
+    if reading.y is not None:
+        columns["label"] = pa.array(reading.y.astype(np.int8), mask=reading.y == NO_DIGIT)
+    names = _schema(reading.y is not None).names
+    return pa.table([columns[name] for name in names], names)
 
 
 def _schema(has_labels: bool) -> pa.Schema:
     """The columns of the file."""
-    import pyarrow as pa
-
     return pa.schema(
         [
             ("file", pa.string()),
@@ -317,24 +246,6 @@ def _schema(has_labels: bool) -> pa.Schema:
     )
 
 
-def answer_piece(models: ModelsFile, piece: Piece) -> PieceAnswers:
-    """Read a piece, and let the ten detectors vote on what could be read of it."""
-    reading = piece.read()
-    is_read = reading.is_read
-    scores = np.zeros((len(is_read), 10))
-    scores[is_read] = _load(models).decision_function(reading.X[is_read])
-    groups = itertools.groupby(name for name, _ in reading.places)
-    return PieceAnswers(
-        files=[(name, len(list(group))) for name, group in groups],
-        rows=np.array([-1 if row is None else row for _, row in reading.places], np.int64),
-        labels=reading.y,
-        digits=scores.argmax(axis=1).astype(np.int8),
-        fired=((scores > 0) << _DIGITS).sum(axis=1).astype(np.uint16),
-        votes=probabilities(scores).astype(np.float32),
-        errors=dict(reading.errors),
-    )
-
-
 # --- all together -----------------------------------------------------------------------------
 
 
@@ -348,8 +259,6 @@ class _Tally:
 
     def count(self, table: pa.Table) -> None:
         """Take another part of the file into account."""
-        import pyarrow.compute as pc
-
         self._progress.advance(len(table))
         failed = table.filter(pc.is_valid(table["error"]))
         self.errors += len(failed)

@@ -1,4 +1,4 @@
-"""What a training on a stream has come to, kept in a folder to go on from after it was killed."""
+"""The state of a training on a stream, kept in a folder, so that a killed training can go on."""
 
 from __future__ import annotations
 
@@ -17,44 +17,19 @@ from ovr_digits.files import check_writable, remove_abandoned, replacing, write_
 
 Arrays = dict[str, Array]
 
-#: In the folder: what the training was asked for, and what its rounds came to.
+#: Files in the folder: what the training was asked for, and what its rounds came to.
 FILE_NAME, _ROUNDS = "checkpoint.json", "rounds.npz"
-#: Arrays that come to the rounds as they are stored.
+#: Names of two more arrays in the file of the rounds.
 _IDENTITY, _SECONDS = "identity", "seconds"
 
 
 class Checkpoint:
-    """Told what the rounds of a training come to, and asked for it; this one keeps nothing."""
-
-    def __init__(self) -> None:
-        self._earlier, self._started = 0.0, time.monotonic()
-
-    @property
-    def seconds(self) -> float:
-        """How long the training has taken, without what was lost."""
-        return self._earlier + time.monotonic() - self._started
-
-    def begin(self, asked: Mapping[str, Any]) -> None:
-        """Say what the training is asked for: plain values, by name."""
-
-    def load(self) -> Arrays | None:
-        """What was saved last, if anything was."""
-        return None
-
-    def save(self, arrays: Mapping[str, Array]) -> None:
-        """Keep what the rounds have come to."""
-
-    def clear(self) -> None:
-        """Remove all that was kept: the training is done."""
-
-
-class FolderCheckpoint(Checkpoint):
-    """Keeps what the rounds have come to in a file that is written whole.
+    """Keeps what the rounds of a training come to in a file that is written whole.
 
     Parameters
     ----------
-    folder : Path
-        Made where it is missing; its parent is not.
+    folder : Path, optional
+        Made where it is missing; its parent is not. Without it nothing is kept.
     resume : bool
         Whether to go on from what is in the folder, if there is something.
     warn : callable
@@ -68,10 +43,17 @@ class FolderCheckpoint(Checkpoint):
         not to be resumed, or anything that is no checkpoint.
     """
 
-    def __init__(self, folder: Path, resume: bool, warn: Callable[[str], None]) -> None:
-        super().__init__()
+    def __init__(
+        self,
+        folder: Path | None = None,
+        resume: bool = False,
+        warn: Callable[[str], None] = lambda line: None,
+    ) -> None:
         self._folder, self._warn = folder, warn
         self._identity, self._is_broken = "", False
+        self._earlier, self._started = 0.0, time.monotonic()
+        if folder is None:
+            return
         try:
             folder.mkdir(exist_ok=True)
             names = [path.name for path in folder.iterdir() if path.suffix != ".part"]
@@ -87,15 +69,15 @@ class FolderCheckpoint(Checkpoint):
             raise DigitsError(f"{folder}: holds other things than a checkpoint; name a new folder")
         check_writable(folder / FILE_NAME)
 
-    def begin(self, asked: Mapping[str, Any]) -> None:
-        """Say what the training is asked for: plain values, by name.
+    @property
+    def seconds(self) -> float:
+        """How long the training has taken, without what was lost."""
+        return self._earlier + time.monotonic() - self._started
 
-        Raises
-        ------
-        DigitsError
-            Where the checkpoint in the folder is of a training that was asked
-            for something else, or is damaged.
-        """
+    def begin(self, asked: Mapping[str, Any]) -> None:
+        """Refuse a checkpoint of a training that was asked for something else (plain values)."""
+        if self._folder is None:
+            return
         path = self._folder / FILE_NAME
         text = json.dumps(asked, indent=1)
         self._identity = hashlib.sha256(text.encode()).hexdigest()
@@ -127,13 +109,9 @@ class FolderCheckpoint(Checkpoint):
             )
 
     def load(self) -> Arrays | None:
-        """What was saved last, if anything was.
-
-        Raises
-        ------
-        DigitsError
-            Where its file is damaged or of another training.
-        """
+        """What was saved last, if anything was, and is not damaged."""
+        if self._folder is None:
+            return None
         path = self._folder / _ROUNDS
         try:
             with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
@@ -155,6 +133,8 @@ class FolderCheckpoint(Checkpoint):
 
     def save(self, arrays: Mapping[str, Array]) -> None:
         """Keep what the rounds have come to."""
+        if self._folder is None:
+            return
         own = {_IDENTITY: np.array(self._identity), _SECONDS: np.array(self.seconds)}
         try:
             with replacing(self._folder / _ROUNDS) as temporary, temporary.open("wb") as file:
@@ -169,6 +149,8 @@ class FolderCheckpoint(Checkpoint):
 
     def clear(self) -> None:
         """Remove all that was kept: the training is done."""
+        if self._folder is None:
+            return
         for name in (_ROUNDS, FILE_NAME):
             (self._folder / name).unlink(missing_ok=True)
         remove_abandoned(self._folder)

@@ -20,7 +20,7 @@ from ovr_digits.learn.coordinates import CoordinateSpace, Inputs
 from ovr_digits.learn.options import LearningOptions
 from ovr_digits.learn.sgd import AveragedSGD
 from ovr_digits.picture.mnist_form import IMAGE_SHAPE
-from ovr_digits.scale.sources.opening import Piece, Reading
+from ovr_digits.scale.sources.pieces import Piece, Reading
 
 #: Weights and offsets (10, n_inputs + 1) of each group of views of each committee, in turn.
 Weights = list[Float32]
@@ -67,39 +67,18 @@ class Lesson:
 
     def coordinates(self, images: Floats) -> Floats:
         """Coordinates (n, d) float16 of images (n, 28, 28) in 0..1."""
-        parts = [
-            self.space.whitening.apply(
-                branch_features(images[first : first + _BATCH], self.layers)
-            ).astype(np.float16)
-            for first in range(0, len(images), _BATCH)
-        ]
-        return np.concatenate(parts)
+        batches = (images[first : first + _BATCH] for first in range(0, len(images), _BATCH))
+        features = (branch_features(batch, self.layers) for batch in batches)
+        return np.concatenate([self.space.whitening.apply(f).astype(np.float16) for f in features])
 
 
 @dataclass(frozen=True, eq=False)
 class Learnt:
-    """What came of a part.
-
-    Attributes
-    ----------
-    weights : Weights
-    n_digits : int
-        Learnt from; none of those that could not be read.
-    errors : sequence of str
-        A line for each that could not be read.
-    """
+    """What came of a part: weights, and from how many digits; a line for each that is left out."""
 
     weights: Weights
     n_digits: int
     errors: Sequence[str]
-
-
-@dataclass(frozen=True, eq=False)
-class Scored:
-    """What detectors say of a piece: scores (n, 10), and the true digits (n,)."""
-
-    scores: Float64
-    y: Grey
 
 
 def learn_part(
@@ -107,13 +86,7 @@ def learn_part(
 ) -> Learnt:
     """Learn from some pieces, beginning with weights, or with none.
 
-    Parameters
-    ----------
-    lesson : Lesson
-    number : int
-        Of the part, in the whole stream: settles, with the seed, what is drawn for it.
-    pieces : sequence of Piece
-    weights : Weights, optional
+    The number of the part in the whole stream settles, with the seed, what is drawn for it.
     """
     readings = [piece.read() for piece in pieces]
     X, y, errors = _readable(readings)
@@ -136,7 +109,8 @@ def learn_part(
         for learner in learners:
             for some in learner.begin_pass(Z):
                 learner.learn(Z, order, some)
-    return Learnt([_stacked(*learner.last) for learner in learners], len(X), errors)
+    last = (np.column_stack(learner.last) for learner in learners)
+    return Learnt([weights.astype(np.float32) for weights in last], len(X), errors)
 
 
 def _learners(
@@ -163,11 +137,13 @@ def _zeros(lesson: Lesson) -> Weights:
     return [np.zeros((10, len(group.indices) + 1), np.float32) for group in lesson.groups] * 2
 
 
-def score_piece(lesson: Lesson, piece: Piece, coef: Float64, intercept: Float64) -> Scored:
-    """Scores of the digits of a piece by weights (10, n_inputs) on what detectors see."""
-    X, y, _ = _readable([piece.read()])
+def score_piece(
+    lesson: Lesson, piece: Piece, coef: Float64, intercept: Float64
+) -> tuple[Float64, Grey]:
+    """Scores (n, 10) of the digits of a piece by weights on what detectors see; their labels."""
+    X, y, _ = read_piece(piece)
     Z = lesson.coordinates(as_images(X, IMAGE_SHAPE))
-    return Scored(lesson.space.score(Z, coef, intercept), y)
+    return lesson.space.score(Z, coef, intercept), y
 
 
 def read_piece(piece: Piece) -> tuple[Grey, Grey, list[str]]:
@@ -190,30 +166,13 @@ def _negatives(lesson: Lesson, n: int, rng: np.random.RandomState) -> Floats:
     return apply_distortions(images, draw_distortions(n, MEDIUM, rng))
 
 
-def _readable(
-    readings: Sequence[Reading],
-) -> tuple[Grey, Grey, list[str]]:
+def _readable(readings: Sequence[Reading]) -> tuple[Grey, Grey, list[str]]:
     """Images and digits of what could be read, and a line for each that could not."""
+    lines = []
+    for reading in readings:
+        for position, error in reading.errors.items():
+            file, row = reading.places[position]
+            lines.append(f"{file}: {error}" if row is None else f"{file}, row {row:,}: {error}")
     X = np.concatenate([reading.X[reading.is_read] for reading in readings])
-    y = np.concatenate([_labels(reading)[reading.is_read] for reading in readings])
-    return X, y, [line for reading in readings for line in error_lines(reading)]
-
-
-def _labels(reading: Reading) -> Grey:
-    if reading.y is None:
-        raise ValueError("a source without labels")
-    return reading.y
-
-
-def error_lines(reading: Reading) -> list[str]:
-    """A line for each digit of a reading that could not be read: where, and why."""
-
-    def line(place: tuple[str, int | None], error: str) -> str:
-        file, row = place
-        return f"{file}: {error}" if row is None else f"{file}, row {row:,}: {error}"
-
-    return [line(reading.places[position], error) for position, error in reading.errors.items()]
-
-
-def _stacked(coef: Floats, intercept: Floats) -> Float32:
-    return np.concatenate([coef, intercept[:, None]], axis=1, dtype=np.float32)
+    labels = [reading.y[reading.is_read] for reading in readings if reading.y is not None]
+    return X, np.concatenate(labels), lines

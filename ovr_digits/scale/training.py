@@ -12,7 +12,6 @@ from threadpoolctl import threadpool_limits
 
 from ovr_digits.core.arrays import Array, Float64
 from ovr_digits.core.detectors import DetectorArrays
-from ovr_digits.core.distortion import MEDIUM
 from ovr_digits.core.evaluation import evaluate_scores
 from ovr_digits.core.features import as_images
 from ovr_digits.data.splits import load_split
@@ -34,13 +33,12 @@ from ovr_digits.models.stamp import stamp
 from ovr_digits.parallel import collect
 from ovr_digits.picture.mnist_form import IMAGE_SHAPE
 from ovr_digits.progress import Progress
-from ovr_digits.scale.checkpoint import Arrays, Checkpoint, FolderCheckpoint
+from ovr_digits.scale.checkpoint import Arrays, Checkpoint
 from ovr_digits.scale.engine.base import Engine
 from ovr_digits.scale.engine.opening import open_engine
 from ovr_digits.scale.part import (
     Learnt,
     Lesson,
-    Scored,
     Weights,
     combined,
     learn_part,
@@ -48,16 +46,15 @@ from ovr_digits.scale.part import (
     score_piece,
 )
 from ovr_digits.scale.sources.opening import (
-    Piece,
-    Source,
     dataset_source,
     distorted,
     finely,
     is_part_of,
     open_source,
 )
+from ovr_digits.scale.sources.pieces import Piece, Source
 
-#: Pieces that there are at least, so that some can be held out, and parts differ little in size.
+#: The least number of pieces: some can be held out then, and parts differ little in size.
 _MIN_PIECES = 48
 #: Pieces that a part is made of.
 PIECES_A_PART = 4
@@ -135,16 +132,14 @@ def train_stream(options: StreamOptions, progress: Progress | None = None) -> Tr
         raise DigitsError(
             f"{options.output}: is of what is to be learnt from; name another --output"
         )
-    checkpoint: Checkpoint = Checkpoint()
-    if options.checkpoint is not None:
-        checkpoint = FolderCheckpoint(options.checkpoint, options.resume, progress.note)
+    checkpoint = Checkpoint(options.checkpoint, options.resume, progress.note)
     if options.source is None:
         base = dataset_source(options.dataset, options.data_dir, progress)
     else:
         base = open_source(options.source, labelled=True)
     base = stream = finely(base, _MIN_PIECES)
     if options.augment is not None:
-        stream = distorted(base, options.augment, options.seed, MEDIUM)
+        stream = distorted(base, options.augment, options.seed)
     asked = _asked(options)
     checkpoint.begin(
         {"source": base.digest, "digits": stream.n, **asked}
@@ -155,14 +150,17 @@ def train_stream(options: StreamOptions, progress: Progress | None = None) -> Tr
         lesson = engine.share(_prepare(options, base, held_out, engine, progress))
         course = Course(checkpoint, progress)
         course.run(lesson, stream, options.parts, engine)
-        validation = _score(lesson, held_out, combined(lesson, course.mean, 0), engine, progress)
-    targets = validation.y[:, None] == np.arange(10)
-    slope, offset = calibrate(validation.scores, targets)
+        progress.stage("voting on the images held out", sum(piece.n for piece in held_out))
+        weights, parts = combined(lesson, course.mean, 0), []
+        for part in engine.run(score_piece, ((lesson, piece, *weights) for piece in held_out)):
+            parts.append(part)
+            progress.advance(len(part[1]))
+    scores, y = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    slope, offset = calibrate(scores, y[:, None] == np.arange(10))
     coef, intercept = combined(lesson, course.mean, 1)
     coef, intercept = lesson.space.fold(coef * slope[:, None], intercept * slope + offset)
     models = DetectorArrays(lesson.space.branches, IMAGE_SHAPE, coef.astype(np.float32), intercept)
     test_accuracy, n_test = _test(models, options, progress)
-    calibrated = validation.scores * slope + offset
     result = TrainingResult(
         output=options.output,
         dataset=options.dataset if options.source is None else "other",
@@ -170,12 +168,12 @@ def train_stream(options: StreamOptions, progress: Progress | None = None) -> Tr
         samples=course.n_digits,
         test_samples=n_test,
         seconds=checkpoint.seconds,
-        validation_accuracy=evaluate_scores(calibrated, validation.y).accuracy,
+        validation_accuracy=evaluate_scores(scores * slope + offset, y).accuracy,
         test_accuracy=test_accuracy,
         kept_epoch=lesson.options.epochs,
         options=asked,
     )
-    split = f"{len(validation.y):,} images held out first"
+    split = f"{len(y):,} images held out first"
     models = replace(models, provenance=provenance(result, base.digest, split))
     n_updates = course.n_digits * lesson.options.epochs
     save_models(detectors_of(models, lesson.options.loss, n_updates), options.output)
@@ -308,16 +306,11 @@ class Course:
         """Go on to the end of the stream, ``n_parts`` side by side."""
         order = _order(stream, lesson.seed)
         numbers = [order[i : i + PIECES_A_PART] for i in range(0, len(order), PIECES_A_PART)]
-        self._progress.stage("detectors", stream.n, "digits")
+        self._progress.stage("detectors", stream.n)
         self._progress.advance(self.n_digits + self._n_unread)
         for first in range(self._n_rounds * n_parts, len(numbers), n_parts):
             tasks = (
-                (
-                    lesson,
-                    part,
-                    [stream.pieces[int(index)] for index in numbers[part]],
-                    self._weights,
-                )
+                (lesson, part, [stream.pieces[int(k)] for k in numbers[part]], self._weights)
                 for part in range(first, min(first + n_parts, len(numbers)))
             )
             learnt = []
@@ -364,24 +357,6 @@ def _order(stream: Source, seed: int) -> Array:
     ends = [*starts[1:], len(copies)]
     return np.concatenate(
         [start + rng.permutation(end - start) for start, end in zip(starts, ends, strict=True)]
-    )
-
-
-def _score(
-    lesson: Lesson,
-    pieces: Sequence[Piece],
-    weights: tuple[Float64, Float64],
-    engine: Engine,
-    progress: Progress,
-) -> Scored:
-    """Scores of all digits of some pieces."""
-    progress.stage("voting on the images held out", sum(piece.n for piece in pieces))
-    parts = []
-    for result in engine.run(score_piece, ((lesson, piece, *weights) for piece in pieces)):
-        parts.append(result)
-        progress.advance(len(result.y))
-    return Scored(
-        np.concatenate([part.scores for part in parts]), np.concatenate([part.y for part in parts])
     )
 
 

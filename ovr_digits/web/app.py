@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -12,6 +12,7 @@ from fastapi import FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, Response
 from fastapi.staticfiles import StaticFiles
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
@@ -24,6 +25,8 @@ from ovr_digits.web.http.bodies import Bodies
 from ovr_digits.web.http.multipart import FIELD
 from ovr_digits.web.http.problems import FAILED, NOTHING_HERE, problem
 from ovr_digits.web.workers import BusyError, Workers
+
+Route = Callable[..., Coroutine[Any, Any, Response]]
 
 _STATIC = Path(__file__).with_name("static")
 #: How long work goes on for a client that has gone, about as long as a new worker takes to start:
@@ -45,7 +48,7 @@ Label = Annotated[int, Query(ge=0, le=9, description="The digit that it really i
 
 _REFUSALS = {
     400: "The request is no valid HTTP.",
-    403: "The request comes from another site.",
+    403: "The request comes from another site, or the service keeps no pictures.",
     421: "The service is not known by the name in the Host header.",
     431: "The head of the request is too large.",
     503: "The service is busy, or a worker died; ask again.",
@@ -84,17 +87,7 @@ def _told(refusals: Mapping[int, str]) -> dict[int | str, dict[str, Any]]:
 
 
 def create_app(workers: Workers, provenance: Mapping[str, Any], keep: Path | None) -> FastAPI:
-    """The application.
-
-    Parameters
-    ----------
-    workers : Workers
-        Do all work on pictures.
-    provenance : mapping
-        What the models file tells of itself.
-    keep : path or None
-        Folder for pictures that were corrected.
-    """
+    """The application, see ``server.build_server``; ``keep`` is the folder of corrections."""
     app = FastAPI(
         title="ovr-digits",
         version=__version__,
@@ -112,12 +105,18 @@ def create_app(workers: Workers, provenance: Mapping[str, Any], keep: Path | Non
             result = await _while_awaited(request, workers.run(function, kind, body, *arguments))
         return Response(result, status, media_type="application/json")
 
-    @app.post(
-        "/api/predict",
-        response_model=schemas.AnswerWithMore,
-        responses=_told(_PICTURE_REFUSALS),
-        openapi_extra=_BODY,
-    )
+    def takes_picture(
+        path: str, model: type[BaseModel], status: int = 200
+    ) -> Callable[[Route], Route]:
+        return app.post(
+            path,
+            status_code=status,
+            response_model=model,
+            responses=_told(_PICTURE_REFUSALS),
+            openapi_extra=_BODY,
+        )
+
+    @takes_picture("/api/predict", schemas.AnswerWithMore)
     async def predict(
         request: Request,
         invert: Invert = "auto",
@@ -128,25 +127,14 @@ def create_app(workers: Workers, provenance: Mapping[str, Any], keep: Path | Non
         """Read the digit on a picture."""
         return await done(request, work.predict, _GROUNDS[invert], threshold, form, contributions)
 
-    @app.post(
-        "/api/read",
-        response_model=schemas.Number,
-        responses=_told(_PICTURE_REFUSALS),
-        openapi_extra=_BODY,
-    )
+    @takes_picture("/api/read", schemas.Number)
     async def read(
         request: Request, invert: Invert = "auto", threshold: Threshold = None
     ) -> Response:
         """Read the number on a picture."""
         return await done(request, work.read, _GROUNDS[invert], threshold)
 
-    @app.post(
-        "/api/keep",
-        status_code=201,
-        response_model=schemas.Kept,
-        responses=_told(_PICTURE_REFUSALS | {403: "The service keeps no pictures."}),
-        openapi_extra=_BODY,
-    )
+    @takes_picture("/api/keep", schemas.Kept, 201)
     async def keep_picture(request: Request, label: Label) -> Response:
         """Keep a picture with its digit, to learn from."""
         if keep is None:
@@ -216,27 +204,16 @@ async def _departure(request: Request) -> None:
 def _tell_problems(app: FastAPI) -> None:
     """Make every failure an answer of one line."""
 
-    @app.exception_handler(DigitsError)
-    async def unreadable(request: Request, error: DigitsError) -> Response:
-        return problem(422, str(error))
+    def told(error: type[Exception], status: int, text: Callable[[Any], str] = str) -> None:
+        @app.exception_handler(error)
+        async def answer(request: Request, error: Exception) -> Response:
+            return problem(status, text(error))
 
-    @app.exception_handler(BusyError)
-    async def busy(request: Request, error: BusyError) -> Response:
-        return problem(503, str(error))
-
-    @app.exception_handler(RequestValidationError)
-    async def invalid(request: Request, error: RequestValidationError) -> Response:
-        return problem(
-            422, "; ".join(f"{fault['loc'][-1]}: {fault['msg']}" for fault in error.errors())
-        )
-
-    @app.exception_handler(ClientDisconnect)
-    async def gone(request: Request, error: ClientDisconnect) -> Response:
-        return problem(499, "the client has gone")  # seen in the log alone
-
-    @app.exception_handler(Exception)
-    async def failed(request: Request, error: Exception) -> Response:
-        return problem(500, FAILED)
+    told(DigitsError, 422)
+    told(BusyError, 503)
+    told(RequestValidationError, 422, _wrong_parameters)
+    told(ClientDisconnect, 499, lambda error: "the client has gone")  # seen in the log alone
+    told(Exception, 500, lambda error: FAILED)
 
     @app.exception_handler(HTTPException)
     async def refused(request: Request, error: HTTPException) -> Response:
@@ -247,3 +224,7 @@ def _tell_problems(app: FastAPI) -> None:
             allowed = (error.headers or {}).get("Allow", "GET")
             text = f"this address takes {allowed} only; see /docs"
         return problem(error.status_code, text, error.headers)
+
+
+def _wrong_parameters(error: RequestValidationError) -> str:
+    return "; ".join(f"{fault['loc'][-1]}: {fault['msg']}" for fault in error.errors())

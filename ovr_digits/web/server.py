@@ -10,7 +10,7 @@ import os
 import signal
 import socket
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import BrokenExecutor, Future
+from concurrent.futures import BrokenExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,19 +36,9 @@ _REPEAT_SECONDS = 10
 class Settings:
     """What a service is to be.
 
-    Attributes
-    ----------
-    host : str
-        Name or address to listen on.
-    port : int
-        0 is a free one.
-    workers : int
-        Processes that read pictures.
-    models : path or None
-    keep : path or None
-        Folder for pictures that were corrected.
-    allowed : tuple of str
-        Names by which it is asked, besides ``localhost`` and ``host``.
+    It listens on a name or address and a port (0 is a free one), and has so many processes that
+    read pictures. ``keep`` is a folder for those that were corrected; ``allowed`` are names by
+    which it is asked, besides ``localhost`` and ``host``.
     """
 
     host: str
@@ -89,10 +79,10 @@ def run(
 
         models = find_models(settings.models)
         content = read_models(models)
-        with _starting():
+        with _starting(models):
             workers = Workers(settings.workers, content)
         try:
-            with _starting():
+            with _starting(models):
                 provenance = workers.start()
             # Takes as long to load as the workers need to get ready.
             import uvicorn  # noqa: F401
@@ -100,7 +90,8 @@ def run(
             import ovr_digits.web.app  # noqa: F401
 
             address, port = listener.getsockname()[:2]
-            told = _result(provenance, models)
+            with _starting(models):
+                told = provenance.result()
             server = build_server(settings, address, workers, told, failed, log)
             with _stops(server), _told_in_lines(failed):
                 ready(_url(settings.host, address, port))
@@ -117,18 +108,7 @@ def build_server(
     failed: Callable[[str], None],
     log: Callable[[str], None],
 ) -> uvicorn.Server:
-    """The server for a socket that listens on an address.
-
-    Parameters
-    ----------
-    settings : Settings
-    address : str
-    workers : Workers
-    provenance : mapping
-        What the models file tells of itself.
-    failed, log : callable
-        See ``run``.
-    """
+    """The server for a socket that listens on an address, and tells where models come from."""
     import uvicorn
 
     from ovr_digits.web.app import create_app
@@ -188,20 +168,14 @@ def _told_in_lines(tell: Callable[[str], None]) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _starting() -> Iterator[None]:
+def _starting(models: Path) -> Iterator[None]:
     try:
         yield
+    except ModelFileError as error:
+        raise ModelFileError(f"{models}: {error}") from None
     except (BrokenExecutor, OSError) as error:
         why = error.__cause__ or error
         raise DigitsError(f"the worker processes do not start ({why})") from None
-
-
-def _result(provenance: Future[dict[str, Any]], models: Path) -> dict[str, Any]:
-    try:
-        with _starting():
-            return provenance.result()
-    except ModelFileError as error:
-        raise ModelFileError(f"{models}: {error}") from None
 
 
 def _listen(host: str, port: int) -> socket.socket:

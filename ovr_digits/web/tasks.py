@@ -1,4 +1,4 @@
-"""What the worker processes do: pictures in, the JSON of the command line out.
+"""What the worker processes do: pictures in, the JSON of the command line out, or DigitsError.
 
 Nothing here loads NumPy before ``start`` has said how many threads it may have,
 so the process that only hands out work does not load it at all.
@@ -32,7 +32,7 @@ _THREADS = (
     "VECLIB_MAXIMUM_THREADS",
 )
 
-#: Bytes of memory that a drawing's arrays do not have; beyond 32 MB it would have no effect.
+#: More bytes than the arrays of a drawing have; from 32 MB on it would have no effect.
 _LARGE = 30_000_000
 
 _models: DetectorArrays | None = None
@@ -40,13 +40,7 @@ _unusable = DigitsError("no models were loaded")
 
 
 def start(content: Any) -> None:
-    """Make this process a worker, with one thread of BLAS.
-
-    Parameters
-    ----------
-    content : buffer
-        The bytes of a models file; another process may hold them too.
-    """
+    """Make this process a worker, with one thread of BLAS, and a models file that is shared."""
     global _models, _unusable
     # A service that is stopped tells its workers itself, once they have finished.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -74,13 +68,7 @@ def _end_with_parent() -> None:
 
 
 def provenance() -> dict[str, Any]:
-    """What the models file tells of itself.
-
-    Raises
-    ------
-    DigitsError
-        Where it is unusable.
-    """
+    """What the models file tells of itself, if it is usable."""
     return dict(_loaded().provenance)
 
 
@@ -118,13 +106,7 @@ def predict(
     form: bool,
     contributions: bool,
 ) -> bytes:
-    """The answer to one picture, as JSON.
-
-    Raises
-    ------
-    DigitsError
-        Where it cannot be read.
-    """
+    """The answer to one picture, as JSON."""
     answer = _answer(content_type, body, ground, level)
     assert answer.found is not None
     assert answer.vote is not None
@@ -145,13 +127,7 @@ def predict(
 
 
 def read(content_type: str, body: bytes, ground: Ground, level: float | None) -> bytes:
-    """The number on one picture, as JSON.
-
-    Raises
-    ------
-    DigitsError
-        Where it cannot be read.
-    """
+    """The number on one picture, as JSON."""
     from ovr_digits.picture.number import read_number
 
     name, picture = _checked(content_type, body)
@@ -160,13 +136,7 @@ def read(content_type: str, body: bytes, ground: Ground, level: float | None) ->
 
 
 def keep(content_type: str, body: bytes, label: int, folder: Path, max_kept: int) -> bytes:
-    """Keep a picture with its digit, and tell the name of its file as JSON.
-
-    Raises
-    ------
-    DigitsError
-        Where it cannot be read or kept.
-    """
+    """Keep a picture with its digit, and tell the name of its file as JSON."""
     from ovr_digits.data.corrections import keep_correction
 
     _, picture = _checked(content_type, body)

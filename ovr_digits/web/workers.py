@@ -55,15 +55,9 @@ _CONTEXT = _Context()
 
 
 class Workers:
-    """A number of processes.
+    """A number of processes that have read the content of a models file.
 
     One that takes too long over a picture, or dies of it, is replaced.
-
-    Parameters
-    ----------
-    count : int
-    models : bytes
-        The content of the models file, which each of them takes, and those that replace them.
     """
 
     def __init__(self, count: int, models: bytes) -> None:
@@ -74,13 +68,7 @@ class Workers:
         self._pool = self._new_pool()
 
     def start(self) -> Future[dict[str, Any]]:
-        """Start the processes.
-
-        Returns
-        -------
-        Future
-            What the models tell of themselves; fails with a DigitsError where they are unusable.
-        """
+        """Start the processes; to come is what the models tell of themselves, or a DigitsError."""
         _start(self._pool)
         future: Future[dict[str, Any]] = self._pool.schedule(work.provenance)
         return future

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from itertools import islice
@@ -36,21 +36,13 @@ class Engine:
     def share(self, value: T) -> T:
         """Make a large constant known, which tasks then take as an argument.
 
-        It is sent to each worker once, rather than with each task, and kept until
-        the engine closes. It may not be changed any more, by tasks neither.
-
-        Parameters
-        ----------
-        value : object
-
-        Returns
-        -------
-        value : object
-            The same object; it is recognised where it is an argument of a task.
+        It is sent to each worker once, rather than with each task, and kept until the engine
+        closes. It may not be changed any more, not even by a task. The same object comes back, and
+        is recognised where it is an argument of a task.
         """
         return value
 
-    def run(self, function: Callable[..., R], tasks: Iterable[Task]) -> Iterator[R]:
+    def run(self, function: Callable[..., R], tasks: Iterable[Task]) -> Generator[R, None, None]:
         """Call ``function(*task)`` for each task, on the workers; one run at a time.
 
         Parameters
@@ -127,9 +119,9 @@ class PoolEngine(Engine, ABC):
             self._shared[id(value)] = self._send(value), value
         return value
 
-    def run(self, function: Callable[..., R], tasks: Iterable[Task]) -> Iterator[R]:
+    def run(self, function: Callable[..., R], tasks: Iterable[Task]) -> Generator[R, None, None]:
         """Call ``function(*task)`` for each task, on the workers."""
-        calls = (Call(function, self._with_handles(task)) for task in tasks)
+        calls = (Call(function, tuple(map(self._to_send, task))) for task in tasks)
         waiting: deque[Future[Any]] = deque()
         while True:
             n_free = _AHEAD * max(1, self.n_workers) - len(waiting)
@@ -138,8 +130,8 @@ class PoolEngine(Engine, ABC):
                 return
             yield self._result(waiting.popleft())
 
-    def _with_handles(self, task: Task) -> Task:
-        return tuple(self._shared[id(a)][0] if id(a) in self._shared else a for a in task)
+    def _to_send(self, argument: Any) -> Any:
+        return self._shared[id(argument)][0] if id(argument) in self._shared else argument
 
     @abstractmethod
     def _send(self, value: Any) -> Handle:

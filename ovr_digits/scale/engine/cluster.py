@@ -43,11 +43,8 @@ _LOUD = ("asyncio", "distributed", "tornado")
 def open_cluster(address: str) -> Iterator[Cluster]:
     """The cluster of a scheduler as an engine, until the end of the block.
 
-    Raises
-    ------
-    DigitsError
-        Where no scheduler answers there, it has no worker, or a worker has not
-        this version of this package.
+    It is refused where no scheduler answers, or where it has no worker, or one with another
+    version of this package.
     """
     with _silenced():
         _look_for_scheduler(address)

@@ -7,7 +7,7 @@ import pickle
 import signal
 import tempfile
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
@@ -60,7 +60,7 @@ class Processes(PoolEngine):
         """Processes."""
         return self._n_workers
 
-    def run(self, function: Callable[..., R], tasks: Iterable[Task]) -> Iterator[R]:
+    def run(self, function: Callable[..., R], tasks: Iterable[Task]) -> Generator[R, None, None]:
         """Call ``function(*task)`` for each task, on the workers."""
         try:
             yield from super().run(function, tasks)

@@ -1,7 +1,7 @@
 """Files below a folder, however many and however they are named."""
 
 # Names are bytes here, of which pathlib knows nothing, and there may be millions of them.
-# ruff: noqa: PTH116, PTH118, PTH122, PTH208
+# ruff: noqa: PTH116, PTH118, PTH122
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import os
 import socket
 import stat
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple, overload
+from typing import NamedTuple
 
 from ovr_digits.errors import DigitsError
 
@@ -43,36 +43,29 @@ def find_below(folder: Path) -> Iterator[FoundFile]:
     DigitsError
         Where a folder cannot be read.
     """
-    root = os.fsencode(folder)
-    waiting, seen = [b""], set()
-    while waiting:
-        below = waiting.pop()
-        try:
-            place = os.path.join(root, below)
-            state = os.stat(place)
-            if (state.st_dev, state.st_ino) in seen:
-                continue
-            seen.add((state.st_dev, state.st_ino))
-            names = sorted(os.listdir(place))
-        except OSError as error:
-            raise DigitsError(
-                f"{os.fsdecode(place)}: cannot be read ({error.strerror}); make it readable"
-            ) from None
-        folders = []
-        for name in names:
-            if name.startswith(b"."):
-                continue
-            path = os.path.join(below, name)
+
+    def refuse(error: OSError) -> None:
+        place = os.fsdecode(error.filename)
+        raise DigitsError(f"{place}: cannot be read ({error.strerror}); make it readable") from None
+
+    root, seen = os.fsencode(folder), set()
+    for place, folders, names in os.walk(root, onerror=refuse, followlinks=True):
+        state = os.stat(place)
+        if (state.st_dev, state.st_ino) in seen:
+            folders.clear()
+            continue
+        seen.add((state.st_dev, state.st_ino))
+        inside = place[len(root) :].lstrip(b"/")
+        folders[:] = sorted(name for name in folders if not name.startswith(b"."))
+        for name in sorted(name for name in names if not name.startswith(b".")):
+            below = os.path.join(inside, name)
             try:
-                state = os.stat(os.path.join(root, path))
+                state = os.stat(os.path.join(root, below))
             except OSError:
-                yield FoundFile(path, -1, -1)
+                yield FoundFile(below, -1, -1)
                 continue
-            if stat.S_ISDIR(state.st_mode):
-                folders.append(path)
-            elif stat.S_ISREG(state.st_mode):
-                yield FoundFile(path, state.st_size, state.st_mtime_ns)
-        waiting.extend(reversed(folders))
+            if stat.S_ISREG(state.st_mode):
+                yield FoundFile(below, state.st_size, state.st_mtime_ns)
 
 
 def find_file(path: Path, folder: Path) -> FoundFile:
@@ -81,13 +74,8 @@ def find_file(path: Path, folder: Path) -> FoundFile:
     return FoundFile(os.fsencode(path.relative_to(folder)), state.st_size, state.st_mtime_ns)
 
 
-class FileNames(Sequence[bytes]):
-    """Names one after the other in a single piece of memory: their bytes, and 8 for each.
-
-    Parameters
-    ----------
-    names : iterable of bytes
-    """
+class FileNames:
+    """Names one after the other in a single piece of memory: their bytes, and 8 for each."""
 
     def __init__(self, names: Iterable[bytes] = ()) -> None:
         self._joined, self._ends = bytearray(), array("q", [0])
@@ -102,13 +90,7 @@ class FileNames(Sequence[bytes]):
     def __len__(self) -> int:
         return len(self._ends) - 1
 
-    @overload
-    def __getitem__(self, index: int) -> bytes: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[bytes]: ...
-    def __getitem__(self, index: int | slice) -> bytes | Sequence[bytes]:
-        if isinstance(index, slice):
-            return [self[k] for k in range(len(self))[index]]
+    def __getitem__(self, index: int) -> bytes:
         k = range(len(self))[index]
         return bytes(self._joined[self._ends[k] : self._ends[k + 1]])
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +23,7 @@ from ovr_digits.scale.sources.pieces import (
     Reading,
     Source,
     add_to_fingerprint,
-    without_ink,
+    make_reading,
 )
 
 #: Pictures in a piece, of which only the answers are wanted.
@@ -36,67 +35,53 @@ _CLASSES = {b"%d" % digit: digit for digit in range(10)}
 
 
 class PictureIndex:
-    """Picture files as they are found.
+    """Picture files as they are found: names below the folder of the source, and a fingerprint.
 
-    Attributes
-    ----------
-    names : FileNames
-        Below the folder of the source.
-    labels : bytearray
-        The digit that names the folder each is in, there; ``NO_DIGIT`` where it is none.
+    The label of each is the digit that names the folder it is in there, or ``NO_DIGIT``.
     """
 
     def __init__(self) -> None:
         self.names, self.labels = FileNames(), bytearray()
-        self._digest = hashlib.sha256()
+        self.fingerprint = hashlib.sha256()
 
     def add(self, file: FoundFile) -> None:
         """Add a file at the end."""
         self.names.append(file.name)
         self.labels.append(_CLASSES.get(file.name.partition(b"/")[0], NO_DIGIT))
-        add_to_fingerprint(self._digest, file)
-
-    @property
-    def digest(self) -> str:
-        """Fingerprint of the files in hex."""
-        return self._digest.hexdigest()
+        add_to_fingerprint(self.fingerprint, file)
 
 
 def open_folder(name: str, folder: Path, index: PictureIndex, labelled: bool) -> Source:
     """Digits in picture files. Where all lie in folders 0 to 9, these label them.
 
-    Parameters
-    ----------
-    name : str
-        Of the source, for people.
-    folder : Path
-    index : PictureIndex
-        One file or more.
-    labelled : bool
-        Whether labels are needed. If so the digits are mixed, so that every piece has its share
-        of each; else they keep their order.
-
-    Raises
-    ------
-    DigitsError
-        Where labels are needed, and a picture has none or a digit no picture.
+    Where labels are needed (``labelled``) the digits are mixed, so that every piece has its share
+    of each; else they keep their order.
     """
     y = np.frombuffer(index.labels, np.uint8)
     if labelled:
         _check_classes(folder, index.names, y)
-    files = _Files(
-        folder=str(folder.absolute()),
-        names=index.names,
-        labels=None if NO_DIGIT in index.labels else y,
-        order=_mixed(y) if labelled else None,
-    )
-    n = len(files.names)
+    n, place = len(index.names), str(folder.absolute())
+    order = _mixed(y) if labelled else None
+    has_labels = NO_DIGIT not in index.labels
     # Pictures take long to read: enough pieces for all workers, of few scans or many digits.
     size = max(1, min(PIECE if labelled else _PICTURES, n // _MIN_PIECES))
-    pieces = LazyPieces(-(-n // size), partial(_make_piece, files, size))
-    has_labels = files.labels is not None
+
+    def make(_: int, number: int, origin: int) -> Piece:
+        places = np.arange(number * size, min((number + 1) * size, n))
+        chosen = places if order is None else order[places]
+        names = b"\0".join(index.names[int(k)] for k in chosen)
+        labels = y[chosen].tobytes() if has_labels else None
+        return _FolderPiece(place, names, labels, len(chosen), origin, labelled)
+
     unused = "" if has_labels or (y == NO_DIGIT).all() else _elsewhere(index.names, y)
-    return Source(name, pieces, n, has_labels, index.digest, unused)
+    return Source(
+        name,
+        LazyPieces([-(-n // size)], make),
+        n,
+        has_labels,
+        index.fingerprint.hexdigest(),
+        unused,
+    )
 
 
 def _elsewhere(names: FileNames, y: Grey) -> str:
@@ -124,25 +109,6 @@ def _mixed(y: Grey) -> NDArray[np.uint32]:
     return by_class[np.argsort(np.concatenate(place), kind="stable")].astype(np.uint32)
 
 
-@dataclass(frozen=True, eq=False)
-class _Files:
-    """All files of a source; ``order`` tells which of them is the first, the second…"""
-
-    folder: str
-    names: FileNames
-    labels: Grey | None
-    order: NDArray[np.uint32] | None
-
-
-def _make_piece(files: _Files, size: int, number: int) -> Piece:
-    places = np.arange(number * size, min((number + 1) * size, len(files.names)))
-    chosen = places if files.order is None else files.order[places]
-    labels = None if files.labels is None else files.labels[chosen].tobytes()
-    names = b"\0".join(files.names[int(k)] for k in chosen)
-    labelled = files.order is not None
-    return _FolderPiece(files.folder, names, labels, len(chosen), number, labelled)
-
-
 @dataclass(frozen=True)
 class _FolderPiece:
     """Pictures by their names, with null bytes between them, and their labels."""
@@ -165,7 +131,6 @@ class _FolderPiece:
                 errors[k] = str(error)
         if errors and not Path(self.folder).is_dir():
             raise unreachable(self.folder, "no such folder")
-        y = None if self.labels is None else np.frombuffer(self.labels, np.uint8)
-        if self.labelled:
-            errors = without_ink(X) | errors
-        return Reading(X, y, [(shown(name), None) for name in names], errors)
+        labels = None if self.labels is None else list(self.labels)
+        places = [(shown(name), None) for name in names]
+        return make_reading(X, labels, places, errors, self.labelled)

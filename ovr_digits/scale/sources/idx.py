@@ -6,13 +6,13 @@ import math
 import os
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import lru_cache, partial
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
-from ovr_digits.core.arrays import Grey, Indices
+from ovr_digits.core.arrays import Grey
 from ovr_digits.data.idx import GZIP_MAGIC, HEADER_BYTES, parse_header, read_idx
 from ovr_digits.errors import DigitsError
 from ovr_digits.files import read_bytes
@@ -25,10 +25,9 @@ from ovr_digits.scale.sources.pieces import (
     Piece,
     Reading,
     Source,
-    checked_labels,
     fingerprint,
     in_mnist_form,
-    without_ink,
+    make_reading,
 )
 
 #: Files of compressed labels that a process keeps unpacked.
@@ -36,49 +35,38 @@ _UNPACKED = 4
 
 
 def open_idx(name: str, root: Path, files: Sequence[Path], labelled: bool) -> Source:
-    """Digits in IDX files.
+    """Digits in IDX files of 28×28 images, which are named as they lie below ``root``.
 
-    Parameters
-    ----------
-    name : str
-        Of the source, for people.
-    root : Path
-        The folder below which files are named.
-    files : sequence of Path
-        Of images; their labels lie beside them, compressed or not, or nowhere.
-    labelled : bool
-        Whether labels are needed.
-
-    Raises
-    ------
-    DigitsError
-        Where one is no sound IDX file of images of 28×28 pixels, or lacks labels.
+    Their labels lie beside them, compressed or not, or nowhere; ``labelled`` is whether they are
+    needed.
     """
     pairs = [_open_pair(root, path, labelled) for path in files]
-    has_labels = all(pair.labels is not None for pair in pairs)
-    ends = np.cumsum([-(-pair.n // PIECE) for pair in pairs])
+    lacking = [pair.name for pair in pairs if pair.labels is None]
+    unused = f"there are none beside {lacking[0]}" if 0 < len(lacking) < len(pairs) else ""
     opened = [file for pair in pairs for file in (pair.images, pair.labels) if file is not None]
+    digest = fingerprint(find_file(Path(file.path), root.absolute()) for file in opened)
+    if lacking:
+        pairs = [replace(pair, labels=None) for pair in pairs]
+
+    def make(file: int, number: int, origin: int) -> Piece:
+        pair = pairs[file]
+        rows = range(pair.n)[number * PIECE : (number + 1) * PIECE]
+        return IdxPiece(pair, rows, origin, labelled)
+
     return Source(
         name=name,
-        pieces=LazyPieces(int(ends[-1]), partial(_make_piece, pairs, ends, has_labels, labelled)),
+        pieces=LazyPieces([-(-pair.n // PIECE) for pair in pairs], make),
         n=sum(pair.n for pair in pairs),
-        has_labels=has_labels,
-        digest=fingerprint(find_file(Path(file.path), root.absolute()) for file in opened),
-        unused_labels="" if has_labels else _unused(pairs),
+        has_labels=not lacking,
+        digest=digest,
+        unused_labels=unused,
     )
 
 
-def _unused(pairs: Sequence[_Pair]) -> str:
-    """Why labels are not used, where some files have them and others have none."""
-    if all(pair.labels is None for pair in pairs):
-        return ""
-    return f"there are none beside {next(pair.name for pair in pairs if pair.labels is None)}"
-
-
 def labels_beside(images: Path) -> Path | None:
-    """Where the labels of a file of images are by its name; None where that tells nothing.
+    """Where the labels of a file of images should be, by its name; None where it does not say.
 
-    Where they are not there, they may be compressed, and have .gz at the end of their name.
+    Where there is no such file but a compressed one, it is that, with .gz at the end.
     """
     name = images.name.replace("images", "labels").replace("idx3", "idx1")
     if name == images.name:
@@ -139,7 +127,6 @@ class IdxPiece:
     pair: _Pair
     rows: range
     origin: int
-    has_labels: bool
     labelled: bool
 
     @property
@@ -150,25 +137,9 @@ class IdxPiece:
     def read(self) -> Reading:
         """Read the digits, see ``Piece``."""
         X = in_mnist_form(self.pair.images.rows(self.rows).reshape(self.n, SIZE))
-        y: Grey | None = None
-        errors: dict[int, str] = {}
-        if self.has_labels and self.pair.labels is not None:
-            labels = self.pair.labels.rows(self.rows).tolist()
-            y, errors = checked_labels(labels, self.labelled)
-        if self.labelled:
-            errors = without_ink(X) | errors
-        return Reading(X, y, [(self.pair.name, row) for row in self.rows], errors)
-
-
-def _make_piece(
-    pairs: Sequence[_Pair], ends: Indices, has_labels: bool, labelled: bool, number: int
-) -> Piece:
-    """A piece of the source; ``ends`` tells where those of each pair end."""
-    k = int(np.searchsorted(ends, number, side="right"))
-    first = (number - int(ends[k])) * PIECE + -(-pairs[k].n // PIECE) * PIECE
-    return IdxPiece(
-        pairs[k], range(pairs[k].n)[first : first + PIECE], number, has_labels, labelled
-    )
+        labels = None if self.pair.labels is None else self.pair.labels.rows(self.rows).tolist()
+        places = [(self.pair.name, row) for row in self.rows]
+        return make_reading(X, labels, places, {}, self.labelled)
 
 
 def _open_pair(root: Path, path: Path, labelled: bool) -> _Pair:
@@ -186,9 +157,7 @@ def _open_pair(root: Path, path: Path, labelled: bool) -> _Pair:
                 f"{beside}: {labels.shape[0]:,} labels for {images.shape[0]:,} images"
             )
     elif labelled:
-        what = (
-            "images… has its labels in labels…" if beside is None else f"there is no {beside.name}"
-        )
+        what = f"there is no {beside.name}" if beside else "images… has its labels in labels…"
         raise DigitsError(f"{path}: training needs labels, and {what}")
     return _Pair(shown(os.fsencode(path.relative_to(root))), images, labels)
 

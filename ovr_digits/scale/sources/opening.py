@@ -5,18 +5,13 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass, replace
-from functools import lru_cache, partial
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
-from ovr_digits.core.arrays import Grey, Integers
-from ovr_digits.core.distortion import (
-    MEDIUM,
-    DistortionStrength,
-    apply_distortions,
-    draw_distortions,
-)
+from ovr_digits.core.arrays import Grey
+from ovr_digits.core.distortion import MEDIUM, apply_distortions, draw_distortions
 from ovr_digits.core.features import as_images
 from ovr_digits.data.idx import GZIP_MAGIC, IDX_MAGIC
 from ovr_digits.data.splits import Dataset, Split, load_split, place_in_use
@@ -28,9 +23,7 @@ from ovr_digits.progress import Progress
 from ovr_digits.scale.sources.files import find_below, shown
 from ovr_digits.scale.sources.folder import PictureIndex, open_folder
 from ovr_digits.scale.sources.idx import IdxPiece, labels_beside, open_idx
-from ovr_digits.scale.sources.parquet import PARQUET_MAGIC, open_parquet
 from ovr_digits.scale.sources.pieces import (
-    NO_DIGIT,
     PIECE,
     LazyPieces,
     Piece,
@@ -39,18 +32,8 @@ from ovr_digits.scale.sources.pieces import (
     fingerprint,
 )
 
-__all__ = [
-    "NO_DIGIT",
-    "PIECE",
-    "Piece",
-    "Reading",
-    "Source",
-    "dataset_source",
-    "distorted",
-    "is_part_of",
-    "open_source",
-]
-
+#: How Parquet files begin.
+_PARQUET_MAGIC = b"PAR1"
 #: Images that are distorted at a time: as many as stay in the processor's cache.
 _BLOCK = 32
 #: Words in the names of test parts.
@@ -79,10 +62,12 @@ def open_source(path: str | os.PathLike[str], *, labelled: bool) -> Source:
     if path.is_dir():
         return _open_below(path, labelled)
     try:
-        start = read_bytes(path, len(PARQUET_MAGIC), wait=False)
+        start = read_bytes(path, len(_PARQUET_MAGIC), wait=False)
     except DigitsError as error:
         raise DigitsError(f"{path}: {error}") from None
-    if start.startswith(PARQUET_MAGIC):
+    if start.startswith(_PARQUET_MAGIC):
+        from ovr_digits.scale.sources.parquet import open_parquet
+
         return open_parquet(str(path), path.parent, [path], labelled)
     if not start.startswith((IDX_MAGIC, GZIP_MAGIC)) and start:
         raise DigitsError(f"{path}: neither IDX nor Parquet; pictures are read by their folder")
@@ -112,12 +97,13 @@ def _open_below(folder: Path, labelled: bool) -> Source:
     if pictures.names:
         return open_folder(str(folder), folder, pictures, labelled)
     (kind,) = examples
-    names, name = others[kind], str(folder)
+    names, name, opener = others[kind], str(folder), open_idx
     if kind == "IDX":  # gunzip -k leaves both
         names = [n for n in names if not (n.endswith(b".gz") and n[:-3] in names)]
     if labelled and (learnt := [n for n in names if not _is_test_part(n)]) and learnt != names:
         names, name = learnt, f"{name}, but for its test part"
-    opener = open_idx if kind == "IDX" else open_parquet
+    if kind == "Parquet":
+        from ovr_digits.scale.sources.parquet import open_parquet as opener
     return opener(name, folder, [folder / os.fsdecode(n) for n in names], labelled)
 
 
@@ -153,13 +139,12 @@ def dataset_source(
         place, found = place_in_use(data_dir)
         folder = None if place == "cache" else str(found.absolute())
     n = len(split)
-    return Source(
-        name={"mnist": "MNIST"}.get(dataset, split.source),
-        pieces=LazyPieces(-(-n // PIECE), partial(_DatasetPiece, dataset, folder, n)),
-        n=n,
-        has_labels=True,
-        digest=split.digest,
-    )
+    pieces = [
+        _DatasetPiece(dataset, folder, range(n)[start : start + PIECE], number)
+        for number, start in enumerate(range(0, n, PIECE))
+    ]
+    name = "MNIST" if dataset == "mnist" else split.source
+    return Source(name, pieces, n, has_labels=True, digest=split.digest)
 
 
 @dataclass(frozen=True)
@@ -168,22 +153,17 @@ class _DatasetPiece:
 
     dataset: Dataset
     folder: str | None
-    n_all: int
+    rows: range
     origin: int
-
-    @property
-    def rows(self) -> range:
-        return range(self.n_all)[self.origin * PIECE : (self.origin + 1) * PIECE]
 
     @property
     def n(self) -> int:
         return len(self.rows)
 
     def read(self) -> Reading:
-        rows = self.rows
         split = _training_part(self.dataset, self.folder)
-        taken = slice(rows.start, rows.stop)
-        return Reading(split.X[taken], split.y[taken], [(self.dataset, k) for k in rows], {})
+        taken = slice(self.rows.start, self.rows.stop)
+        return Reading(split.X[taken], split.y[taken], [(self.dataset, k) for k in self.rows], {})
 
 
 @lru_cache(maxsize=1)
@@ -212,33 +192,35 @@ def finely(source: Source, n_pieces: int) -> Source:
 
 
 def _part(whole: Piece, first: int, n: int, origin: int) -> Piece:
-    """Some consecutive digits of a piece."""
     if isinstance(whole, IdxPiece):
         return replace(whole, rows=whole.rows[first : first + n], origin=origin)
-    return _Slice(whole, first, n, origin)
+    return _Part(whole, first, n, origin)
 
 
 @dataclass(frozen=True)
-class _Slice:
-    """Some consecutive digits of a piece."""
+class _Part:
+    """Some consecutive digits of a piece, as they are or, with a seed, distorted."""
 
     whole: Piece
     first: int
     n: int
     origin: int
+    seed: tuple[int, int] | None = None
 
     def read(self) -> Reading:
         whole, rows = self.whole.read(), slice(self.first, self.first + self.n)
-        y = None if whole.y is None else whole.y[rows]
+        X, y = whole.X[rows], None if whole.y is None else whole.y[rows]
+        if self.seed is not None:
+            X = _distort(X, np.random.SeedSequence(self.seed))
         errors = {k - self.first: error for k, error in whole.errors.items()}
         errors = {k: error for k, error in errors.items() if 0 <= k < self.n}
-        return Reading(whole.X[rows], y, whole.places[rows], errors)
+        return Reading(X, y, whole.places[rows], errors)
 
 
 # --- the stream of distorted digits ----------------------------------------------------------
 
 
-def distorted(source: Source, n: int, seed: int, strength: DistortionStrength = MEDIUM) -> Source:
+def distorted(source: Source, n: int, seed: int) -> Source:
     """A stream of n digits: those of a source as they are, then copies, each distorted anew.
 
     Parameters
@@ -248,71 +230,32 @@ def distorted(source: Source, n: int, seed: int, strength: DistortionStrength = 
         Where it is less than the source has, the stream is its first n digits.
     seed : int
         At least 0. A piece is drawn from this and its own number alone, whoever reads it.
-    strength : DistortionStrength
     """
-    if n < 0:
-        raise ValueError(f"a stream has 0 digits or more, not {n}")
-    if not source.n and n:
-        raise DigitsError(f"{source.name}: no digits that could be distorted")
-    stream = _Stream(source, n, seed, strength, np.cumsum([piece.n for piece in source.pieces]))
+    ends = np.cumsum([piece.n for piece in source.pieces])
+    passes, rest = divmod(n, max(1, source.n))
+    n_pieces = passes * len(ends)
+    if rest:
+        n_pieces += int(np.searchsorted(ends, rest)) + 1
+
+    def make(_: int, number: int, __: int) -> Piece:
+        copy, origin = divmod(number, len(ends))
+        base = source.pieces[origin]
+        start = copy * source.n + int(ends[origin]) - base.n
+        drawn = (seed, number) if copy else None
+        return _Part(base, 0, min(base.n, n - start), base.origin, drawn)
+
     return Source(
         name=f"{source.name}, distorted",
-        pieces=LazyPieces(stream.count(), stream.piece),
+        pieces=LazyPieces([n_pieces], make),
         n=n,
         has_labels=source.has_labels,
-        digest=fingerprint(["distorted", source.digest, n, seed, strength]),
+        digest=fingerprint(["distorted", source.digest, n, seed, MEDIUM]),
     )
 
 
-@dataclass(frozen=True, eq=False)
-class _Stream:
-    """Makes the pieces of ``distorted``; ``ends`` tells where those of the source end."""
-
-    source: Source
-    n: int
-    seed: int
-    strength: DistortionStrength
-    ends: Integers
-
-    def count(self) -> int:
-        passes, rest = divmod(self.n, max(1, self.source.n))
-        last = int(np.searchsorted(self.ends, rest)) + 1 if rest else 0
-        return passes * len(self.ends) + last
-
-    def piece(self, number: int) -> Piece:
-        copy, origin = divmod(number, len(self.ends))
-        base = self.source.pieces[origin]
-        start = copy * self.source.n + int(self.ends[origin]) - base.n
-        n = min(base.n, self.n - start)
-        return _DistortedPiece(base, n, number, copy, self.seed, self.strength)
-
-
-@dataclass(frozen=True)
-class _DistortedPiece:
-    """The first ``n`` digits of a piece of the source, as they are or distorted."""
-
-    base: Piece
-    n: int
-    number: int
-    copy: int
-    seed: int
-    strength: DistortionStrength
-
-    @property
-    def origin(self) -> int:
-        return self.base.origin
-
-    def read(self) -> Reading:
-        reading = _Slice(self.base, 0, self.n, self.origin).read()
-        if not self.copy:
-            return reading
-        seed = np.random.SeedSequence([self.seed, self.number])
-        return replace(reading, X=_distort(reading.X, seed, self.strength))
-
-
-def _distort(X: Grey, seed: np.random.SeedSequence, strength: DistortionStrength) -> Grey:
+def _distort(X: Grey, seed: np.random.SeedSequence) -> Grey:
     """Distort every row of X (n, 784) in a way of its own."""
-    drawn = draw_distortions(len(X), strength, np.random.RandomState(np.random.MT19937(seed)))
+    drawn = draw_distortions(len(X), MEDIUM, np.random.RandomState(np.random.MT19937(seed)))
     distorted = np.empty((len(X), *IMAGE_SHAPE), np.uint8)
     for first in range(0, len(X), _BLOCK):
         rows = np.arange(first, min(first + _BLOCK, len(X)))

@@ -6,7 +6,7 @@ import hashlib
 import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, overload
+from typing import Any, Protocol
 
 import numpy as np
 from PIL import Image
@@ -15,7 +15,7 @@ from ovr_digits.core.arrays import Bools, Grey
 from ovr_digits.picture.digit import read_sample
 from ovr_digits.picture.mnist_form import IMAGE_SHAPE, are_mnist_form
 
-#: Digits in a piece, about.
+#: About how many digits a piece has.
 PIECE = 1024
 
 #: Pixels of a digit.
@@ -26,7 +26,7 @@ NO_DIGIT = 255
 
 #: The digit of each label that is one; a number is found whatever its type.
 _DIGITS: Mapping[object, int] = {label: d for d in range(10) for label in (d, str(d))}
-#: As much as is told of a label that is none.
+#: Characters of a label that is no digit, in a message.
 _LABEL_CHARACTERS = 40
 
 
@@ -58,6 +58,25 @@ class Reading:
         is_read = np.ones(len(self.X), bool)
         is_read[list(self.errors)] = False
         return is_read
+
+
+def make_reading(
+    X: Grey,
+    labels: Sequence[object] | None,
+    places: Sequence[tuple[str, int | None]],
+    errors: Mapping[int, str],
+    labelled: bool,
+) -> Reading:
+    """A reading from which no digit is learnt that is blank or has no label.
+
+    Where nothing is to be learnt, labels that are no digits mean that there are none, as -1 does
+    in test data whose labels are kept secret.
+    """
+    y, wrong = (None, {}) if labels is None else _checked_labels(labels)
+    if labelled:
+        blank = np.flatnonzero(~X.any(axis=1)).tolist()
+        errors = dict.fromkeys(blank, "blank: there is no digit on it") | wrong | dict(errors)
+    return Reading(X, y, places, errors)
 
 
 class Piece(Protocol):
@@ -113,29 +132,28 @@ class Source:
 
 
 class LazyPieces(Sequence[Piece]):
-    """Pieces that are made when they are asked for.
+    """Pieces that are made when they are asked for: there may be millions.
 
     Parameters
     ----------
-    count : int
+    counts : sequence of int
+        How many pieces each file of the source has, or each part of a file.
     make : callable
-        Takes the number of a piece, 0 to count - 1.
+        Takes the number of the file, that of the piece in it, and that of the piece in the source.
     """
 
-    def __init__(self, count: int, make: Callable[[int], Piece]) -> None:
-        self._numbers, self._make = range(count), make
+    def __init__(self, counts: Sequence[int], make: Callable[[int, int, int], Piece]) -> None:
+        self._ends, self._make = np.cumsum([0, *counts]), make
 
     def __len__(self) -> int:
-        return len(self._numbers)
+        return int(self._ends[-1])
 
-    @overload
-    def __getitem__(self, index: int) -> Piece: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Piece]: ...
-    def __getitem__(self, index: int | slice) -> Piece | Sequence[Piece]:
+    def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice):
-            return [self._make(number) for number in self._numbers[index]]
-        return self._make(self._numbers[index])
+            return [self[number] for number in range(len(self))[index]]
+        number = range(len(self))[index]
+        file = int(np.searchsorted(self._ends, number, side="right")) - 1
+        return self._make(file, number - int(self._ends[file]), number)
 
 
 def fingerprint(parts: Iterable[object]) -> str:
@@ -151,19 +169,14 @@ def add_to_fingerprint(digest: hashlib._Hash, part: object) -> None:
     digest.update(repr(part).encode() + b"\n")
 
 
-def checked_labels(labels: Sequence[object], required: bool) -> tuple[Grey, dict[int, str]]:
-    """Labels (n,) as uint8, and what is said of those that are no digit, where they are required.
+def _checked_labels(labels: Sequence[object]) -> tuple[Grey, dict[int, str]]:
+    """Labels (n,) as uint8, and what is said of those that are no digit.
 
-    A digit may be a number of any type, or text. Elsewhere such a label means that there is none,
-    as -1 does in test data whose labels are kept secret.
+    A digit may be a number of any type, or text.
     """
     labels = [label.strip() if isinstance(label, str) else label for label in labels]
-    digits = [_DIGITS.get(label) for label in labels]
-    y = np.array([NO_DIGIT if digit is None else digit for digit in digits], np.uint8)
-    if not required:
-        return y, {}
-    wrong = [k for k, digit in enumerate(digits) if digit is None]
-    return y, {k: _no_digit(labels[k]) for k in wrong}
+    y = np.array([_DIGITS.get(label, NO_DIGIT) for label in labels], np.uint8)
+    return y, {int(k): _no_digit(labels[k]) for k in np.flatnonzero(y == NO_DIGIT)}
 
 
 def _no_digit(label: object) -> str:
@@ -172,13 +185,8 @@ def _no_digit(label: object) -> str:
     return f"its label is {repr(label)[:_LABEL_CHARACTERS]}, not a digit 0 to 9"
 
 
-def without_ink(X: Grey) -> dict[int, str]:
-    """What is said of blank images among X (n, 784), from which no digit can be learnt."""
-    return {int(k): "blank: there is no digit on it" for k in np.flatnonzero(~X.any(axis=1))}
-
-
 def in_mnist_form(X: Grey) -> Grey:
-    """Images (n, 784) with those brought to MNIST form that do not have it, as pictures are."""
+    """Images (n, 784), of which those that are not in MNIST form are brought to it."""
     images = X.reshape(-1, *IMAGE_SHAPE)
     others = np.flatnonzero(~are_mnist_form(images) & X.any(axis=1))
     if len(others):

@@ -43,12 +43,8 @@ class Bodies:
                         if self._held > limits.HELD_BYTES:
                             raise HTTPException(503, "too many pictures at once; ask again soon")
             except TimeoutError:
-                raise HTTPException(
-                    408,
-                    f"the picture took longer than {limits.ARRIVAL_SECONDS:g} s to arrive; "
-                    "shrink it",
-                    {"Connection": "close"},
-                ) from None
+                text = f"the picture took longer than {limits.ARRIVAL_SECONDS:g} s to arrive; "
+                raise HTTPException(408, text + "shrink it", {"Connection": "close"}) from None
             yield bytes(body)
         finally:
             self._held -= len(body)

@@ -16,7 +16,7 @@ from ovr_digits.web.http import limits
 
 #: A request whose body comes too slowly is answered first; then its connection ends.
 _LINGER_SECONDS = 2.0
-#: Chunks that a body may come in whatever their size, and bytes of the body for each one more.
+#: Chunks that any body may come in, and bytes of the body that allow one more.
 _FREE_CHUNKS, _CHUNK_BYTES = 1000, 1000
 #: Characters of method and path in the log.
 _PATH_SHOWN = 200
@@ -40,23 +40,13 @@ class Connections:
         self.log = log
         self.n_open = 0
 
-    @property
-    def is_crowded(self) -> bool:
-        """Whether requests are to be turned away."""
-        return self.n_open > limits.CONNECTIONS
-
-    @property
-    def is_flooded(self) -> bool:
-        """Whether not even that."""
-        return self.n_open > 2 * limits.CONNECTIONS
-
     def protocol(self, headers: list[tuple[bytes, bytes]]) -> Any:
         """What uvicorn makes its connections with; answers to what is no HTTP carry ``headers``."""
         return functools.partial(Connection, count=self, headers=headers)
 
 
 class _Parser(h11.Connection):
-    """HTTP whose bodies are not in crumbs: a chunk costs as much time as many bytes do."""
+    """HTTP that refuses a body in very many small chunks: each costs as much time as many bytes."""
 
     _n_chunks = _n_bytes = 0
 
@@ -90,10 +80,10 @@ class Connection(H11Protocol):
         """Begin; a request has to follow."""
         super().connection_made(transport)
         self._count.n_open += 1
-        if self._count.is_flooded:
+        if self._count.n_open > 2 * limits.CONNECTIONS:  # not even a refusal is due
             transport.abort()
         else:
-            self._arrival.start(self._seconds)
+            self._arrival.start()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End."""
@@ -116,7 +106,7 @@ class Connection(H11Protocol):
     def pause_writing(self) -> None:
         """Wait for the client to read."""
         super().pause_writing()
-        self._reading.start(self._seconds)
+        self._reading.start()
 
     def resume_writing(self) -> None:
         """Go on with the answer."""
@@ -151,28 +141,25 @@ class Connection(H11Protocol):
         """Set a time to a request that is arriving."""
         state = self.conn.their_state
         if state is h11.SEND_BODY or (state is h11.IDLE and self.conn.trailing_data[0]):
-            self._arrival.start(self._seconds)
+            self._arrival.start()
         elif state is not h11.IDLE or self.cycle is not None:
             self._arrival.stop()
-
-    @property
-    def _seconds(self) -> float:
-        return limits.ARRIVAL_SECONDS + _LINGER_SECONDS
 
     def _give_up(self) -> None:
         self.transport.abort()
 
 
 class _Timer:
-    """Calls a function after some time, unless stopped before."""
+    """Calls a function after the time in which a request has to arrive, unless stopped before."""
 
     def __init__(self, function: Callable[[], None]) -> None:
         self._function = function
         self._handle: asyncio.TimerHandle | None = None
 
-    def start(self, seconds: float) -> None:
+    def start(self) -> None:
         """Begin, unless it is running."""
         if self._handle is None:
+            seconds = limits.ARRIVAL_SECONDS + _LINGER_SECONDS
             self._handle = asyncio.get_running_loop().call_later(seconds, self._function)
 
     def stop(self) -> None:

@@ -1,4 +1,4 @@
-"""Stands before all routes: who may ask, what every answer carries, and a line of log for each."""
+"""What comes before all routes: who may ask, headers of every answer, and a line of log for it."""
 
 from __future__ import annotations
 
@@ -34,44 +34,31 @@ HEADERS = [
 class Guard:
     """The application with the checks that every request has to pass.
 
-    Parameters
-    ----------
-    app : ASGI application
-    hosts : Hosts
-    connections : Connections
-    failed : callable
-        Told in a line of each failure of the program itself.
+    ``failed`` is told in a line of each failure of the program itself.
     """
 
     def __init__(
-        self,
-        app: ASGIApp,
-        hosts: Hosts,
-        connections: Connections,
-        failed: Callable[[str], None],
+        self, app: ASGIApp, hosts: Hosts, connections: Connections, failed: Callable[[str], None]
     ) -> None:
-        self._app = app
-        self._hosts = hosts
-        self._connections = connections
-        self._failed = failed
+        self._app, self._failed = app, failed
+        self._hosts, self._connections = hosts, connections
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         assert scope["type"] == "http"
         answer = _Answer(scope, send)
         app: ASGIApp = self._refusal(scope) or self._app
-        # The files are small: each is sent whole, and no range can be wrong.
+        # Files are small: each is sent whole, so that no range has to be checked.
         scope = {**scope, "headers": [each for each in scope["headers"] if each[0] != b"range"]}
         if scope["method"] == "HEAD":  # whose answer the server sends without its body
             scope["method"] = "GET"
         try:
             await app(scope, receive, answer.send)
         except asyncio.CancelledError:
-            await answer.instead(problem(503, "the service is being stopped"), scope, receive)
+            await answer.instead(problem(503, "the service is being stopped"), receive)
         except Exception as error:
-            path = scope["path"]
-            self._failed(f"{path}: {type(error).__name__}: {error}")
-            await answer.instead(problem(500, FAILED), scope, receive)
+            self._failed(f"{scope['path']}: {type(error).__name__}: {error}")
+            await answer.instead(problem(500, FAILED), receive)
         finally:
             self._connections.log(answer.line())
 
@@ -82,28 +69,19 @@ class Guard:
         if "\0" in scope["path"]:  # which is not even a question to the file system
             return problem(404, NOTHING_HERE)
         headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
+        close = {"Connection": "close"}
         if {b"content-length", b"transfer-encoding"} <= headers.keys():
-            return problem(
-                400,
-                "give Content-Length or Transfer-Encoding: a server in between may go by the other",
-                {"Connection": "close"},
+            text = (
+                "give Content-Length or Transfer-Encoding: a server in between may go by the other"
             )
-        host = headers.get(b"host", "")
-        if self._connections.is_crowded:
-            return problem(
-                503, "too many connections; ask again in a moment", {"Connection": "close"}
-            )
+            return problem(400, text, close)
+        if self._connections.n_open > limits.CONNECTIONS:
+            return problem(503, "too many connections; ask again in a moment", close)
+        host, origin = headers.get(b"host", ""), headers.get(b"origin")
         if not self._hosts.serve(host):
-            return problem(
-                421,
-                "the service is not known by the name in the Host header; "
-                "start it with --allow-host NAME",
-            )
-        if (
-            scope["method"] == "POST"
-            and b"origin" in headers
-            and not is_same_origin(headers[b"origin"], host)
-        ):
+            text = "the service is not known by the name in the Host header; "
+            return problem(421, text + "start it with --allow-host NAME")
+        if scope["method"] == "POST" and origin is not None and not is_same_origin(origin, host):
             return problem(403, "requests from other sites are refused")
         return None
 
@@ -112,8 +90,7 @@ class _Answer:
     """What is sent to a request, with the headers of every answer, and what the log tells of it."""
 
     def __init__(self, scope: Scope, send: Send) -> None:
-        self._scope = scope
-        self._send = send
+        self._scope, self._send = scope, send
         self._started = time.perf_counter()
         self._status: int | None = None
         self._n_bytes = 0
@@ -121,23 +98,18 @@ class _Answer:
     async def send(self, message: Message) -> None:
         """Pass a part of the answer on."""
         if message["type"] == "http.response.start":
-            self._status = message["status"]
-            headers = [*message.get("headers", []), *HEADERS]
-            if not any(name == b"cache-control" for name, _ in headers):
-                is_page = self._scope["path"].startswith(("/static", "/docs")) or (
-                    self._scope["path"] == "/"
-                )
-                kind = b"no-cache" if is_page else b"no-store"
-                headers.append((b"cache-control", kind))
-            message = {**message, "headers": headers}
+            self._status, path = message["status"], self._scope["path"]
+            is_page = path == "/" or path.startswith(("/static", "/docs"))
+            cache = (b"cache-control", b"no-cache" if is_page else b"no-store")
+            message = {**message, "headers": [*message.get("headers", []), *HEADERS, cache]}
         else:
             self._n_bytes += len(message.get("body", b""))
         await self._send(message)
 
-    async def instead(self, response: Response, scope: Scope, receive: Receive) -> None:
+    async def instead(self, response: Response, receive: Receive) -> None:
         """Send this where nothing has been sent yet."""
         if self._status is None:
-            await response(scope, receive, self.send)
+            await response(self._scope, receive, self.send)
 
     def line(self) -> str:
         """For the log: nothing of what was asked but the path."""

@@ -154,7 +154,7 @@ if (service.status === "fulfilled" && service.value.keeps) correction.allow();
 if (models.status === "fulfilled") {
   const { version, dataset, samples, test_accuracy: accuracy } = models.value;
   const data = dataset === "mnist" ? "MNIST" : dataset;
-  const right = accuracy ? `, ${(100 * accuracy).toFixed(2)}% of its test digits read right` : "";
+  const right = accuracy ? `, ${(100 * accuracy).toFixed(2)}\u00a0% of its test digits read right` : "";
   const learnt = `learnt from ${Number(samples).toLocaleString("en")} digits of ${data}`;
   byId("models").textContent = `The ten detectors: ${learnt}${right}. ovr-digits ${version}.`;
 }

@@ -52,7 +52,7 @@ export class Bars {
       row.classList.toggle("fired", fired);
       row.classList.toggle("winner", vote?.digit === digit);
       bar.style.setProperty("--vote", part.toFixed(4));
-      share.textContent = vote ? `${Math.round(100 * part)}%` : "";
+      share.textContent = vote ? `${Math.round(100 * part)}\u00a0%` : "";
       says.textContent = fired ? "yes" : "";
     });
   }
