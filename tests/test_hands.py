@@ -365,7 +365,7 @@ def test_the_command_tells_what_is_at_hand_and_whom_to_name(folder, tmp_path, mo
     assert states == ["digit 3 is damaged or cut off", "missing"]
     result = run("--dataset", "pendigits")
     assert result.exit_code == 1
-    assert f"mend it with ovr-digits data download --dataset pendigits --data-dir {folder}" in (
+    assert f"repair it with ovr-digits data download --dataset pendigits --data-dir {folder}" in (
         result.stderr
     )
 
@@ -402,7 +402,7 @@ def test_the_command_downloads_them(tmp_path, mirror, monkeypatch):
         ],
     )
     result = run("download", "--dataset", "semeion", "--data-dir", tmp_path / "mine")
-    assert result.stdout.startswith("semeion is there already, whole and right: ")
+    assert result.stdout.startswith("semeion is already there and complete: ")
 
 
 def test_commands_that_train_and_evaluate_do_not_take_them():
