@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
-import subprocess
-import sys
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -13,29 +10,28 @@ from typing import Any
 
 import numpy as np
 import pytest
+from commandline import EXAMPLES, execute, objects
 from PIL import Image, ImageDraw, ImageFilter, ImageOps
 
-from ovr_digits import load_models
 from ovr_digits.picture.answers import answer_pictures
 from ovr_digits.picture.ink import find_ink
 from ovr_digits.picture.number import read_number
 from ovr_digits.picture.photo import WORKING_SIDE, Photo
 from ovr_digits.picture.regions import bounding_box
 
-ROOT = Path(__file__).resolve().parent.parent
 NAMES = "zero one two three four five six seven eight nine".split()  # noqa: SIM905
 Picture = Image.Image
 
 
-@pytest.fixture(scope="module")
-def models():
-    return load_models(ROOT / "models.pkl")
+@pytest.fixture
+def models(shipped_models):
+    return shipped_models
 
 
 @cache
 def stroke(digit: int, height: int) -> Picture:
     """One of the examples as a mask (L, ink 255), cut to its ink."""
-    ink = find_ink(Photo(ROOT / "examples" / f"{NAMES[digit]}.png").whole.picture)
+    ink = find_ink(Photo(EXAMPLES / f"{NAMES[digit]}.png").whole.picture)
     cut = Image.fromarray(np.rint(255 * ink[bounding_box(ink)]).astype(np.uint8))
     width = max(1, round(cut.width * height / cut.height))
     return cut.resize((width, height), Image.Resampling.BOX if height < 40 else None)
@@ -281,30 +277,25 @@ def test_modes(models, convert, kind, colours):
 # --- what the person says of the picture --------------------------------------------------------
 
 
-def predict(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "ovr_digits", "predict", "--json", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
-
-
-def test_invert_can_be_told(tmp_path):
+def test_invert_can_be_told(run, tmp_path):
     """A white seven and a black four: what is asked for is read."""
     sheet = Image.new("RGB", (440, 240), "#808080")
     sheet.paste("white", (0, 0), mask(7, (220, 240)))
     sheet.paste("black", (220, 0), mask(4, (220, 240)))
     sheet.save(tmp_path / "both.png")
     for told, wanted in (("yes", {7}), ("no", {4}), ("auto", {4, 7})):
-        done = predict("--invert", told, tmp_path / "both.png")
-        assert json.loads(done.stdout)["digit"] in wanted, told
+        (answer,) = objects(run("predict", "--json", "--invert", told, "both.png"))
+        assert answer["digit"] in wanted, told
 
 
-def test_a_threshold_can_be_told(tmp_path):
+def test_a_threshold_can_be_told(run, tmp_path):
     """A large faint nought beside a small dark seven is ink or not."""
     sheet = inked(mask(0, (480, 240), 160, (0.1, 0.5)), "#b4b4b4")
     sheet.paste("black", (0, 0), mask(7, (480, 240), 60, (0.9, 0.5)))
     sheet.save(tmp_path / "faint.png")
     for level, wanted in ((0.15, 0), (0.6, 7)):
-        done = predict("--threshold", level, tmp_path / "faint.png")
-        assert json.loads(done.stdout)["digit"] == wanted, level
+        (answer,) = objects(run("predict", "--json", "--threshold", level, "faint.png"))
+        assert answer["digit"] == wanted, level
 
 
 # --- large pictures -------------------------------------------------------------------------------
@@ -373,24 +364,19 @@ STATUS = Path("/proc/self/status")
 PEAK = """
 import sys
 from ovr_digits.picture.digit import read_digit
-read_digit(sys.argv[1])
+for picture in sys.argv[1:]:
+    read_digit(picture)
 print(open("/proc/self/status").read().partition("VmHWM:")[2].split()[0])
 """
 
 
 @pytest.mark.skipif(not STATUS.exists(), reason="Linux tells a process's own peak memory there")
-@pytest.mark.parametrize(
-    ("mode", "ending"),
-    [("RGB", "png"), ("RGB", "jpg"), ("L", "png"), ("I;16", "png"), ("RGBA", "png")],
-)
-def test_forty_megapixels_in_bounded_memory(tmp_path, mode, ending):
-    path = tmp_path / f"large.{ending}"
-    picture = ImageOps.invert(mask(5, (7300, 5480), 200, (0.4, 0.6))).convert(mode)
-    picture.save(path, compress_level=1)
-    del picture
-    done = subprocess.run(
-        [sys.executable, "-c", PEAK, path], capture_output=True, text=True, check=False
-    )
+def test_forty_megapixels_in_bounded_memory(tmp_path):
+    large = ImageOps.invert(mask(5, (7300, 5480), 200, (0.4, 0.6)))
+    files = {"RGB": "rgb.jpg", "L": "grey.png", "I;16": "deep.png", "RGBA": "clear.png"}
+    for mode, name in files.items():
+        large.convert(mode).save(tmp_path / name, compress_level=1)
+    done = execute("-c", PEAK, *files.values(), folder=tmp_path)
     assert done.returncode == 0, done.stderr
     # Four bytes for each pixel, as the decoder gives them, twice, and 150 MB for all else.
     assert int(done.stdout) < 500_000
