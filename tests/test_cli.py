@@ -48,6 +48,8 @@ from ovr_digits.errors import DigitsError
 from ovr_digits.learn import training
 from ovr_digits.models.modelfile import load_models
 
+pytestmark = pytest.mark.xdist_group("cli")
+
 NUMBERS = {"confidence", "votes", "scores"}
 VOTE_KEYS = ["digit", "confidence", "verdict", "fired", "votes", "scores"]
 SMALL = ["--dataset", "digits", "--limit", "300", "--seed", "5"]
@@ -639,6 +641,7 @@ def test_full_disk(run, tmp_path):
     old.write_bytes(b"what was there")
     with files_of_at_most(64_000):
         result = run("train", *QUICK)
+    assert "epoch" not in result.stderr  # which nobody has asked for
     assert_one_line(result, "models.pkl: cannot be written", "too large")
     assert old.read_bytes() == b"what was there"
     assert [path.name for path in tmp_path.iterdir()] == ["models.pkl"]
@@ -749,7 +752,7 @@ def test_patience_stops_early_and_keeps_the_best_epoch(run, tmp_path):
     np.testing.assert_array_equal(one.intercept, other.intercept)
 
 
-def test_epochs_are_a_table_on_a_terminal_and_untold_unless_asked_for(run, tmp_path):
+def test_epochs_are_a_table_on_a_terminal(tmp_path):
     shown = on_a_terminal(tmp_path, "train", *QUICK, "--patience", 1, "--epochs", 2)
     plain = re.sub(r"\x1b\[[?\d;]*[A-Za-z]", "", shown)
     lines = [line for line in re.split(r"[\r\n]+", plain) if line]
@@ -761,7 +764,6 @@ def test_epochs_are_a_table_on_a_terminal_and_untold_unless_asked_for(run, tmp_p
     numbers = [row.split() for row in rows if re.match(r" +\d+ \d\.\d{5} ", row)]
     assert [row[0] for row in numbers] == ["1", "2"]
     assert {len(row) for row in numbers} == {15}
-    assert "epoch" not in run("train", *QUICK).stderr
 
 
 def test_curves_that_cannot_be_written(run, tmp_path):
@@ -856,10 +858,10 @@ def begin_training(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[st
             "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
             "from ovr_digits.cli import main\n"
             "print('begun', flush=True)\n"
-            "main(['train', '--dataset', 'digits', *sys.argv[1:]], prog_name='ovr-digits')"
+            "main(['train', *sys.argv[1:]], prog_name='ovr-digits')"
         )
         process = subprocess.Popen(
-            [sys.executable, "-c", code, *arguments],
+            [sys.executable, "-c", code, *QUICK, *arguments],
             cwd=tmp_path,
             env=environment(tmp_path),
             stdout=subprocess.PIPE,

@@ -15,6 +15,8 @@ from scipy.stats import binomtest
 from ovr_digits.core.evaluation import Comparison, compare_scores, mcnemar_test
 from ovr_digits.report.plots import plot_differences
 
+pytestmark = pytest.mark.xdist_group("comparison")
+
 QUICK = ["--dataset", "digits", "--limit", "100", "--epochs", "1", "--preset", "fast"]
 
 

@@ -28,6 +28,8 @@ from ovr_digits.report.inspection import (
 )
 from ovr_digits.report.plots import plot_anchors, plot_detectors, png_bytes
 
+pytestmark = pytest.mark.xdist_group("inspection")
+
 
 @pytest.fixture(scope="module", params=list(PRESETS))
 def trained(request, tmp_path_factory) -> Path:

@@ -21,6 +21,8 @@ from ovr_digits.core.evaluation import Evaluation, find_mistakes, find_unsure
 from ovr_digits.data.splits import Split, load_split
 from ovr_digits.report import evaluation_report as report
 
+pytestmark = pytest.mark.xdist_group("report")
+
 PICTURES = [name for name in report.FILES if name.endswith(".png")]
 
 
