@@ -323,16 +323,6 @@ def test_scripts_are_commands(run, capsys, monkeypatch):
     assert "of the digits test set" in said_by("testing.py", "--dataset", "digits", "--seed", "1")
 
 
-def test_ground_and_threshold_can_be_told(run):
-    told = ["--invert", "no", "--threshold", "0.5", "--json"]
-    for command in ("predict", "read"):
-        (answer,) = objects(run(command, *told, EXAMPLES / "seven.png"))
-        assert answer.get("digit", answer.get("text")) in (7, "7")
-    # Taken for light ink on dark, the paper between the strokes is read.
-    answer = json.loads(run("predict", "--invert", "yes", "--json", EXAMPLES / "seven.png").stdout)
-    assert answer.get("verdict") != "sure"
-
-
 def test_installed_console_script(tmp_path):
     script = shutil.which("ovr-digits", path=Path(sys.executable).parent)
     if script is None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gzip
 import os
+import re
 import struct
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -127,20 +129,15 @@ def test_what_is_wrong_with_the_content_is_told_in_one_line(tmp_path, content, m
     assert "\n" not in text
 
 
-def test_missing_file(tmp_path):
-    with pytest.raises(DigitsError, match="nothing: no such file"):
-        read_idx(tmp_path / "nothing")
-
-
-def test_folder(tmp_path):
-    with pytest.raises(DigitsError, match="this is a folder, not a file"):
-        read_idx(tmp_path)
-
-
-def test_file_for_a_folder(tmp_path):
+def test_what_is_no_file_is_named(tmp_path):
     (tmp_path / "a").touch()
-    with pytest.raises(DigitsError, match=r"cannot be read \(Not a directory\)"):
-        read_idx(tmp_path / "a" / "b")
+    for path, message in (
+        (tmp_path / "nothing", "nothing: no such file"),
+        (tmp_path, "this is a folder, not a file"),
+        (tmp_path / "a" / "b", "cannot be read (Not a directory)"),
+    ):
+        with pytest.raises(DigitsError, match=re.escape(message)):
+            read_idx(path)
 
 
 def test_permission(tmp_path, monkeypatch):
@@ -158,16 +155,14 @@ def test_permission(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("compress", [False, True])
 def test_more_than_the_caller_allows_is_refused(tmp_path, compress):
-    write_idx(tmp_path / "zeros", np.zeros(10_000_000, np.uint8), compress)
-    assert len(read_content(tmp_path / "zeros", max_bytes=10_000_008)) == 10_000_008
-    with pytest.raises(DigitsError, match="more than 10,000,007 bytes"):
-        read_idx(tmp_path / "zeros", max_bytes=10_000_007)
+    write_idx(tmp_path / "zeros", np.zeros(1_000_000, np.uint8), compress)
+    assert len(read_content(tmp_path / "zeros", max_bytes=1_000_008)) == 1_000_008
+    with pytest.raises(DigitsError, match="more than 1,000,007 bytes"):
+        read_idx(tmp_path / "zeros", max_bytes=1_000_007)
 
 
 def test_a_decompression_bomb_does_not_fill_the_memory():
-    import tracemalloc
-
-    bomb = gzip.compress(bytes(50_000_000), 9)
+    bomb = gzip.compress(bytes(20_000_000), 1)
     tracemalloc.start()
     with pytest.raises(DigitsError, match="more than 1,000,000 bytes"):
         decompress(bomb, "bomb", max_bytes=1_000_000)
@@ -177,8 +172,6 @@ def test_a_decompression_bomb_does_not_fill_the_memory():
 
 
 def test_an_absurd_header_claims_no_memory():
-    import tracemalloc
-
     data = header(60_000, 28, 28)
     tracemalloc.start()
     with pytest.raises(DigitsError, match="0 numbers, fewer than the 60000×28×28"):

@@ -16,7 +16,7 @@ from typing import Any
 import click
 import numpy as np
 import pytest
-from commandline import Result, Run, assert_one_line
+from commandline import Result, Run
 from PIL import Image
 
 from ovr_digits.cli import terminal
@@ -333,7 +333,6 @@ def test_counts_of_the_bundled_digits(data):
 @pytest.mark.parametrize(
     ("arguments", "sides"),
     [
-        (["show", "--count", 7], (780, 396)),
         (["show", "--count", 26], (1560, 570)),
         (["show", "--index", 0], (1080, 1116)),
         (["summary"], (1200, 528)),
@@ -346,11 +345,6 @@ def test_pictures(data, tmp_path, arguments, sides):
         assert saved.format == "PNG"
         assert saved.size == sides
         assert saved.convert("L").getextrema() == (0, 255)
-
-
-def test_show_without_a_screen(data):
-    result = data("summary", "--dataset", "digits", "--show")
-    assert_one_line(result, "there is no screen to open a window on; use --save FILE.png")
 
 
 @pytest.mark.mnist

@@ -197,39 +197,28 @@ def test_kinds_of_pictures(models, kind):
     assert answers(models, [encoded(KINDS[kind](digit)) for digit in digits]) == digits
 
 
+RED, BLACK, YELLOW, ROSE = (
+    ("#f4f2ee", "#c82028", "white"),
+    ("#f4f2ee", "#202028", "#f4f2ee"),
+    ("#1a4099", "#f2cc1a", "#202028"),
+    ("#c82028", "#f2cc1a", "#c82028"),
+)
+
+
 @pytest.mark.parametrize(
-    "colours",
+    ("shape", "degrees", "colours"),
     [
-        ("#f4f2ee", "#c82028", "white"),
-        ("#f4f2ee", "#202028", "#f4f2ee"),
-        ("#1a4099", "#f2cc1a", "#202028"),
-        ("#c82028", "#f2cc1a", "#c82028"),
+        *(("ellipse", 30, colours) for colours in (RED, BLACK, YELLOW, ROSE)),
+        ("ellipse", 0, RED),
+        ("rectangle", 25, YELLOW),
+        ("rectangle", 25, BLACK),
+        ("rounded_rectangle", -15, ROSE),
     ],
 )
-@pytest.mark.parametrize(
-    ("shape", "degrees"),
-    [("ellipse", 0), ("ellipse", 30), ("rectangle", 25), ("rounded_rectangle", -15)],
-)
-def test_notes_of_any_outline(models, colours, shape, degrees):
+def test_notes_of_any_outline(models, shape, degrees, colours):
     files = [encoded(on_a(shape, digit, colours, degrees)) for digit in (1, 4, 7, 0)]
     assert answers(models, files) == [1, 4, 7, 0]
     assert [read_number(models, file).text for file in files] == list("1470")
-
-
-def test_a_solid_shape_is_no_digit(models):
-    for size in (90, 200):
-        for shape in ("ellipse", "rectangle"):
-            picture = Image.new("RGB", (420, 300), "#f4f2ee")
-            getattr(ImageDraw.Draw(picture), shape)((60, 40, 60 + size, 40 + size), "#202028")
-            (answer,) = answer_pictures(models, [("solid", encoded(noisy(picture, 4)))])
-            assert answer.vote.verdict == "none"
-
-
-@pytest.mark.parametrize("quality", [10, 40])
-def test_jpeg_artefacts(models, quality):
-    digits = [2, 3, 5, 6, 9]
-    files = [encoded(inked(mask(d)), "JPEG", quality=quality) for d in digits]
-    assert answers(models, files) == digits
 
 
 FRAMES = {"save_all": True, "append_images": [inked(mask(8)), Image.new("RGB", (320, 240), "red")]}
@@ -248,30 +237,6 @@ FRAMES = {"save_all": True, "append_images": [inked(mask(8)), Image.new("RGB", (
 def test_the_first_frame_counts(models, kind, options):
     files = [encoded(inked(mask(d)), kind, **options) for d in (2, 3, 5, 7)]
     assert answers(models, files) == [2, 3, 5, 7]
-
-
-def converted(mode: str) -> Callable[[Picture], Picture]:
-    return lambda picture: picture.convert(mode)
-
-
-@pytest.mark.parametrize(
-    ("convert", "kind"),
-    [
-        pytest.param(converted("1"), "PNG", id="1-bit PNG"),
-        pytest.param(converted("L"), "PNG", id="grey PNG"),
-        pytest.param(converted("P"), "BMP", id="palette BMP"),
-        pytest.param(lambda picture: picture.quantize(4), "TIFF", id="palette TIFF"),
-        pytest.param(converted("CMYK"), "TIFF", id="CMYK TIFF"),
-        pytest.param(converted("CMYK"), "JPEG", id="CMYK JPEG"),
-        pytest.param(converted("I;16"), "PNG", id="16-bit PNG of 8-bit levels"),
-        pytest.param(converted("F"), "TIFF", id="floating TIFF"),
-        pytest.param(converted("LA"), "PNG", id="grey and alpha PNG"),
-    ],
-)
-@pytest.mark.parametrize("colours", [("#202020", "white"), ("white", "#203028")])
-def test_modes(models, convert, kind, colours):
-    files = [encoded(convert(inked(mask(d).convert("L"), *colours)), kind) for d in (0, 4, 6, 9)]
-    assert answers(models, files) == [0, 4, 6, 9]
 
 
 # --- what the person says of the picture --------------------------------------------------------
