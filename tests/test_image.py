@@ -92,7 +92,6 @@ def deep() -> Image.Image:
         pytest.param(lambda: GREY.quantize(4), "TIFF", {}, id="palette TIFF"),
         pytest.param(lambda: GREY.convert("CMYK"), "TIFF", {}, id="CMYK TIFF"),
         pytest.param(lambda: GREY.convert("I;16"), "PNG", {}, id="16-bit PNG of 8-bit levels"),
-        pytest.param(lambda: GREY, "JPEG", {"quality": 10}, id="JPEG with artefacts"),
     ],
 )
 def test_every_format_gives_the_same_form(make, kind, options):

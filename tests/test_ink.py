@@ -1,4 +1,4 @@
-"""Ink, regions and pens: what is digit on a picture and what is not."""
+"""Ink and pens: what is digit on a picture and what is not."""
 
 from __future__ import annotations
 
@@ -18,37 +18,6 @@ from ovr_digits.picture.digit import find_digit, read_digit
 from ovr_digits.picture.ink import find_ink, find_marks
 from ovr_digits.picture.mnist_form import pen_width, to_mnist_form, with_usual_pen
 from ovr_digits.picture.regions import find_regions
-
-
-def naive_regions(mask: np.ndarray) -> list[set[tuple[int, int]]]:
-    left = {(int(y), int(x)) for y, x in np.argwhere(mask)}
-    regions = []
-    while left:
-        region, new = set(), [left.pop()]
-        while new:
-            y, x = new.pop()
-            region.add((y, x))
-            for dy in (-1, 0, 1):
-                for dx in (-1, 0, 1):
-                    if (y + dy, x + dx) in left:
-                        left.remove((y + dy, x + dx))
-                        new.append((y + dy, x + dx))
-        regions.append(region)
-    return regions
-
-
-@given(arrays(bool, st.tuples(st.integers(1, 12), st.integers(1, 12))))
-def test_regions_are_those_of_a_flood(mask):
-    found = find_regions(mask)
-    wanted = naive_regions(mask)
-    assert found.count == len(wanted)
-    np.testing.assert_array_equal(found.labels > 0, mask)
-    for region in wanted:
-        (label,) = {int(found.labels[place]) for place in region}
-        rows, columns = zip(*region, strict=True)
-        assert found.areas[label - 1] == len(region)
-        box = [min(rows), min(columns), max(rows) + 1, max(columns) + 1]
-        assert found.boxes[label - 1].tolist() == box
 
 
 @given(arrays(bool, st.tuples(st.integers(1, 12), st.integers(1, 12))), st.randoms())
