@@ -32,6 +32,7 @@ def test_they_are_ten_and_small():
 
 def test_the_script_draws_them_again(tmp_path):
     for folder in ("first", "second"):
+        (tmp_path / folder).mkdir()
         done = execute(EXAMPLES / "make_examples.py", tmp_path / folder, folder=tmp_path)
         assert done.returncode == 0, done.stderr
     for name in NAMES:
