@@ -51,7 +51,8 @@ def data(run, monkeypatch) -> Run:
     def call(*arguments: object, real: bool = False, **settings: str) -> Result:
         with monkeypatch.context() as patch:
             if not real:
-                patch.setattr(download.download_mnist, "__defaults__", (DIGESTS, None))
+                _, *rest = download.download_mnist.__defaults__
+                patch.setattr(download.download_mnist, "__defaults__", (DIGESTS, *rest))
                 for module in (mnist, splits, inventory, download):
                     patch.setattr(module, "MNIST_FILES", DIGESTS)
             return run("data", *arguments, **(SETTINGS | settings))
