@@ -599,19 +599,20 @@ def test_permissions(tmp_path):
     secret.chmod(0)
     locked.mkdir(mode=0o555)
     refused = {
-        "secret.png: permission denied": ["predict", "secret.png"],
-        "locked/x.png: cannot be written": ["predict", "two.png", "--save", "locked/x.png"],
-        "locked/m.pkl: cannot be written": ["train", *QUICK, "--output", "locked/m.pkl"],
-        "locked: cannot be written": ["evaluate", "--report", "locked"],
-        "locked/results: cannot be written": ["evaluate", "--report", "locked/results"],
+        ("secret.png", "permission denied"): ["predict", "secret.png"],
+        ("locked/x.png", "cannot be written"): ["predict", "two.png", "--save", "locked/x.png"],
+        ("locked/m.pkl", "cannot be written"): ["train", *QUICK, "--output", "locked/m.pkl"],
+        ("locked", "cannot be written"): ["evaluate", "--report", "locked"],
+        ("locked/results", "cannot be written"): ["evaluate", "--report", "locked/results"],
     }
     commands = json.dumps([[{}, command] for command in refused.values()])
     result = execute("-c", GIVE_UP, SEVERAL, commands, folder=tmp_path)
     if result.returncode == 77:
         pytest.skip("root cannot give up its rights here, so that permissions do not apply")
     assert result.stdout.count("status 1") == 5
-    for line, words in zip(result.stderr.splitlines(), refused, strict=True):
-        assert line.startswith(f"ovr-digits: {words}")
+    for line, (place, reason) in zip(result.stderr.splitlines(), refused, strict=True):
+        assert line.startswith(f"ovr-digits: {place}")
+        assert reason in line
     assert list(locked.iterdir()) == []
 
 
