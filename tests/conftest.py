@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,10 +12,12 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
-from ovr_digits import OneVsRestDigits, PatchKernelFeatures, save_models
+from ovr_digits import OneVsRestDigits, PatchKernelFeatures, load_models, save_models
+from ovr_digits.core.detectors import DetectorArrays
 from ovr_digits.data.splits import load_split
 
 if TYPE_CHECKING:
+    from commandline import Run
     from service import Service
 
 # A machine that is busy with other things makes single examples slow, not wrong.
@@ -40,6 +43,20 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("OVR_DIGITS_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("no_proxy", "*")
     return tmp_path / "cache" / "mnist"
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """Run ``ovr-digits`` in this process, in the test's folder; see ``commandline.call``."""
+    from commandline import call
+
+    return partial(call, folder=tmp_path)
+
+
+@pytest.fixture(scope="session")
+def shipped_models() -> DetectorArrays:
+    """The models that ship."""
+    return load_models(Path(__file__).parent.parent / "models.pkl")
 
 
 @pytest.fixture(scope="session")

@@ -1,13 +1,12 @@
-"""The installed command, run as people run it: in a process of its own, in an empty folder."""
+"""Commands end to end; a process of their own only where pipes, terminals or signals matter."""
 
 from __future__ import annotations
 
 import gzip
-import io
 import json
 import os
-import pty
 import re
+import runpy
 import shutil
 import signal
 import socket
@@ -15,100 +14,64 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from commandline import (
+    EXAMPLES,
+    ROOT,
+    SEVERAL,
+    Result,
+    assert_nothing_done,
+    assert_one_line,
+    call,
+    environment,
+    execute,
+    files_of_at_most,
+    objects,
+    on_a_terminal,
+    png,
+    shell,
+)
 from PIL import Image
 
-from ovr_digits.cli import main
 from ovr_digits.cli.terminal import confusion_lines
 from ovr_digits.core.evaluation import Evaluation
+from ovr_digits.data import splits
 from ovr_digits.data.idx import idx_bytes
 from ovr_digits.data.splits import Split
 from ovr_digits.errors import DigitsError
 from ovr_digits.learn import training
+from ovr_digits.models.modelfile import load_models
 
-ROOT = Path(__file__).parent.parent
-EXAMPLES = ROOT / "examples"
+pytestmark = pytest.mark.xdist_group("cli")
 
 NUMBERS = {"confidence", "votes", "scores"}
 VOTE_KEYS = ["digit", "confidence", "verdict", "fired", "votes", "scores"]
 SMALL = ["--dataset", "digits", "--limit", "300", "--seed", "5"]
-QUICK = ["--dataset", "digits", "--limit", "100", "--epochs", "1"]
-
-Result = subprocess.CompletedProcess[str]
-Run = Callable[..., Result]
+QUICK = ["--dataset", "digits", "--limit", "100", "--epochs", "1", "--preset", "fast"]
 
 
-def environment(folder: Path, **settings: str) -> dict[str, str]:
-    """An environment with no data of the user's and no network: every proxy is a closed port."""
-    unwanted = ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "DISPLAY", "WAYLAND_DISPLAY", "MPLBACKEND")
-    kept = {
-        key: value
-        for key, value in os.environ.items()
-        if not key.startswith("OVR_DIGITS_") and key not in unwanted and "proxy" not in key.lower()
-    }
-    kept |= {"OVR_DIGITS_CACHE": str(folder / "cache"), "PYTHONIOENCODING": "utf-8"}
-    for name in ("http_proxy", "https_proxy", "all_proxy"):
-        kept[name] = kept[name.upper()] = "http://127.0.0.1:9"
-    return kept | {"TERM": "xterm-256color"} | settings
+@pytest.fixture(scope="module")
+def training_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Result]:
+    """The folder of a training on the bundled digits that is watched, and how it ended."""
+    folder = tmp_path_factory.mktemp("trained")
+    (folder / "log.jsonl").write_text("of an older run\n" * 9)
+    watched = ["--log", "log.jsonl", "--plot", "curves.png"]
+    result = call("train", *SMALL, *watched, "--output", "mine.pkl", "--json", folder=folder)
+    assert {path.name for path in folder.iterdir()} == {"mine.pkl", "log.jsonl", "curves.png"}
+    return folder, result
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> Run:
-    """Run ``ovr-digits`` in an empty folder; keyword arguments are environment variables."""
-
-    def call(*arguments: object, stdin: bytes | None = None, **settings: str) -> Result:
-        return execute("-m", "ovr_digits", *arguments, folder=tmp_path, stdin=stdin, **settings)
-
-    return call
-
-
-def execute(
-    *arguments: object, folder: Path, stdin: bytes | None = None, **settings: str
-) -> Result:
-    done = subprocess.run(
-        [sys.executable, *map(str, arguments)],
-        cwd=folder,
-        env=environment(folder, **settings),
-        input=b"" if stdin is None else stdin,
-        capture_output=True,
-        timeout=120,
-        check=False,
-    )
-    return Result(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
-
-
-def objects(result: Result, status: int = 0) -> list[dict[str, Any]]:
-    """The JSON objects on stdout, which holds nothing else."""
-    assert result.returncode == status, result.stderr
-    return [json.loads(line) for line in result.stdout.splitlines()]
-
-
-def assert_one_line(result: Result, *words: str) -> None:
-    """Status 1, and one line on stderr that tells why."""
-    assert result.returncode == 1, result.stderr
-    assert "Traceback" not in result.stderr
-    (line,) = [line for line in result.stderr.splitlines() if line.startswith("ovr-digits: ")]
-    assert result.stderr.splitlines()[-1] == line
-    for word in words:
-        assert word in line
-
-
-@pytest.fixture(scope="session")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+def trained(training_run) -> tuple[Path, dict[str, Any]]:
     """A models.pkl trained on the bundled digits, and what ``train --json`` said of it."""
-    folder = tmp_path_factory.mktemp("trained")
-    result = execute(
-        *("-m", "ovr_digits", "train", *SMALL, "--output", "mine.pkl", "--json"),
-        folder=folder,
-    )
+    folder, result = training_run
     (said,) = objects(result)
-    assert [path.name for path in folder.iterdir()] == ["mine.pkl"]
     return folder / "mine.pkl", said
 
 
@@ -202,13 +165,17 @@ def test_train_then_evaluate_on_the_bundled_digits(run, trained):
     assert found["accuracy"] == pytest.approx(said["test_accuracy"], abs=1e-6)
 
 
-def test_evaluate_and_samples_on_mnist(run, mnist_dir):
-    result = run("evaluate", "--data-dir", mnist_dir, "--json", "--jobs", 2)
-    (found,) = objects(result)
+@pytest.mark.parametrize("n", [1000, pytest.param(10_000, marks=pytest.mark.long)])
+def test_evaluate_and_samples_on_mnist(run, mnist_dir, monkeypatch, n):
+    split = splits.load_split("mnist", "test", mnist_dir)
+    part = replace(split, X=split.X[:n], y=split.y[:n])
+    monkeypatch.setattr(splits, "load_split", lambda *_: part)
+    (found,) = objects(run("evaluate", "--json", "--jobs", 2))
     assert_consistent(found)
-    assert (found["dataset"], found["samples"]) == ("mnist", 10_000)
-    assert np.array(found["confusion"]).sum(axis=1).max() == 1135
+    assert (found["dataset"], found["samples"]) == ("mnist", n)
+    assert np.array(found["confusion"]).sum(axis=1).tolist() == np.bincount(part.y).tolist()
     assert found["accuracy"] > 0.99
+    monkeypatch.undo()
     (sample,) = objects(run("test", "--index", 0, "--json", OVR_DIGITS_DATA=str(mnist_dir)))
     assert (sample["label"], sample["digit"]) == (7, 7)
 
@@ -220,13 +187,9 @@ def test_evaluate_draws_how_far_votes_can_be_believed(run, trained, tmp_path):
     assert 0 < float(share[1]) < 20
     with Image.open(tmp_path / "votes.png") as picture:
         assert picture.format == "PNG"
-    assert_one_line(run(*options, "votes.xyz"), "votes.xyz", "no picture format")
-    assert not (tmp_path / "votes.xyz").exists()
 
 
 def test_provenance(trained):
-    from ovr_digits.models.modelfile import load_models
-
     model, said = trained
     provenance = load_models(model).provenance
     assert provenance["dataset"] == "digits"
@@ -239,10 +202,13 @@ def test_provenance(trained):
     assert {"python", "numpy", "scikit-learn", "ovr-digits"} <= set(provenance["versions"])
 
 
-def test_same_seed_same_votes_through_both_commands(run, trained, tmp_path):
+def test_the_same_seed_learns_the_same_watched_or_not(run, trained, tmp_path):
     script = execute(ROOT / "training.py", *SMALL, folder=tmp_path)
     assert script.returncode == 0, script.stderr
     assert "trained on 300 images from scikit-learn's bundled digits" in script.stdout
+    one, other = (load_models(path) for path in (tmp_path / "models.pkl", trained[0]))
+    np.testing.assert_array_equal(one.coef, other.coef)
+    np.testing.assert_array_equal(one.intercept, other.intercept)
     options = ["test", "--dataset", "digits", "--count", 50, "--seed", 1, "--json"]
     # The new one is found without being named: it lies in the working folder.
     assert objects(run(*options)) == objects(run(*options, "--models", trained[0]))
@@ -294,67 +260,37 @@ def test_table_of_mnist_fits():
     assert rows[0][11:] == ["100.00", "100.00", "100.00"]
 
 
-def on_a_terminal(folder: Path, *arguments: object, **settings: str) -> str:
-    """What a command prints to a terminal."""
-    ours, theirs = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "ovr_digits", *map(str, arguments)],
-        cwd=folder,
-        env=environment(folder, **settings),
-        stdin=subprocess.DEVNULL,
-        stdout=theirs,
-        stderr=theirs,
-    )
-    os.close(theirs)
-    said = b""
-    while True:
-        try:
-            chunk = os.read(ours, 65536)
-        except OSError:  # the other end has gone
-            break
-        if not chunk:
-            break
-        said += chunk
-    os.close(ours)
-    assert process.wait(60) == 0
-    return said.decode()
-
-
 def test_colour_on_a_terminal_and_none_where_unwanted(tmp_path, trained):
-    model, _ = trained
-    picture = EXAMPLES / "two.png"
-    assert "\x1b[38;5;" in on_a_terminal(tmp_path, "predict", picture)
-    assert "\x1b" not in on_a_terminal(tmp_path, "predict", picture, NO_COLOR="1")
-    assert "\x1b" not in on_a_terminal(tmp_path, "predict", picture, TERM="dumb")
-    options = ["evaluate", "--dataset", "digits", "--models", model]
-    assert "\x1b[1m" in on_a_terminal(tmp_path, *options)
-    plain = on_a_terminal(tmp_path, *options, NO_COLOR="1")
-    table = plain[plain.index("digits test set") :]
-    assert not re.search(r"\x1b\[[\d;]*m", table)  # progress may still move the cursor
-    for options in (["show"], ["show", "--index", 0], ["summary"]):
-        command = ["data", *options, "--dataset", "digits"]
-        assert "\x1b[38;5;" in on_a_terminal(tmp_path, *command)
-        plain = on_a_terminal(tmp_path, *command, NO_COLOR="1")
-        assert not re.search(r"\x1b\[[\d;]*m", plain)
+    """Of commands one after the other in one process."""
+    digits = ["--dataset", "digits"]
+    commands = [
+        ["predict", str(EXAMPLES / "two.png")],
+        ["evaluate", *digits, "--models", str(trained[0])],
+        ["data", "show", *digits],
+        ["data", "show", "--index", "0", *digits],
+        ["data", "summary", *digits],
+    ]
+    given = [({}, commands), ({"NO_COLOR": "1"}, commands), ({"TERM": "dumb"}, commands[:1])]
+    each = json.dumps([[settings, command] for settings, listed in given for command in listed])
+    said = on_a_terminal(tmp_path, each, start=("-c", SEVERAL)).split("status 0")
+    assert len(said) == 12
+    for text, mark in zip(said, ["38;5;", "1m", "38;5;", "38;5;", "38;5;"], strict=False):
+        assert f"\x1b[{mark}" in text
+    for text in said[5:]:
+        table = text[text.find("digits test set") :]  # progress may still move the cursor
+        assert not re.search(r"\x1b\[[\d;]*m", table)
 
 
 def test_help_has_examples_and_imports_little(tmp_path):
-    code = (
-        "import runpy, sys\n"
-        "try:\n    runpy.run_module('ovr_digits', run_name='__main__')\n"
-        "except SystemExit as end:\n    assert not end.code\n"
-        "print(*sorted({name.split('.')[0] for name in sys.modules}))"
-    )
-
-    def loaded(*arguments: object) -> set[str]:
-        result = execute("-c", code, *arguments, folder=tmp_path)
-        assert result.returncode == 0, result.stderr
-        return set(result.stdout.splitlines()[-1].split())
-
+    listing = "print(*sorted({name.split('.')[0] for name in sys.modules}))"
+    picture = str(EXAMPLES / "two.png")
+    commands = json.dumps([[{}, c] for c in (["--help"], ["predict", picture], ["read", picture])])
+    told = execute("-c", f"{SEVERAL}    {listing}\n", commands, folder=tmp_path).stdout
+    listings = [line.split() for line in told.splitlines() if "click" in line.split()]
+    assert len(listings) == 3
     heavy = {"sklearn", "scipy", "matplotlib", "rich", "joblib", "pooch", "pandas"}
-    assert not loaded("predict", EXAMPLES / "two.png") & heavy
-    assert not loaded("read", EXAMPLES / "two.png") & heavy
-    assert not loaded("--help") & (heavy | {"numpy", "PIL"})
+    assert not {"numpy", "PIL"} & set(listings[0])
+    assert not heavy & set(listings[2])
 
 
 COMMANDS = [
@@ -371,26 +307,20 @@ def test_help(run, command):
     assert max(map(len, result.stdout.splitlines())) <= 80
 
 
-def test_scripts_take_the_same_options(run, tmp_path):
-    def options(text: str) -> str:
-        return text[text.index("Options:") :]
+def test_scripts_are_commands(run, capsys, monkeypatch):
+    def options(text: str) -> list[str]:
+        return text[text.index("Options:") :].split()
+
+    def said_by(script: str, *arguments: str) -> str:
+        monkeypatch.setattr(sys, "argv", [script, *arguments])
+        with pytest.raises(SystemExit) as end:
+            runpy.run_path(str(ROOT / script), run_name="__main__")
+        assert end.value.code == 0
+        return capsys.readouterr().out
 
     for script, command in (("training.py", "train"), ("testing.py", "test")):
-        said = execute(ROOT / script, "--help", folder=tmp_path)
-        assert options(said.stdout) == options(run(command, "--help").stdout)
-    said = execute(ROOT / "testing.py", "--dataset", "digits", "--seed", 1, folder=tmp_path)
-    assert said.returncode == 0, said.stderr
-    assert "of the digits test set" in said.stdout
-
-
-def test_ground_and_threshold_can_be_told(run):
-    told = ["--invert", "no", "--threshold", "0.5", "--json"]
-    for command in ("predict", "read"):
-        (answer,) = objects(run(command, *told, EXAMPLES / "seven.png"))
-        assert answer.get("digit", answer.get("text")) in (7, "7")
-    # Taken for light ink on dark, the paper between the strokes is read.
-    answer = json.loads(run("predict", "--invert", "yes", "--json", EXAMPLES / "seven.png").stdout)
-    assert answer.get("verdict") != "sure"
+        assert options(said_by(script, "--help")) == options(run(command, "--help").stdout)
+    assert "of the digits test set" in said_by("testing.py", "--dataset", "digits", "--seed", "1")
 
 
 def test_installed_console_script(tmp_path):
@@ -463,12 +393,12 @@ def test_wrong_usage(run, arguments, word):
         ("adapt", "--extra --accept-loss --models"),
     ],
 )
-def test_options_that_moved_to_another_command_say_where(command, options):
-    told = CliRunner().invoke(main, ["train", "--help"]).stdout
+def test_options_that_moved_to_another_command_say_where(run, command, options):
+    told = run("train", "--help").stdout
     for option in options.split():
         for given in ([option], [option, "5"], ["--json", option, "--jobs", "1"]):
-            result = CliRunner().invoke(main, ["train", *given])
-            assert result.exit_code == 2
+            result = run("train", *given)
+            assert result.returncode == 2
             assert f"{option} is now for `ovr-digits {command}`" in result.stderr
         assert option not in told
 
@@ -501,13 +431,12 @@ def same_files(folder: Path) -> list[str]:
     ],
     ids=" ".join,
 )
-def test_no_two_outputs_are_one_file_and_none_is_read(tmp_path, monkeypatch, command):
-    monkeypatch.chdir(tmp_path)
+def test_no_two_outputs_are_one_file_and_none_is_read(run, tmp_path, command):
     for name in same_files(tmp_path):
         arguments = [name if argument == "*" else argument for argument in command]
-        result = CliRunner().invoke(main, arguments)
-        assert result.exit_code == 2, result.output
-        assert "name one file" in result.output
+        result = run(*arguments)
+        assert result.returncode == 2, result.stderr
+        assert "name one file" in result.stderr
     assert (tmp_path / "m.png").read_bytes() == b"what was there"
 
 
@@ -523,46 +452,43 @@ def test_no_two_outputs_are_one_file_and_none_is_read(tmp_path, monkeypatch, com
     ],
     ids=" ".join,
 )
-def test_files_that_are_not_there_yet_are_told_apart_too(tmp_path, monkeypatch, command):
-    monkeypatch.chdir(tmp_path)
+def test_files_that_are_not_there_yet_are_told_apart_too(run, tmp_path, command):
     same_files(tmp_path)
-    result = CliRunner().invoke(main, command)
-    assert result.exit_code == 2, result.output
-    assert "name one file" in result.output
+    result = run(*command)
+    assert result.returncode == 2, result.stderr
+    assert "name one file" in result.stderr
 
 
-def test_models_may_be_adapted_in_place(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    result = CliRunner().invoke(main, ["adapt", "c", "--models", "m", "--output", "m"])
-    assert result.exit_code == 1
-    assert "name one file" not in result.output
+def test_models_may_be_adapted_in_place(run):
+    assert_nothing_done(run("adapt", "c", "--models", "m", "--output", "m"), "m: no such file")
 
 
 # --- pictures that cannot be read --------------------------------------------------------------
 
 
-def png(picture: Image.Image) -> bytes:
-    buffer = io.BytesIO()
-    picture.save(buffer, "PNG")
-    return buffer.getvalue()
-
-
-BAD_PICTURES: dict[str, tuple[Callable[[], bytes], str]] = {
-    "empty.png": (lambda: b"", "empty"),
-    "text.png": (lambda: b"This is no picture.\n", "not a picture"),
-    "cut.png": (lambda: (EXAMPLES / "two.png").read_bytes()[:2000], "damaged"),
-    "dot.png": (lambda: png(Image.new("L", (1, 1))), "too small"),
-    "huge.png": (lambda: png(Image.new("1", (20_000, 6_000))), "120 megapixels"),
-}
-
-
-@pytest.mark.parametrize("name", BAD_PICTURES)
-def test_bad_picture(run, tmp_path, name):
-    content, word = BAD_PICTURES[name]
-    (tmp_path / name).write_bytes(content())
-    result = run("predict", name)
-    assert_one_line(result, f"ovr-digits: {name}: ", word)
-    assert result.stdout == ""
+def test_pictures_that_cannot_be_read_are_named(run, tmp_path):
+    (tmp_path / "folder").mkdir()
+    contents = {
+        "empty.png": b"",
+        "text.png": b"This is no picture.\n",
+        "cut.png": (EXAMPLES / "two.png").read_bytes()[:2000],
+        "dot.png": png(Image.new("L", (1, 1))),
+        "huge.png": png(Image.new("1", (20_000, 6_000))),
+    }
+    for name, content in contents.items():
+        (tmp_path / name).write_bytes(content)
+    for name, words in (
+        ("empty.png", "empty.png: the file is empty"),
+        ("text.png", "text.png: not a picture"),
+        ("cut.png", "damaged"),
+        ("dot.png", "too small"),
+        ("huge.png", "120 megapixels"),
+        ("absent.png", "absent.png: no such file"),
+        ("folder", "folder: this is a folder"),
+        ("x" * 5000, "cannot be read"),
+        ("two\nlines\x1b[1m.png", "two?lines?[1m.png: no such file"),
+    ):
+        assert_nothing_done(run("predict", name), words)
 
 
 @pytest.mark.parametrize("blank", [("L", 255), ("L", 90), ("RGBA", 0)])
@@ -575,14 +501,6 @@ def test_a_blank_picture_is_no_digit(run, tmp_path, blank):
     assert (result.returncode, result.stderr) == (0, "")
     assert result.stdout == "blank.png: blank: there is no digit on it\n"
     assert (tmp_path / "why.png").read_bytes().startswith(b"\x89PNG")
-
-
-def test_no_such_file_and_a_folder(run, tmp_path):
-    (tmp_path / "folder").mkdir()
-    assert_one_line(run("predict", "absent.png"), "absent.png: no such file")
-    assert_one_line(run("predict", "folder"), "folder: ", "folder")
-    assert_one_line(run("predict", "x" * 5000), "cannot be read")
-    assert_one_line(run("predict", "two\nlines\x1b[1m.png"), "two?lines?[1m.png: no such file")
 
 
 def test_good_pictures_are_answered_beside_bad_ones(run, tmp_path):
@@ -610,21 +528,17 @@ def test_standard_input(run):
 
 
 def test_closed_standard_input(tmp_path):
-    result = shell('"$PYTHON" -m ovr_digits predict - <&-', tmp_path)
-    assert_one_line(result, "-: the file is empty")
+    assert_one_line(shell("$OVR predict - <&-", tmp_path), "-: the file is empty")
 
 
 def test_closed_standard_output_and_error(tmp_path):
     """Nothing is said then, least of all in a file that is written at the same time."""
-    picture = EXAMPLES / "two.png"
-    for command in (f"predict {picture}", f"predict --json {picture}", f"read {picture}", "data"):
-        whole = shell(f'"$PYTHON" -m ovr_digits {command} 2>&1', tmp_path)
-        closed = shell(f'"$PYTHON" -m ovr_digits {command} >&-', tmp_path)
-        assert closed.returncode == whole.returncode
+    for command, status in ((f"predict {EXAMPLES / 'two.png'}", 0), ("data --json", 1)):
+        closed = shell(f"$OVR {command} >&-", tmp_path)
+        assert closed.returncode == status
         assert "Traceback" not in closed.stderr
-    train = f'"$PYTHON" -m ovr_digits train {" ".join(QUICK)} --json'
-    result = shell(f"{train} --output one.pkl 2>&-", tmp_path)
-    (said,) = objects(result)
+    train = f"$OVR train {' '.join(QUICK)} --json"
+    (said,) = objects(shell(f"{train} --output one.pkl 2>&-", tmp_path))
     assert said["output"] == "one.pkl"
     assert shell(f"{train} --output other.pkl --log log <&- >&- 2>&-", tmp_path).returncode == 0
     sizes = [(tmp_path / name).stat().st_size for name in ("one.pkl", "other.pkl")]
@@ -633,19 +547,15 @@ def test_closed_standard_output_and_error(tmp_path):
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
-@pytest.mark.parametrize(
-    "command",
-    ["predict two.png", "predict --json two.png", "read two.png", "data", "--help", "data --help"],
-)
+@pytest.mark.parametrize("command", [f"predict {EXAMPLES / 'two.png'}", "data --help"])
 def test_no_room_for_the_output(tmp_path, command):
-    shutil.copy(EXAMPLES / "two.png", tmp_path)
-    result = shell(f'"$PYTHON" -m ovr_digits {command} >/dev/full', tmp_path)
+    result = shell(f"$OVR {command} >/dev/full", tmp_path)
     assert_one_line(result, "cannot go on: No space left on device")
-    assert shell(f'"$PYTHON" -m ovr_digits {command} >/dev/full 2>&1', tmp_path).returncode == 1
+    assert shell(f"$OVR {command} >/dev/full 2>&1", tmp_path).returncode == 1
 
 
 def test_a_working_folder_that_is_gone(tmp_path):
-    gone = 'mkdir gone; cd gone; rmdir ../gone; exec "$PYTHON" -m ovr_digits'
+    gone = "mkdir gone; cd gone; rmdir ../gone; exec $OVR"
     result = shell(f"{gone} predict --brief {EXAMPLES / 'two.png'}", tmp_path)
     assert (result.returncode, result.stderr) == (0, "")
     result = shell(f"{gone} train {' '.join(QUICK)}", tmp_path)
@@ -672,44 +582,37 @@ def test_file_names_that_are_no_plain_text(run, tmp_path):
     assert (saved.returncode, saved.stderr) == (0, "")
 
 
-def shell(command: str, folder: Path) -> Result:
-    settings = environment(folder, PYTHON=sys.executable)
-    return subprocess.run(
-        ["bash", "-c", command], cwd=folder, env=settings, capture_output=True, text=True
-    )
-
-
-def without_privileges(folder: Path, *arguments: object) -> Result:
-    """Run the command so that permissions apply to it, to root's too."""
-    give_up = (
-        "import ctypes, os, sys\n"
-        "if os.geteuid() == 0:\n"
-        "    for capability in (1, 2):  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH\n"
-        "        if ctypes.CDLL(None).prctl(24, capability, 0, 0, 0):  # PR_CAPBSET_DROP\n"
-        "            sys.exit(77)\n"
-        "os.execv(sys.executable, [sys.executable, '-m', 'ovr_digits', *sys.argv[1:]])"
-    )
-    result = execute("-c", give_up, *arguments, folder=folder)
-    if result.returncode == 77:
-        pytest.skip("root cannot give up its rights here, so that permissions do not apply")
-    return result
+GIVE_UP = """
+import ctypes, os, sys
+if os.geteuid() == 0:  # so that permissions apply to root, too
+    for capability in (1, 2):  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
+        if ctypes.CDLL(None).prctl(24, capability, 0, 0, 0):  # PR_CAPBSET_DROP
+            sys.exit(77)
+os.execv(sys.executable, [sys.executable, "-c", *sys.argv[1:]])
+"""
 
 
 def test_permissions(tmp_path):
     secret, locked = tmp_path / "secret.png", tmp_path / "locked"
-    shutil.copy(EXAMPLES / "two.png", secret)
-    shutil.copy(EXAMPLES / "two.png", tmp_path / "two.png")
+    for path in (secret, tmp_path / "two.png"):
+        shutil.copy(EXAMPLES / "two.png", path)
     secret.chmod(0)
     locked.mkdir(mode=0o555)
-    result = without_privileges(tmp_path, "predict", "secret.png")
-    assert_one_line(result, "secret.png: permission denied")
-    result = without_privileges(tmp_path, "predict", "two.png", "--save", "locked/x.png")
-    assert_one_line(result, "locked/x.png: cannot be written")
-    result = without_privileges(tmp_path, "train", *QUICK, "--output", "locked/models.pkl")
-    assert_one_line(result, "locked/models.pkl: cannot be written")
-    for folder in ("locked", "locked/results"):
-        result = without_privileges(tmp_path, "evaluate", "--report", folder)
-        assert_one_line(result, f"{folder}: cannot be written")
+    refused = {
+        ("secret.png", "permission denied"): ["predict", "secret.png"],
+        ("locked/x.png", "cannot be written"): ["predict", "two.png", "--save", "locked/x.png"],
+        ("locked/m.pkl", "cannot be written"): ["train", *QUICK, "--output", "locked/m.pkl"],
+        ("locked", "cannot be written"): ["evaluate", "--report", "locked"],
+        ("locked/results", "cannot be written"): ["evaluate", "--report", "locked/results"],
+    }
+    commands = json.dumps([[{}, command] for command in refused.values()])
+    result = execute("-c", GIVE_UP, SEVERAL, commands, folder=tmp_path)
+    if result.returncode == 77:
+        pytest.skip("root cannot give up its rights here, so that permissions do not apply")
+    assert result.stdout.count("status 1") == 5
+    for line, (place, reason) in zip(result.stderr.splitlines(), refused, strict=True):
+        assert line.startswith(f"ovr-digits: {place}")
+        assert reason in line
     assert list(locked.iterdir()) == []
 
 
@@ -719,17 +622,17 @@ def test_permissions(tmp_path):
 def test_train_finds_out_at_once_that_its_output_has_no_place(run, tmp_path):
     (tmp_path / "folder").mkdir()
     for output, word in (("absent/m.pkl", "does not exist"), ("folder", "this is a folder")):
-        result = run("train", *QUICK, "--output", output)
-        assert_one_line(result, word)
-        assert len(result.stderr.splitlines()) == 1  # no stage has been gone through
+        assert_nothing_done(run("train", *QUICK, "--output", output), word)
     assert [path.name for path in tmp_path.iterdir()] == ["folder"]
 
 
-def test_full_disk(tmp_path):
+def test_full_disk(run, tmp_path):
     old = tmp_path / "models.pkl"
     old.write_bytes(b"what was there")
-    command = f'ulimit -f 64; exec "$PYTHON" -m ovr_digits train {" ".join(QUICK)}'
-    assert_one_line(shell(command, tmp_path), "models.pkl: cannot be written", "too large")
+    with files_of_at_most(64_000):
+        result = run("train", *QUICK)
+    assert "epoch" not in result.stderr  # which nobody has asked for
+    assert_one_line(result, "models.pkl: cannot be written", "too large")
     assert old.read_bytes() == b"what was there"
     assert [path.name for path in tmp_path.iterdir()] == ["models.pkl"]
 
@@ -758,13 +661,12 @@ def test_a_picture_in_no_format_is_refused_before_anything_is_done(run, tmp_path
         ["read", EXAMPLES / "two.png", "--save"],
         ["test", "--dataset", "digits", "--save"],
         ["evaluate", "--dataset", "digits", "--reliability"],
+        ["train", *QUICK, "--plot"],
         ["data", "show", "--dataset", "digits", "--save"],
         ["data", "summary", "--dataset", "digits", "--save"],
         ["compare", "a.pkl", "b.pkl", "--save"],
     ):
-        result = run(*command, name)
-        assert_one_line(result, f"{name}: no picture format")
-        assert (result.stdout, len(result.stderr.splitlines())) == ("", 1)
+        assert_nothing_done(run(*command, name), f"{name}: no picture format")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -786,19 +688,15 @@ def test_pictures_are_drawn_whatever_is_said_of_windows_and_styles(run, tmp_path
     picture = EXAMPLES / "two.png"
     assert run("predict", picture, "--save", "plain.png").returncode == 0
     (tmp_path / "matplotlibrc").write_text("text.usetex: True\nfont.size: 40\n")
-    for number, backend in enumerate(("no-such-backend", "module://no_such.module")):
-        result = run("predict", picture, "--save", f"{number}.png", MPLBACKEND=backend)
+    commands = json.dumps([[{}, ["predict", str(picture), "--save", "other.png"]]])
+    for backend in ("no-such-backend", "module://no_such.module"):
+        result = execute("-c", SEVERAL, commands, folder=tmp_path, MPLBACKEND=backend)
         assert (result.returncode, result.stderr) == (0, "")
-        drawn = (tmp_path / f"{number}.png").read_bytes()
-        assert drawn == (tmp_path / "plain.png").read_bytes()
+        assert (tmp_path / "other.png").read_bytes() == (tmp_path / "plain.png").read_bytes()
 
 
-@pytest.mark.parametrize("form", ["", "--json"])
-def test_reader_that_goes_away(trained, tmp_path, form):
-    command = (
-        f'"$PYTHON" -m ovr_digits test --dataset digits --models {trained[0]} {form} --count 100'
-        " | head -n 1"
-    )
+def test_reader_that_goes_away(trained, tmp_path):
+    command = f"$OVR test --dataset digits --models {trained[0]} --count 100 | head -n 1"
     result = shell(command, tmp_path)
     assert len(result.stdout.splitlines()) == 1
     assert result.stderr == ""
@@ -807,14 +705,9 @@ def test_reader_that_goes_away(trained, tmp_path, form):
 # --- learning curves --------------------------------------------------------------------------
 
 
-def test_curves_are_logged_told_and_drawn(run, trained, tmp_path):
-    """And change nothing of what is learnt."""
-    from ovr_digits.models.modelfile import load_models
-
-    (tmp_path / "log.jsonl").write_text("of an older run\n" * 9)
-    result = run("train", *SMALL, "--log", "log.jsonl", "--plot", "curves.png", "--json")
-    (said,) = objects(result)
-    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+def test_curves_are_logged_told_and_drawn(training_run, trained):
+    (folder, result), (_, said) = training_run, trained
+    lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
     assert [(line["epoch"], line["copies"]) for line in lines] == [(1, 3), (2, 3), (3, 3)]
     for line in lines:
         for part in (line["train"], line["validation"]):
@@ -827,19 +720,13 @@ def test_curves_are_logged_told_and_drawn(run, trained, tmp_path):
     told = [line.split() for line in result.stderr.splitlines() if re.match(r" +\d \d", line)]
     assert [row[0] for row in told] == ["1", "2", "3"]
     assert max(map(len, result.stderr.splitlines())) < 80
-    assert said["options"] == trained[1]["options"]
-    one, other = (load_models(path) for path in (tmp_path / "models.pkl", trained[0]))
-    np.testing.assert_array_equal(one.coef, other.coef)
-    np.testing.assert_array_equal(one.intercept, other.intercept)
-    with Image.open(tmp_path / "curves.png") as picture:
+    with Image.open(folder / "curves.png") as picture:
         picture.load()
         assert picture.format == "PNG"
         assert min(picture.size) > 600
 
 
 def test_patience_stops_early_and_keeps_the_best_epoch(run, tmp_path):
-    from ovr_digits.models.modelfile import load_models
-
     options = [*SMALL, "--preset", "fast"]
     (said,) = objects(run("train", *options, "--patience", 2, "--log", "log.jsonl", "--json"))
     lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
@@ -855,7 +742,7 @@ def test_patience_stops_early_and_keeps_the_best_epoch(run, tmp_path):
     np.testing.assert_array_equal(one.intercept, other.intercept)
 
 
-def test_epochs_are_a_table_on_a_terminal_and_untold_unless_asked_for(run, tmp_path):
+def test_epochs_are_a_table_on_a_terminal(tmp_path):
     shown = on_a_terminal(tmp_path, "train", *QUICK, "--patience", 1, "--epochs", 2)
     plain = re.sub(r"\x1b\[[?\d;]*[A-Za-z]", "", shown)
     lines = [line for line in re.split(r"[\r\n]+", plain) if line]
@@ -867,19 +754,15 @@ def test_epochs_are_a_table_on_a_terminal_and_untold_unless_asked_for(run, tmp_p
     numbers = [row.split() for row in rows if re.match(r" +\d+ \d\.\d{5} ", row)]
     assert [row[0] for row in numbers] == ["1", "2"]
     assert {len(row) for row in numbers} == {15}
-    assert "epoch" not in run("train", *QUICK).stderr
 
 
 def test_curves_that_cannot_be_written(run, tmp_path):
     for options, words in (
-        (["--plot", "x.xyz"], ["x.xyz", "no picture format"]),
         (["--plot", "absent/x.png"], ["absent", "does not exist"]),
         (["--log", "absent/log.jsonl"], ["absent", "does not exist"]),
         (["--log", tmp_path], ["this is a folder"]),
     ):
-        result = run("train", *QUICK, *options)
-        assert_one_line(result, *words)
-        assert len(result.stderr.splitlines()) == 1  # before any work
+        assert_nothing_done(run("train", *QUICK, *options), *words)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -965,10 +848,10 @@ def begin_training(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[st
             "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
             "from ovr_digits.cli import main\n"
             "print('begun', flush=True)\n"
-            "main(['train', '--dataset', 'digits', *sys.argv[1:]], prog_name='ovr-digits')"
+            "main(['train', *sys.argv[1:]], prog_name='ovr-digits')"
         )
         process = subprocess.Popen(
-            [sys.executable, "-c", code, *arguments],
+            [sys.executable, "-c", code, *QUICK, *arguments],
             cwd=tmp_path,
             env=environment(tmp_path),
             stdout=subprocess.PIPE,
@@ -992,7 +875,7 @@ def test_interrupt_leaves_everything_as_it_was(tmp_path, begin_training):
     process = begin_training()
     first = process.stderr.readline()  # the first stage is done, and the next begun
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate()
     assert_one_line(Result([], process.returncode, out, first + err), "interrupted")
     assert out == ""
     assert old.read_bytes() == b"what was there"
@@ -1008,7 +891,7 @@ def test_interrupt_leaves_whole_lines_of_the_log(tmp_path, begin_training):
         assert process.poll() is None
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate()
     assert_one_line(Result([], process.returncode, out, err), "interrupted")
     text = log.read_text()
     assert text.endswith("}\n")
@@ -1034,7 +917,6 @@ def test_interrupt_before_the_command_line_is_imported(tmp_path):
 def test_train_does_not_replace_what_is_no_regular_file(run, tmp_path):
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    result = run("train", "--dataset", "digits", "--output", str(pipe))
-    assert result.returncode == 1
-    assert "not a regular file" in result.stderr
+    result = run("train", "--dataset", "digits", "--output", pipe)
+    assert_nothing_done(result, "not a regular file")
     assert pipe.is_fifo()

@@ -2,44 +2,31 @@
 
 from __future__ import annotations
 
-import json
 import os
 import pickle
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from commandline import assert_nothing_done, call, objects
 from PIL import Image
 from scipy.stats import binomtest
 
 from ovr_digits.core.evaluation import Comparison, compare_scores, mcnemar_test
 from ovr_digits.report.plots.evaluation import plot_differences
 
+pytestmark = pytest.mark.xdist_group("comparison")
+
 QUICK = ["--dataset", "digits", "--limit", "100", "--epochs", "1", "--preset", "fast"]
 
 
-def run(*arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "ovr_digits", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-        env=os.environ | {"PYTHONIOENCODING": "utf-8"},
-    )
-
-
 @pytest.fixture(scope="module")
-def two(tmp_path_factory) -> tuple[Path, Path]:
-    """Two models.pkl that differ, badly trained on a few of the bundled digits."""
-    folder = tmp_path_factory.mktemp("two")
-    paths = folder / "old.pkl", folder / "new.pkl"
-    for seed, path in enumerate(paths):
-        done = run("train", *QUICK, "--seed", seed, "--output", path)
-        assert done.returncode == 0, done.stderr
-    return paths
+def two(tmp_path_factory, tiny_models) -> tuple[Path, Path]:
+    """Two models.pkl that differ, the second badly trained on a few of the bundled digits."""
+    path = tmp_path_factory.mktemp("two") / "new.pkl"
+    done = call("train", *QUICK, "--output", path, folder=path.parent)
+    assert done.returncode == 0, done.stderr
+    return tiny_models, path
 
 
 # --- the test ----------------------------------------------------------------------------------
@@ -138,7 +125,7 @@ def test_the_picture_shows_both_answers_and_what_is_left_out():
     assert (said.get_color(), right.get_color()) == ("#D55E00", "#0072B2")
 
 
-def test_the_command_draws_also_where_there_is_no_difference(two, tmp_path):
+def test_the_command_draws_also_where_there_is_no_difference(run, two, tmp_path):
     old, new = two
     for other, least in ((new, 500), (old, 0)):
         path = tmp_path / "x.png"
@@ -154,11 +141,9 @@ def test_the_command_draws_also_where_there_is_no_difference(two, tmp_path):
 # --- the command -------------------------------------------------------------------------------
 
 
-def test_the_command_agrees_with_evaluate_and_test(two):
+def test_the_command_agrees_with_evaluate_and_test(run, two):
     digits = ["--dataset", "digits", "--json"]
-    done = run("compare", *two, *digits)
-    assert done.returncode == 0, done.stderr
-    said = json.loads(done.stdout)
+    (said,) = objects(run("compare", *two, *digits))
     assert list(said) == [
         *("dataset", "split", "samples", "a", "b", "both_right", "both_wrong"),
         *("only_a_right", "only_b_right", "same_answer", "same_verdict"),
@@ -171,30 +156,24 @@ def test_the_command_agrees_with_evaluate_and_test(two):
     assert said["p_value"] == pytest.approx(wanted)
     assert said["significant"] == (wanted < 0.05)
     for name, path in zip("ab", two, strict=True):
-        evaluated = json.loads(run("evaluate", "--models", path, *digits).stdout)
+        (evaluated,) = objects(run("evaluate", "--models", path, *digits))
         assert said[name]["models"] == str(path)
         assert said[name]["accuracy"] == evaluated["accuracy"]
         assert said[name]["verdicts"]["none"] == evaluated["fired_none"]
         assert said[name]["verdicts"]["conflict"] == evaluated["fired_several"]
-        one = run("test", "--models", path, "--index", only["a"][0], *digits)
-        assert json.loads(one.stdout)["correct"] == (name == "a")
-
-
-def test_the_text(two):
-    done = run("compare", *two, "--dataset", "digits")
-    said = json.loads(run("compare", *two, "--dataset", "digits", "--json").stdout)
-    assert done.returncode == 0, done.stderr
-    lines = done.stdout.splitlines()
-    assert "\x1b" not in done.stdout
+        (one,) = objects(run("test", "--models", path, "--index", only["a"][0], *digits))
+        assert one["correct"] == (name == "a")
+    text = run("compare", *two, *digits[:2]).stdout
+    lines = text.splitlines()
+    assert "\x1b" not in text
     assert max(len(line) for line in lines if ".pkl" not in line) <= 80
     assert ["right", str(said["a"]["right"]), str(said["b"]["right"])] in map(str.split, lines)
     assert said["conclusion"] in " ".join(lines)
-    assert f"#{said['only_a_right'][0]}," in done.stdout
+    assert f"#{said['only_a_right'][0]}," in text
 
 
-def test_a_file_that_is_refused(two, tmp_path):
+def test_a_file_that_is_refused(run, two, tmp_path):
     (tmp_path / "bad.pkl").write_bytes(pickle.dumps([os.system] * 10))
     for pair in ((two[0], tmp_path / "bad.pkl"), (tmp_path / "bad.pkl", two[0])):
         done = run("compare", *pair, "--dataset", "digits")
-        assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (1, "", 1)
-        assert f"{tmp_path / 'bad.pkl'}: refused: it asks for " in done.stderr
+        assert_nothing_done(done, f"{tmp_path / 'bad.pkl'}: refused: it asks for ")

@@ -130,15 +130,15 @@ def test_processes_that_keep_at_once_lose_nothing(tmp_path, digit_images):
     folder = tmp_path / "kept"
     folder.mkdir()
     running = []
-    for label in range(3):
+    for label in range(2):
         picture = tmp_path / f"{label}.png"
         picture.write_bytes(drawing(digit_images[label]))
-        running.append(keeper(folder, picture, 30, label))
+        running.append(keeper(folder, picture, 10, label))
     for process in running:
-        assert process.communicate(timeout=120)[0].count("kept") == 30
+        assert process.communicate()[0].count("kept") == 10
     labels = [json.loads(line)["label"] for line in lines_of(folder)]
-    assert sorted(labels) == [0] * 30 + [1] * 30 + [2] * 30
-    assert sorted(load_corrections(folder)[1].tolist()) == [0, 1, 2]
+    assert sorted(labels) == [0] * 10 + [1] * 10
+    assert sorted(load_corrections(folder)[1].tolist()) == [0, 1]
 
 
 @pytest.mark.parametrize("takes_place", [False, True])
@@ -166,13 +166,13 @@ def test_a_killed_process_spoils_nothing(tmp_path, digit_images):
     folder, picture = tmp_path / "kept", tmp_path / "digit.png"
     picture.write_bytes(drawing(digit_images[0]))
     n_said = 0
-    for delay in (0.0, 0.003, 0.011):
+    for delay in (0.0, 0.007):
         process = keeper(folder, picture, 10_000, 5)
         assert process.stdout is not None
         assert process.stdout.readline() == "kept\n"
         time.sleep(delay)
         os.kill(process.pid, signal.SIGKILL)
-        n_said += 1 + process.communicate(timeout=60)[0].count("kept\n")
+        n_said += 1 + process.communicate()[0].count("kept\n")
     keep_correction(folder, drawing(digit_images[1]), 6, VOTE)
     notes: list[str] = []
     _, y = load_corrections(folder, notes.append)

@@ -31,7 +31,7 @@ def small_ten(**options: Any) -> OneVsRestDigits:
 @pytest.fixture(scope="module")
 def digits() -> tuple[np.ndarray, np.ndarray]:
     split = load_split("digits", "train")
-    return split.X[:500], split.y[:500]
+    return split.X[:300], split.y[:300]
 
 
 def scripted(losses: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,7 +116,7 @@ def test_patience_keeps_the_best_epoch_of_all_detectors(digits, monkeypatch):
     assert patient.validation_score_ == two.validation_score_
     np.testing.assert_array_equal(patient.arrays().coef, two.arrays().coef)
     np.testing.assert_array_equal(patient.arrays().intercept, two.arrays().intercept)
-    assert patient.detectors_[0].sgd_.t_ == two.detectors_[0].sgd_.t_ == 2 * 500 + 1
+    assert patient.detectors_[0].sgd_.t_ == two.detectors_[0].sgd_.t_ == 2 * 300 + 1
 
 
 def test_patience_goes_through_all_copies(digits, monkeypatch):
@@ -150,7 +150,7 @@ def test_a_detector_alone_has_patience(digits, monkeypatch):
     features = PatchKernelFeatures(n_anchors=(8, 16), random_state=0)
     detector = DigitDetector(features, patience=1, validation_fraction=0.2, random_state=0)
     scripted([2, 1, 3], monkeypatch)
-    assert detector.fit(X, y == 3).sgd_.t_ == 2 * 500 + 1
+    assert detector.fit(X, y == 3).sgd_.t_ == 2 * 300 + 1
 
 
 def test_detectors_from_before_there_was_patience(tiny_models_bytes):

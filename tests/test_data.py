@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from commandline import execute
 
 from ovr_digits.data import splits as data
 from ovr_digits.data.idx import idx_bytes, write_idx
@@ -208,14 +208,9 @@ def test_the_bundled_digits_are_still_the_same_digits(cache):
     assert (train.y[squares.argmin(axis=1)] == test.y).mean() > 0.93
 
 
-def test_importing_is_cheap():
-    import subprocess
-
+def test_importing_is_cheap(tmp_path):
     code = (
         "import sys; import ovr_digits.data.hands; "
         "print({'sklearn', 'requests', 'joblib', 'PIL'} & set(sys.modules))"
     )
-    result = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    )
-    assert result.stdout.strip() == "set()"
+    assert execute("-c", code, folder=tmp_path).stdout.strip() == "set()"

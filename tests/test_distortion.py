@@ -97,7 +97,7 @@ def digits() -> tuple[np.ndarray, np.ndarray]:
     from ovr_digits.data.splits import load_split
 
     split = load_split("digits", "train")
-    return split.X[:400], split.y[:400]
+    return split.X[:300], split.y[:300]
 
 
 def fit_on_copies(digits, **options) -> OneVsRestDigits:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from commandline import EXAMPLES, objects
 from matplotlib.figure import Figure
 from PIL import Image, ImageDraw
 
-from ovr_digits import load_models, read_digit
+from ovr_digits import read_digit
 from ovr_digits.core.detectors import DetectorArrays
 from ovr_digits.core.occlusion import ink_contributions
 from ovr_digits.core.vote import count_votes
@@ -20,14 +18,12 @@ from ovr_digits.picture.digit import find_digit
 from ovr_digits.picture.explanation import Explanation, explain
 from ovr_digits.report.plots.style import save_figure
 
-ROOT = Path(__file__).resolve().parent.parent
-EXAMPLES = ROOT / "examples"
 NAMES = "zero one two three four five six seven eight nine".split()  # noqa: SIM905
 
 
-@pytest.fixture(scope="module")
-def models() -> DetectorArrays:
-    return load_models(ROOT / "models.pkl")
+@pytest.fixture
+def models(shipped_models) -> DetectorArrays:
+    return shipped_models
 
 
 def score(models: DetectorArrays, image: np.ndarray, digit: int) -> float:
@@ -135,11 +131,6 @@ def test_an_explanation_shows_the_ink_and_what_is_about_it(models, tmp_path, sca
 # --- the command -------------------------------------------------------------------------------
 
 
-def predict(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "ovr_digits", "predict", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
-
-
 def count_colour(path: Path, colour: str) -> int:
     with Image.open(path) as picture:
         assert picture.format == "PNG"
@@ -147,17 +138,18 @@ def count_colour(path: Path, colour: str) -> int:
     return int((pixels == tuple(bytes.fromhex(colour))).all(axis=1).sum())
 
 
-def test_the_command_draws_every_picture_that_can_be_read(tmp_path):
+def test_the_command_draws_every_picture_that_can_be_read(run, tmp_path):
     (tmp_path / "bad.png").write_bytes(b"no picture")
     seven, board = EXAMPLES / "seven.png", EXAMPLES / "two.png"
     why, votes = tmp_path / "why.png", tmp_path / "votes.png"
     both = [tmp_path / "bad.png", seven, board]
-    done = predict("--json", *both, "--explain", why, "--save", votes)
-    assert (done.returncode, done.stderr) == (1, "")
-    assert done.stdout == predict("--json", *both).stdout
-    assert [json.loads(line).get("digit") for line in done.stdout.splitlines()] == [None, 7, 2]
+    done = run("predict", "--json", *both, "--explain", why, "--save", votes)
+    answers = objects(done, status=1)
+    assert done.stderr == ""
+    assert done.stdout == run("predict", "--json", *both).stdout
+    assert [answer.get("digit") for answer in answers] == [None, 7, 2]
     alone = tmp_path / "alone.png"
-    assert predict(seven, "--explain", alone).returncode == 0
+    assert run("predict", seven, "--explain", alone).returncode == 0
     with Image.open(why) as two_rows, Image.open(alone) as one_row:
         assert two_rows.height == pytest.approx(2 * one_row.height, abs=4)
         assert two_rows.width == one_row.width > 1000
@@ -167,16 +159,16 @@ def test_the_command_draws_every_picture_that_can_be_read(tmp_path):
     assert count_colour(votes, "CC79A7") == 0
 
 
-def test_the_command_draws_nothing_where_nothing_can_be_read(tmp_path):
-    done = predict(tmp_path / "absent.png", "--explain", tmp_path / "why.png")
+def test_the_command_draws_nothing_where_nothing_can_be_read(run, tmp_path):
+    done = run("predict", tmp_path / "absent.png", "--explain", tmp_path / "why.png")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == f"ovr-digits: {tmp_path / 'absent.png'}: no such file\n"
     assert list(tmp_path.iterdir()) == []
 
 
-def test_two_figures_in_one_file_are_wrong_usage(tmp_path):
+def test_two_figures_in_one_file_are_wrong_usage(run, tmp_path):
     path = tmp_path / "both.png"
-    done = predict(EXAMPLES / "two.png", "--explain", path, "--save", path)
+    done = run("predict", EXAMPLES / "two.png", "--explain", path, "--save", path)
     assert (done.returncode, done.stdout) == (2, "")
     assert "--save and --explain" in done.stderr
     assert not path.exists()

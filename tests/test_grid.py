@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
+from commandline import objects
 from matplotlib.colors import to_hex
 from PIL import Image
 
@@ -19,12 +15,6 @@ from ovr_digits.report.samples import SampleAnswer, answer_samples
 
 BLUE, ORANGE = "#0072B2", "#D55E00"
 COUNT = 25
-
-
-def run(models: Path, *arguments: object) -> str:
-    command = [sys.executable, "-m", "ovr_digits", "test", "--dataset", "digits"]
-    command += ["--models", str(models), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout
 
 
 @pytest.fixture(scope="module")
@@ -65,21 +55,23 @@ def test_every_bar_and_frame_tells_its_answer(answers):
         assert fired == list(answer.vote.fired)
 
 
-def test_the_command_colours_what_is_wrong(answers, tiny_models, tmp_path):
+def test_the_command_colours_what_is_wrong(run, answers, tiny_models, tmp_path):
+    options = ["test", "--dataset", "digits", "--models", tiny_models]
     for answer in (answers[0], answers[-1]):
         path = tmp_path / f"{answer.index}.png"
-        run(tiny_models, "--index", answer.index, "--save", path)
+        assert run(*options, "--index", answer.index, "--save", path).returncode == 0
         with Image.open(path) as picture:
             pixels = np.asarray(picture.convert("RGB")).reshape(-1, 3)
         orange = (pixels == tuple(bytes.fromhex(ORANGE[1:]))).all(axis=1).sum()
         assert (orange > 500) if not answer.correct else orange == 0
 
 
-def test_the_command_puts_the_finding_on_top(tiny_models, tmp_path):
+def test_the_command_puts_the_finding_on_top(run, tiny_models, tmp_path):
     path = tmp_path / "grid.svg"
-    told = ["--count", COUNT, "--seed", 3]
-    said = run(tiny_models, *told, "--save", path)
-    samples = map(json.loads, run(tiny_models, *told, "--json").splitlines())
-    finding = f"{sum(sample['correct'] for sample in samples)} of 25 right"
+    options = ["test", "--dataset", "digits", "--models", tiny_models]
+    options += ["--count", COUNT, "--seed", 3]
+    said = run(*options, "--save", path).stdout
+    n_right = sum(sample["correct"] for sample in objects(run(*options, "--json")))
+    finding = f"{n_right} of 25 right"
     assert said.splitlines()[-1] == finding
     assert f"<!-- {finding}: samples of the digits test set -->" in path.read_text()

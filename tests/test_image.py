@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import io
 import zlib
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from commandline import EXAMPLES
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -20,8 +20,6 @@ from ovr_digits.picture import photo as image
 from ovr_digits.picture.digit import find_digit, read_digit
 from ovr_digits.picture.mnist_form import to_mnist_form
 from ovr_digits.picture.photo import Photo
-
-EXAMPLES = Path(__file__).parent.parent / "examples"
 
 
 def draw_four(size: tuple[int, int] = (120, 160)) -> Image.Image:
@@ -90,6 +88,10 @@ def deep() -> Image.Image:
         pytest.param(lambda: GREY.convert("RGB"), "WEBP", {"quality": 90}, id="WebP"),
         pytest.param(lambda: transparent("black"), "WEBP", {"lossless": True}, id="clear WebP"),
         pytest.param(lambda: GREY, "PPM", {}, id="PGM"),
+        pytest.param(lambda: GREY.convert("P"), "BMP", {}, id="palette BMP"),
+        pytest.param(lambda: GREY.quantize(4), "TIFF", {}, id="palette TIFF"),
+        pytest.param(lambda: GREY.convert("CMYK"), "TIFF", {}, id="CMYK TIFF"),
+        pytest.param(lambda: GREY.convert("I;16"), "PNG", {}, id="16-bit PNG of 8-bit levels"),
     ],
 )
 def test_every_format_gives_the_same_form(make, kind, options):

@@ -1,4 +1,4 @@
-"""Ink, regions and pens: what is digit on a picture and what is not."""
+"""Ink and pens: what is digit on a picture and what is not."""
 
 from __future__ import annotations
 
@@ -9,45 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from PIL import Image, ImageDraw, ImageFilter
+from PIL import Image, ImageDraw
 from strokes import picture_of, write
 
 from ovr_digits.errors import DigitsError
+from ovr_digits.picture import mnist_form
 from ovr_digits.picture.digit import find_digit, read_digit
 from ovr_digits.picture.ink import find_ink, find_marks
 from ovr_digits.picture.mnist_form import pen_width, to_mnist_form, with_usual_pen
 from ovr_digits.picture.regions import find_regions
-
-
-def naive_regions(mask: np.ndarray) -> list[set[tuple[int, int]]]:
-    left = {(int(y), int(x)) for y, x in np.argwhere(mask)}
-    regions = []
-    while left:
-        region, new = set(), [left.pop()]
-        while new:
-            y, x = new.pop()
-            region.add((y, x))
-            for dy in (-1, 0, 1):
-                for dx in (-1, 0, 1):
-                    if (y + dy, x + dx) in left:
-                        left.remove((y + dy, x + dx))
-                        new.append((y + dy, x + dx))
-        regions.append(region)
-    return regions
-
-
-@given(arrays(bool, st.tuples(st.integers(1, 12), st.integers(1, 12))))
-def test_regions_are_those_of_a_flood(mask):
-    found = find_regions(mask)
-    wanted = naive_regions(mask)
-    assert found.count == len(wanted)
-    np.testing.assert_array_equal(found.labels > 0, mask)
-    for region in wanted:
-        (label,) = {int(found.labels[place]) for place in region}
-        rows, columns = zip(*region, strict=True)
-        assert found.areas[label - 1] == len(region)
-        box = [min(rows), min(columns), max(rows) + 1, max(columns) + 1]
-        assert found.boxes[label - 1].tolist() == box
 
 
 @given(arrays(bool, st.tuples(st.integers(1, 12), st.integers(1, 12))), st.randoms())
@@ -128,7 +98,7 @@ def page(place: tuple[int, int] = (60, 70), side: int = 110, pen: int = 11) -> n
 
 
 PLAIN = coloured(page(), (0.1, 0.1, 0.1), (1, 1, 1))
-Y, X = np.mgrid[:SIDE, :SIDE].astype(np.float32) / SIDE
+Y = np.mgrid[:SIDE, :SIDE][0].astype(np.float32) / SIDE
 
 
 def lined(picture: np.ndarray, apart: int, colour, tilt: float = 0.01) -> np.ndarray:
@@ -141,13 +111,6 @@ def tabled(picture: np.ndarray) -> np.ndarray:
     framed = picture.copy()
     framed[:14] = framed[:, -20:] = (0.35, 0.22, 0.12)
     return framed
-
-
-def dotted(picture: np.ndarray) -> np.ndarray:
-    dots = picture.copy()
-    for y, x in ((20, 30), (210, 190), (200, 20)):
-        dots[y : y + 4, x : x + 4] = 0.1
-    return dots
 
 
 def ringed(picture: np.ndarray, shape: str) -> np.ndarray:
@@ -188,11 +151,6 @@ def noisy(picture: np.ndarray) -> np.ndarray:
     return np.clip(picture + 0.05 * noise, 0, 1).astype(np.float32)
 
 
-def blurred(picture: np.ndarray) -> np.ndarray:
-    image = Image.fromarray(np.rint(picture * 255).astype(np.uint8))
-    return np.asarray(image.filter(ImageFilter.GaussianBlur(1.5)), np.float32) / 255
-
-
 def jpeg(picture: np.ndarray) -> np.ndarray:
     buffer = io.BytesIO()
     Image.fromarray(np.rint(picture * 255).astype(np.uint8)).save(buffer, "JPEG", quality=40)
@@ -202,29 +160,13 @@ def jpeg(picture: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize(
     "picture",
     [
-        pytest.param(coloured(page(), (1, 1, 1), (0.1, 0.2, 0.15)), id="chalk on a board"),
-        pytest.param(coloured(page(), (0.9, 0.5, 0.0), (1, 1, 0.9)), id="orange on cream"),
-        pytest.param(coloured(page(), (0.1, 0.2, 0.8), (0.98, 0.8, 0.85)), id="blue on pink"),
         pytest.param(coloured(page(), (0.5,) * 3, (0.7,) * 3), id="faint"),
-        pytest.param(PLAIN * (1 - 0.7 * X)[..., None], id="light from one side"),
-        pytest.param(PLAIN * np.where(X + Y > 1, 0.5, 1.0)[..., None], id="a sharp shadow"),
-        pytest.param(lined(PLAIN, 40, (0.6, 0.7, 0.9)), id="lines"),
         pytest.param(lined(PLAIN, 40, (0.2, 0.2, 0.2)), id="lines as dark as the ink"),
-        pytest.param(
-            lined(
-                lined(PLAIN, 30, (0.5, 0.7, 0.9)).transpose(1, 0, 2), 30, (0.5, 0.7, 0.9)
-            ).transpose(1, 0, 2),
-            id="squares",
-        ),
-        pytest.param(tabled(PLAIN), id="edges of a table"),
-        pytest.param(dotted(PLAIN), id="specks"),
         pytest.param(ringed(PLAIN, "rectangle"), id="a box"),
         pytest.param(ringed(PLAIN, "ellipse"), id="a circle"),
         pytest.param(underlined(PLAIN), id="underlined"),
         pytest.param(on_a_note(PLAIN), id="a yellow note on a desk"),
         pytest.param(on_a_small_note(PLAIN), id="a white note on a desk"),
-        pytest.param(noisy(PLAIN), id="noise"),
-        pytest.param(blurred(PLAIN), id="blur"),
         pytest.param(jpeg(noisy(PLAIN)), id="JPEG"),
         pytest.param(noisy(tabled(PLAIN) * (1 - 0.5 * Y)[..., None]), id="a photo of all this"),
     ],
@@ -330,29 +272,13 @@ def test_faint_noise_is_blank():
         find_ink((0.8 + noise).astype(np.float32))
 
 
-def test_twelve_megapixels_are_read(tmp_path):
-    photo = Image.fromarray(np.rint(noisy(PLAIN) * 255).astype(np.uint8)).resize((4000, 3000))
-    path = tmp_path / "photo.jpg"
-    photo.save(path, quality=80)
-    small = tmp_path / "small.png"
-    photo.resize((400, 300)).save(small)
-    forms = [read_digit(source).astype(float) for source in (path, small)]
-    assert np.abs(forms[0] - forms[1]).mean() < 8
-
-
-def test_a_pen_is_changed_as_before():
+def test_a_pen_is_changed_as_before(monkeypatch):
     """Distances are told no further than is needed; what comes of them stays the same."""
-    from ovr_digits.picture import mnist_form as form
-
-    ink = np.zeros((200, 120), np.float32)
-    ink[20:180, 50:54] = 1
-    thick = np.zeros((200, 120), np.float32)
-    thick[20:180, 20:90] = 1
-    whole = form._distances
-    for drawn in (ink, thick):
-        short = form.with_usual_pen(drawn)
-        form._distances = lambda inside, reach=0.0: whole(inside)
-        try:
-            np.testing.assert_array_equal(short, form.with_usual_pen(drawn))
-        finally:
-            form._distances = whole
+    whole = mnist_form._distances
+    for columns in (slice(50, 54), slice(20, 90)):
+        ink = np.zeros((200, 120), np.float32)
+        ink[20:180, columns] = 1
+        short = with_usual_pen(ink)
+        with monkeypatch.context() as patch:
+            patch.setattr(mnist_form, "_distances", lambda inside, reach=0.0: whole(inside))
+            np.testing.assert_array_equal(short, with_usual_pen(ink))

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
 import pickle
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from commandline import ROOT, assert_nothing_done, call, objects
 from PIL import Image
 
 from ovr_digits import load_models
@@ -25,26 +23,13 @@ from ovr_digits.picture.digit import read_digit
 from ovr_digits.report.inspection import (
     VIEW_MEANINGS,
     DetectorPortrait,
-    inspect_models,
     portray_detectors,
     show_anchors,
 )
 from ovr_digits.report.plots.inspection import plot_anchors, plot_detectors
 from ovr_digits.report.plots.style import png_bytes
 
-ROOT = Path(__file__).resolve().parent.parent
-
-
-def run(*arguments: object, **settings: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "ovr_digits", *map(str, arguments)]
-    return subprocess.run(
-        command,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-        env=os.environ | {"PYTHONIOENCODING": "utf-8"} | settings,
-    )
+pytestmark = pytest.mark.xdist_group("inspection")
 
 
 @pytest.fixture(scope="module", params=list(PRESETS))
@@ -52,7 +37,7 @@ def trained(request, tmp_path_factory) -> Path:
     """A models.pkl of each preset, badly trained on a few of the bundled digits."""
     path = tmp_path_factory.mktemp("presets") / f"{request.param}.pkl"
     quick = ["--dataset", "digits", "--limit", "100", "--epochs", "1", "--preset", request.param]
-    done = run("train", *quick, "--output", path)
+    done = call("train", *quick, "--output", path, folder=path.parent)
     assert done.returncode == 0, done.stderr
     return path
 
@@ -60,10 +45,8 @@ def trained(request, tmp_path_factory) -> Path:
 # --- what it says ------------------------------------------------------------------------------
 
 
-def test_the_numbers_are_those_of_the_file(trained):
-    done = run("inspect", trained, "--json")
-    assert (done.returncode, done.stderr) == (0, "")
-    said = json.loads(done.stdout)
+def test_the_numbers_are_those_of_the_file(run, trained):
+    (said,) = objects(run("inspect", trained, "--json"))
     preset = PRESETS[trained.stem]
     ten = pickle.loads(trained.read_bytes())
     assert said["path"] == str(trained)
@@ -97,7 +80,7 @@ def test_the_numbers_are_those_of_the_file(trained):
     assert 0 < said["other_bytes"] < 20_000
 
 
-def test_the_text_is_plain_and_narrow_when_piped(trained):
+def test_the_text_is_plain_and_narrow_when_piped(run, trained):
     for encoding in ("utf-8", "ascii"):
         done = run("inspect", trained, PYTHONIOENCODING=encoding)
         assert (done.returncode, done.stderr) == (0, "")
@@ -113,18 +96,19 @@ def test_the_text_is_plain_and_narrow_when_piped(trained):
     assert any(line[:1] == ["test"] and line[-1] == "%" for line in lines)
 
 
-def test_the_models_that_ship_are_the_default(tmp_path):
-    command = [sys.executable, "-m", "ovr_digits", "inspect", "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=True)
-    assert json.loads(done.stdout)["provenance"]["dataset"] == "mnist"
+def test_the_models_that_ship_are_the_default(run):
+    (said,) = objects(run("inspect", "--json"))
+    assert said["provenance"]["dataset"] == "mnist"
+    assert said["bytes"] == (ROOT / "models.pkl").stat().st_size
+    assert 0 < said["other_bytes"] < 20_000
 
 
-def test_models_that_do_not_say_where_they_come_from(tiny_models):
+def test_models_that_do_not_say_where_they_come_from(run, tiny_models):
     said = run("inspect", tiny_models).stdout
     assert "it does not say where it comes from" in said
 
 
-def test_views_may_have_fewer_layers_than_others(tiny_models_bytes, tmp_path):
+def test_views_may_have_fewer_layers_than_others(run, tiny_models_bytes, tmp_path):
     detectors = pickle.loads(tiny_models_bytes)
     features = detectors[0].features_
     first = features.branches_[0]
@@ -153,38 +137,32 @@ class Hostile:
 
 
 @pytest.mark.parametrize("options", [[], ["--json"], ["--save"]])
-def test_a_hostile_file_is_refused_in_one_line(tmp_path, options):
+def test_a_hostile_file_is_refused_in_one_line(run, tmp_path, options):
     mark, path, folder = (tmp_path / name for name in ("mark", "models.pkl", "pictures"))
     path.write_bytes(pickle.dumps([Hostile(f"touch {mark}")] * 10))
     done = run("inspect", path, *options, *([folder] if "--save" in options else []))
-    assert (done.returncode, done.stdout) == (1, "")
-    (line,) = done.stderr.splitlines()
-    assert line.startswith(f"ovr-digits: {path}: refused: it asks for ")
-    assert "system" in line
+    assert_nothing_done(done, f"ovr-digits: {path}: refused: it asks for ", "system")
     assert [path] == list(tmp_path.iterdir())
 
 
-def test_a_file_that_is_none(tmp_path):
-    done = run("inspect", tmp_path / "absent.pkl")
-    assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (1, "", 1)
-    assert "no such file" in done.stderr
-
-
-def test_pictures_need_a_folder(trained, tmp_path):
-    (tmp_path / "file").touch()
-    done = run("inspect", trained, "--save", tmp_path / "file" / "pictures")
-    assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (1, "", 1)
-    assert "pictures: cannot be made" in done.stderr
+def test_what_is_not_there(run, tiny_models):
+    assert_nothing_done(run("inspect", "absent.pkl"), "no such file")
+    folder = tiny_models / "pictures"
+    assert_nothing_done(run("inspect", tiny_models, "--save", folder), "pictures: cannot be made")
 
 
 # --- pictures ----------------------------------------------------------------------------------
 
 
-def test_pictures_of_each_preset(trained, tmp_path):
+@pytest.mark.parametrize("trained", ["fast"], indirect=True)
+def test_pictures(run, trained, monkeypatch, tmp_path):
+    split = load_split("digits", "test")
+    few = replace(split, X=split.X[:100], y=split.y[:100])
+    monkeypatch.setattr("ovr_digits.data.splits.load_split", lambda *_: few)
+    monkeypatch.setattr("ovr_digits.report.inspection._AVERAGED", 1)
     folder = tmp_path / "new" / "pictures"
-    done = run("inspect", trained, "--save", folder, "--json")
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["path"] == str(trained)
+    (said,) = objects(run("inspect", trained, "--save", folder, "--json"))
+    assert said["path"] == str(trained)
     assert sorted(path.name for path in folder.iterdir()) == ["anchors.png", "detectors.png"]
     for path in folder.iterdir():
         with Image.open(path) as picture:
@@ -365,9 +343,3 @@ def test_the_picture_of_detectors_shows_these_numbers(portrayed):
             assert float(axes.get_xlabel().replace("−", "-")) == pytest.approx(score, abs=0.051)
             is_orange = axes.spines["top"].get_edgecolor()[:3] == (0xD5 / 255, 0x5E / 255, 0)
             assert is_orange == ((score > 0) != (split.y[index] == digit))
-
-
-def test_sizes_of_the_models_that_ship():
-    found = inspect_models(ROOT / "models.pkl")
-    assert found.sizes.file == (ROOT / "models.pkl").stat().st_size
-    assert 0 < found.sizes.rest < 20_000

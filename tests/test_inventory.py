@@ -1,19 +1,13 @@
-"""``data``, ``data download``, ``data show`` and ``data summary``, run as people run them.
-
-Small stand-ins pass for MNIST where the process is told their digests before it starts.
-"""
+"""``data`` and its commands; small stand-ins pass for MNIST."""
 
 from __future__ import annotations
 
 import gzip
 import hashlib
 import json
-import os
 import re
-import subprocess
-import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -22,9 +16,11 @@ from typing import Any
 import click
 import numpy as np
 import pytest
+from commandline import Result, Run
 from PIL import Image
 
 from ovr_digits.cli import terminal
+from ovr_digits.data import download, inventory, mnist, splits
 from ovr_digits.data.idx import idx_bytes
 from ovr_digits.data.mnist import MNIST_FILES
 from ovr_digits.data.splits import load_split
@@ -40,45 +36,26 @@ ARRAYS = {
 }
 CONTENTS = {name: idx_bytes(array) for name, array in ARRAYS.items()}
 DIGESTS = {name: hashlib.sha256(content).hexdigest() for name, content in CONTENTS.items()}
-
-# All that read MNIST_FILES are imported after it is replaced.
-WITH_STAND_IN = f"""
-from ovr_digits.data import mnist
-mnist.MNIST_FILES = {DIGESTS}
-from ovr_digits.cli import main
-main(prog_name="ovr-digits")
-"""
-
-Result = subprocess.CompletedProcess[str]
-Run = Callable[..., Result]
+#: The cache in the test's folder, and a mirror that is a closed port.
+SETTINGS = {
+    "OVR_DIGITS_CACHE": "cache",
+    "OVR_DIGITS_MIRRORS": "http://127.0.0.1:9/",
+    "no_proxy": "127.0.0.1",
+}
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> Run:
-    """Run the command with nothing of the user's and no network; real digests with ``real``."""
+def data(run, monkeypatch) -> Run:
+    """Run the command with stand-ins for MNIST, or the real one with ``real``."""
 
     def call(*arguments: object, real: bool = False, **settings: str) -> Result:
-        kept = {
-            key: value
-            for key, value in os.environ.items()
-            if not key.startswith("OVR_DIGITS_")
-            and "proxy" not in key.lower()
-            and key not in ("DISPLAY", "WAYLAND_DISPLAY", "MPLBACKEND", "NO_COLOR", "FORCE_COLOR")
-        }
-        kept |= {"OVR_DIGITS_CACHE": "cache", "PYTHONIOENCODING": "utf-8"}
-        kept |= {"OVR_DIGITS_MIRRORS": "http://127.0.0.1:9/", "https_proxy": "http://127.0.0.1:9"}
-        start = ["-m", "ovr_digits"] if real else ["-c", WITH_STAND_IN]
-        command = [sys.executable, *start, "data", *map(str, arguments)]
-        return subprocess.run(
-            command,
-            cwd=tmp_path,
-            env=kept | settings,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            encoding="utf-8",
-            timeout=120,
-            check=False,
-        )
+        with monkeypatch.context() as patch:
+            if not real:
+                _, *rest = download.download_mnist.__defaults__
+                patch.setattr(download.download_mnist, "__defaults__", (DIGESTS, *rest))
+                for module in (mnist, splits, inventory, download):
+                    patch.setattr(module, "MNIST_FILES", DIGESTS)
+            return run("data", *arguments, **(SETTINGS | settings))
 
     return call
 
@@ -103,11 +80,11 @@ def states(said: dict[str, Any], place: int) -> list[str]:
 # --- which data is at hand --------------------------------------------------------------------
 
 
-def test_every_place_in_the_order_in_which_it_is_searched(run, tmp_path):
+def test_every_place_in_the_order_in_which_it_is_searched(data, tmp_path):
     fill(tmp_path / "argument")
     fill(tmp_path / "variable", TEST_IMAGES, TEST_LABELS)
     options = ["--data-dir", "argument"]
-    said = one_object(run("--json", *options, OVR_DIGITS_DATA="variable"), 0)
+    said = one_object(data("--json", *options, OVR_DIGITS_DATA="variable"), 0)
     assert list(said) == ["dataset", "usable", "parts", "in_use", "places"]
     assert [place["place"] for place in said["places"]] == [
         *("--data-dir", "OVR_DIGITS_DATA", "cache", "bundled")
@@ -127,7 +104,7 @@ def test_every_place_in_the_order_in_which_it_is_searched(run, tmp_path):
         "state": "digest right",
     }
     # What is not named is not used, whole as it may be.
-    said = one_object(run("--json", OVR_DIGITS_DATA="variable"), 1)
+    said = one_object(data("--json", OVR_DIGITS_DATA="variable"), 1)
     assert (said["usable"], said["in_use"]) == (False, "OVR_DIGITS_DATA")
     assert said["parts"] == {"train": False, "test": True}
     assert said["places"][0] == {
@@ -138,12 +115,12 @@ def test_every_place_in_the_order_in_which_it_is_searched(run, tmp_path):
     }
 
 
-def test_what_is_wrong_with_each_file_is_said_in_a_line(run, tmp_path):
+def test_what_is_wrong_with_each_file_is_said_in_a_line(data, tmp_path):
     folder = fill(tmp_path / "data", TRAIN_LABELS)
     (folder / f"{TRAIN_IMAGES}.gz").write_bytes(gzip.compress(CONTENTS[TRAIN_IMAGES])[:200])
     (folder / TEST_IMAGES).write_bytes(CONTENTS[TEST_IMAGES][:-1])
     (folder / TEST_LABELS).write_bytes(CONTENTS[TEST_LABELS][:-1] + b"\x09")
-    result = run("--data-dir", "data")
+    result = data("--data-dir", "data")
     assert result.returncode == 1
     assert max(map(len, result.stdout.splitlines())) <= 80
     table = [line.split(maxsplit=2) for line in result.stdout.splitlines()[3:8]]
@@ -158,27 +135,27 @@ def test_what_is_wrong_with_each_file_is_said_in_a_line(run, tmp_path):
         "ovr-digits: MNIST: not usable in data; repair it with "
         "ovr-digits data download --data-dir data, or use --dataset digits\n"
     )
-    said = one_object(run("--data-dir", "data", "--json"), 1)
+    said = one_object(data("--data-dir", "data", "--json"), 1)
     assert said["places"][0]["files"][3]["sha256"] not in (None, DIGESTS[TEST_LABELS])
     # The bundled digits are usable all the same.
-    assert one_object(run("--dataset", "digits", "--json"), 0)["parts"]["train"]
+    assert one_object(data("--dataset", "digits", "--json"), 0)["parts"]["train"]
 
 
-def test_strange_things_in_place_of_files_and_folders(run, tmp_path):
+def test_strange_things_in_place_of_files_and_folders(data, tmp_path):
     folder = fill(tmp_path / "data", TEST_IMAGES, TEST_LABELS)
     (folder / TRAIN_IMAGES).mkdir()
     (folder / TRAIN_LABELS).symlink_to("nowhere")
-    said = one_object(run("--data-dir", "data", "--json"), 1)
+    said = one_object(data("--data-dir", "data", "--json"), 1)
     assert states(said, 0)[0] == "this is a folder, not a file"
     assert states(said, 0)[1] == "cannot be read (No such file or directory)"
-    result = run("--data-dir", "data")
+    result = data("--data-dir", "data")
     assert "MNIST: only the test set is usable in data; repair it" in result.stderr
-    said = one_object(run("--data-dir", f"data/{TEST_LABELS}.gz", "--json"), 1)
+    said = one_object(data("--data-dir", f"data/{TEST_LABELS}.gz", "--json"), 1)
     assert said["places"][0]["problem"] == "not a folder"
 
 
-def test_an_empty_cache_is_no_fault_but_says_how_to_fill_it(run):
-    result = run()
+def test_an_empty_cache_is_no_fault_but_says_how_to_fill_it(data):
+    result = data()
     assert result.returncode == 1
     assert result.stdout.splitlines()[2:5] == [
         "1 --data-dir       not given",
@@ -187,7 +164,7 @@ def test_an_empty_cache_is_no_fault_but_says_how_to_fill_it(run):
     ]
     assert result.stderr.endswith("when it is needed, or now with ovr-digits data download\n")
     assert len(result.stderr.splitlines()) == 1
-    result = run("--dataset", "digits")
+    result = data("--dataset", "digits")
     assert (result.returncode, result.stderr) == (0, "")
     assert "\ndigits: usable, taken from scikit-learn's own data\n" in result.stdout
 
@@ -212,39 +189,39 @@ def mirror(tmp_path: Path) -> Iterator[str]:
     server.server_close()
 
 
-def test_download_into_the_cache_and_no_second_time(run, tmp_path, mirror):
+def test_download_into_the_cache_and_no_second_time(data, tmp_path, mirror):
     settings = {"OVR_DIGITS_MIRRORS": mirror}
-    result = run("download", **settings)
+    result = data("download", **settings)
     assert (result.returncode, result.stdout) == (
         0,
         "MNIST: 4 of 4 files downloaded into cache/mnist\n",
     )
     assert f"download {TRAIN_IMAGES}" in result.stderr
-    assert one_object(run("--json"), 0)["in_use"] == "cache"
+    assert one_object(data("--json"), 0)["in_use"] == "cache"
     # From here on there is no network.
-    result = run("download")
+    result = data("download")
     assert result.stdout == "MNIST is already there and complete: cache/mnist\n"
     assert (result.returncode, result.stderr) == (0, "")
     (tmp_path / "cache" / "mnist" / f"{TEST_LABELS}.gz").write_bytes(b"damaged")
-    done = run("download", "--json", **settings)
+    done = data("download", "--json", **settings)
     assert json.loads(done.stdout) == {"folder": "cache/mnist", "downloaded": [TEST_LABELS]}
 
 
-def test_download_into_another_folder_says_how_it_is_used(run, tmp_path, mirror):
-    result = run("download", "--data-dir", "mine", OVR_DIGITS_MIRRORS=mirror)
+def test_download_into_another_folder_says_how_it_is_used(data, tmp_path, mirror):
+    result = data("download", "--data-dir", "mine", OVR_DIGITS_MIRRORS=mirror)
     assert result.returncode == 0
     assert "commands use it with --data-dir mine" in result.stdout
     assert {path.name for path in (tmp_path / "mine").iterdir()} == {f"{n}.gz" for n in DIGESTS}
     assert not (tmp_path / "cache").exists()
-    result = run("download", "--data-dir", "mine", OVR_DIGITS_DATA="other")
+    result = data("download", "--data-dir", "mine", OVR_DIGITS_DATA="other")
     assert "OVR_DIGITS_DATA is set: without --data-dir, commands take MNIST from other" in (
         result.stdout
     )
-    assert one_object(run("--data-dir", "mine", "--json"), 0)["usable"]
+    assert one_object(data("--data-dir", "mine", "--json"), 0)["usable"]
 
 
-def test_download_without_a_network(run, tmp_path):
-    result = run("download")
+def test_download_without_a_network(data, tmp_path):
+    result = data("download")
     assert result.returncode == 1
     assert result.stdout == ""
     last = result.stderr.splitlines()[-1]
@@ -290,31 +267,31 @@ def samples(result: Result) -> list[dict[str, Any]]:
     return [json.loads(line) for line in result.stdout.splitlines()]
 
 
-def test_show_samples(run, tmp_path):
+def test_show_samples(data, tmp_path):
     fill(tmp_path / "cache" / "mnist")
     options = ["show", "--seed", 1, "--json"]
-    shown = samples(run(*options, "--count", 5))
+    shown = samples(data(*options, "--count", 5))
     assert len({sample["index"] for sample in shown}) == 5
     for sample in shown:
         assert list(sample) == ["index", "label", "pixels"]
         assert sample["label"] == ARRAYS[TRAIN_LABELS][sample["index"]]
         assert sample["pixels"] == ARRAYS[TRAIN_IMAGES][sample["index"]].tolist()
-    assert [s["index"] for s in samples(run(*options, "--split", "test", "--digit", 2))] == [2]
-    text = run("show", "--digit", 7, "--seed", 0).stdout.splitlines()
+    assert [s["index"] for s in samples(data(*options, "--split", "test", "--digit", 2))] == [2]
+    text = data("show", "--digit", 7, "--seed", 0).stdout.splitlines()
     assert text[:2] == [
         "3 of the 3 samples of 7, chosen at random",
         "MNIST training set, from cache/mnist",
     ]
     assert re.fullmatch(r"(7  #\d+ *){3}", text[3])
     (tmp_path / "cache" / "mnist" / f"{TRAIN_LABELS}.gz").write_bytes(b"damaged")
-    result = run("show", "--data-dir", "cache/mnist")
+    result = data("show", "--data-dir", "cache/mnist")
     assert (result.returncode, result.stdout) == (1, "")
     assert f"{TRAIN_LABELS}.gz: " in result.stderr
 
 
-def test_grey_levels_in_their_pixels(run, tmp_path):
+def test_grey_levels_in_their_pixels(data, tmp_path):
     fill(tmp_path / "cache" / "mnist")
-    lines = run("show", "--index", 3, "--split", "test").stdout.splitlines()
+    lines = data("show", "--index", 3, "--split", "test").stdout.splitlines()
     image = ARRAYS[TEST_IMAGES][3]
     assert lines[0] == f"sample 3 is a 3 with ink on {(image > 0).sum()} of 784 pixels"
     shown = [[line[3:][2 * i : 2 * i + 2] for i in range(28)] for line in lines[4:32]]
@@ -335,8 +312,8 @@ def test_small_digits_keep_their_strokes(monkeypatch):
     assert [line.strip() for line in lines[2:7]] == ["#"] * 5
 
 
-def test_counts_of_the_bundled_digits(run):
-    said = one_object(run("summary", "--dataset", "digits", "--json"), 0)
+def test_counts_of_the_bundled_digits(data):
+    said = one_object(data("summary", "--dataset", "digits", "--json"), 0)
     y = load_split("digits", "train").y
     assert said == {
         "dataset": "digits",
@@ -345,7 +322,7 @@ def test_counts_of_the_bundled_digits(run):
         "counts": np.bincount(y).tolist(),
         "finding": "3 is the most frequent: 153 of 1,500; 8 is the rarest: 146",
     }
-    text = run("summary", "--dataset", "digits").stdout
+    text = data("summary", "--dataset", "digits").stdout
     assert text.startswith(said["finding"])
     bars = {
         int(digit): len(bar) for digit, bar in re.findall(r"^(\d) .* % (█+)$", text, re.MULTILINE)
@@ -357,14 +334,13 @@ def test_counts_of_the_bundled_digits(run):
 @pytest.mark.parametrize(
     ("arguments", "sides"),
     [
-        (["show", "--count", 7], (780, 396)),
         (["show", "--count", 26], (1560, 570)),
         (["show", "--index", 0], (1080, 1116)),
         (["summary"], (1200, 528)),
     ],
 )
-def test_pictures(run, tmp_path, arguments, sides):
-    result = run(*arguments, "--dataset", "digits", "--save", "a.png")
+def test_pictures(data, tmp_path, arguments, sides):
+    result = data(*arguments, "--dataset", "digits", "--save", "a.png")
     assert (result.returncode, result.stderr) == (0, "")
     with Image.open(tmp_path / "a.png") as saved:
         assert saved.format == "PNG"
@@ -372,20 +348,12 @@ def test_pictures(run, tmp_path, arguments, sides):
         assert saved.convert("L").getextrema() == (0, 255)
 
 
-def test_show_without_a_screen(run):
-    result = run("summary", "--dataset", "digits", "--show")
-    assert result.returncode == 1
-    assert result.stderr == (
-        "ovr-digits: there is no screen to open a window on; use --save FILE.png\n"
-    )
-
-
 @pytest.mark.mnist
-def test_the_real_mnist(run, mnist_dir):
-    said = one_object(run("--json", "--data-dir", mnist_dir, real=True), 0)
+def test_the_real_mnist(data, mnist_dir):
+    said = one_object(data("--json", "--data-dir", mnist_dir, real=True), 0)
     assert states(said, 0) == ["digest right"] * 4
-    said = one_object(run("summary", "--data-dir", mnist_dir, "--json", real=True), 0)
+    said = one_object(data("summary", "--data-dir", mnist_dir, "--json", real=True), 0)
     assert said["counts"] == [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
     assert said["finding"] == "1 is the most frequent: 6,742 of 60,000; 5 is the rarest: 5,421"
-    result = run("show", "--index", 0, "--data-dir", mnist_dir, real=True)
+    result = data("show", "--index", 0, "--data-dir", mnist_dir, real=True)
     assert result.stdout.startswith("sample 0 is a 5 with ink on 166 of 784 pixels\n")

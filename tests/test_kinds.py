@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
-import subprocess
-import sys
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -13,29 +10,28 @@ from typing import Any
 
 import numpy as np
 import pytest
+from commandline import EXAMPLES, execute, objects
 from PIL import Image, ImageDraw, ImageFilter, ImageOps
 
-from ovr_digits import load_models
 from ovr_digits.picture.answers import answer_pictures
 from ovr_digits.picture.ink import find_ink
 from ovr_digits.picture.number import read_number
 from ovr_digits.picture.photo import WORKING_SIDE, Photo
 from ovr_digits.picture.regions import bounding_box
 
-ROOT = Path(__file__).resolve().parent.parent
 NAMES = "zero one two three four five six seven eight nine".split()  # noqa: SIM905
 Picture = Image.Image
 
 
-@pytest.fixture(scope="module")
-def models():
-    return load_models(ROOT / "models.pkl")
+@pytest.fixture
+def models(shipped_models):
+    return shipped_models
 
 
 @cache
 def stroke(digit: int, height: int) -> Picture:
     """One of the examples as a mask (L, ink 255), cut to its ink."""
-    ink = find_ink(Photo(ROOT / "examples" / f"{NAMES[digit]}.png").whole.picture)
+    ink = find_ink(Photo(EXAMPLES / f"{NAMES[digit]}.png").whole.picture)
     cut = Image.fromarray(np.rint(255 * ink[bounding_box(ink)]).astype(np.uint8))
     width = max(1, round(cut.width * height / cut.height))
     return cut.resize((width, height), Image.Resampling.BOX if height < 40 else None)
@@ -161,6 +157,7 @@ KINDS: dict[str, Callable[[int], Picture]] = {
     "a smudge": lambda d: with_dots(inked(mask(d)), (40, 60, 1), (45, 62, 7)).filter(
         ImageFilter.GaussianBlur(1)
     ),
+    "JPEG artefacts": lambda d: Image.open(io.BytesIO(encoded(inked(mask(d)), "JPEG", quality=10))),
     "12 pixels": lambda d: inked(mask(d, (12, 12), 10)),
     "24 pixels": lambda d: inked(mask(d, (24, 24), 18)),
     "dark on a clear ground": lambda d: clear(d, "black"),
@@ -201,39 +198,28 @@ def test_kinds_of_pictures(models, kind):
     assert answers(models, [encoded(KINDS[kind](digit)) for digit in digits]) == digits
 
 
+RED, BLACK, YELLOW, ROSE = (
+    ("#f4f2ee", "#c82028", "white"),
+    ("#f4f2ee", "#202028", "#f4f2ee"),
+    ("#1a4099", "#f2cc1a", "#202028"),
+    ("#c82028", "#f2cc1a", "#c82028"),
+)
+
+
 @pytest.mark.parametrize(
-    "colours",
+    ("shape", "degrees", "colours"),
     [
-        ("#f4f2ee", "#c82028", "white"),
-        ("#f4f2ee", "#202028", "#f4f2ee"),
-        ("#1a4099", "#f2cc1a", "#202028"),
-        ("#c82028", "#f2cc1a", "#c82028"),
+        *(("ellipse", 30, colours) for colours in (RED, BLACK, YELLOW, ROSE)),
+        ("ellipse", 0, RED),
+        ("rectangle", 25, YELLOW),
+        ("rectangle", 25, BLACK),
+        ("rounded_rectangle", -15, ROSE),
     ],
 )
-@pytest.mark.parametrize(
-    ("shape", "degrees"),
-    [("ellipse", 0), ("ellipse", 30), ("rectangle", 25), ("rounded_rectangle", -15)],
-)
-def test_notes_of_any_outline(models, colours, shape, degrees):
+def test_notes_of_any_outline(models, shape, degrees, colours):
     files = [encoded(on_a(shape, digit, colours, degrees)) for digit in (1, 4, 7, 0)]
     assert answers(models, files) == [1, 4, 7, 0]
     assert [read_number(models, file).text for file in files] == list("1470")
-
-
-def test_a_solid_shape_is_no_digit(models):
-    for size in (90, 200):
-        for shape in ("ellipse", "rectangle"):
-            picture = Image.new("RGB", (420, 300), "#f4f2ee")
-            getattr(ImageDraw.Draw(picture), shape)((60, 40, 60 + size, 40 + size), "#202028")
-            (answer,) = answer_pictures(models, [("solid", encoded(noisy(picture, 4)))])
-            assert answer.vote.verdict == "none"
-
-
-@pytest.mark.parametrize("quality", [10, 40])
-def test_jpeg_artefacts(models, quality):
-    digits = [2, 3, 5, 6, 9]
-    files = [encoded(inked(mask(d)), "JPEG", quality=quality) for d in digits]
-    assert answers(models, files) == digits
 
 
 FRAMES = {"save_all": True, "append_images": [inked(mask(8)), Image.new("RGB", (320, 240), "red")]}
@@ -254,57 +240,28 @@ def test_the_first_frame_counts(models, kind, options):
     assert answers(models, files) == [2, 3, 5, 7]
 
 
-def converted(mode: str) -> Callable[[Picture], Picture]:
-    return lambda picture: picture.convert(mode)
-
-
-@pytest.mark.parametrize(
-    ("convert", "kind"),
-    [
-        pytest.param(converted("1"), "PNG", id="1-bit PNG"),
-        pytest.param(converted("L"), "PNG", id="grey PNG"),
-        pytest.param(converted("P"), "BMP", id="palette BMP"),
-        pytest.param(lambda picture: picture.quantize(4), "TIFF", id="palette TIFF"),
-        pytest.param(converted("CMYK"), "TIFF", id="CMYK TIFF"),
-        pytest.param(converted("CMYK"), "JPEG", id="CMYK JPEG"),
-        pytest.param(converted("I;16"), "PNG", id="16-bit PNG of 8-bit levels"),
-        pytest.param(converted("F"), "TIFF", id="floating TIFF"),
-        pytest.param(converted("LA"), "PNG", id="grey and alpha PNG"),
-    ],
-)
-@pytest.mark.parametrize("colours", [("#202020", "white"), ("white", "#203028")])
-def test_modes(models, convert, kind, colours):
-    files = [encoded(convert(inked(mask(d).convert("L"), *colours)), kind) for d in (0, 4, 6, 9)]
-    assert answers(models, files) == [0, 4, 6, 9]
-
-
 # --- what the person says of the picture --------------------------------------------------------
 
 
-def predict(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "ovr_digits", "predict", "--json", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
-
-
-def test_invert_can_be_told(tmp_path):
+def test_invert_can_be_told(run, tmp_path):
     """A white seven and a black four: what is asked for is read."""
     sheet = Image.new("RGB", (440, 240), "#808080")
     sheet.paste("white", (0, 0), mask(7, (220, 240)))
     sheet.paste("black", (220, 0), mask(4, (220, 240)))
     sheet.save(tmp_path / "both.png")
     for told, wanted in (("yes", {7}), ("no", {4}), ("auto", {4, 7})):
-        done = predict("--invert", told, tmp_path / "both.png")
-        assert json.loads(done.stdout)["digit"] in wanted, told
+        (answer,) = objects(run("predict", "--json", "--invert", told, "both.png"))
+        assert answer["digit"] in wanted, told
 
 
-def test_a_threshold_can_be_told(tmp_path):
+def test_a_threshold_can_be_told(run, tmp_path):
     """A large faint nought beside a small dark seven is ink or not."""
     sheet = inked(mask(0, (480, 240), 160, (0.1, 0.5)), "#b4b4b4")
     sheet.paste("black", (0, 0), mask(7, (480, 240), 60, (0.9, 0.5)))
     sheet.save(tmp_path / "faint.png")
     for level, wanted in ((0.15, 0), (0.6, 7)):
-        done = predict("--threshold", level, tmp_path / "faint.png")
-        assert json.loads(done.stdout)["digit"] == wanted, level
+        (answer,) = objects(run("predict", "--json", "--threshold", level, "faint.png"))
+        assert answer["digit"] == wanted, level
 
 
 # --- large pictures -------------------------------------------------------------------------------
@@ -337,13 +294,12 @@ def test_small_numbers_in_large_photos(models, kind, orientation):
 
 def test_noise_does_not_cost_what_was_seen_from_afar(models):
     """More closely there is more noise than ink: then the coarser look is the better one."""
-    for digit in (4, 7):
-        sheet = inked(mask(digit, (3200, 2400), 100, (0.3, 0.6)), "#606060", "#d0d0d0").convert("L")
-        noise = np.random.default_rng(digit).normal(0, 50, (2400, 3200))
-        photo = Image.fromarray(np.clip(np.asarray(sheet) + noise, 0, 255).astype(np.uint8))
-        content = encoded(photo, compress_level=1)
-        assert answers(models, [content]) == [digit]
-        assert read_number(models, content).text == str(digit)
+    sheet = inked(mask(4, (3200, 2400), 100, (0.3, 0.6)), "#606060", "#d0d0d0").convert("L")
+    noise = np.random.default_rng(4).normal(0, 50, (2400, 3200))
+    photo = Image.fromarray(np.clip(np.asarray(sheet) + noise, 0, 255).astype(np.uint8))
+    content = encoded(photo, compress_level=1)
+    assert answers(models, [content]) == [4]
+    assert read_number(models, content).text == "4"
 
 
 def test_a_closer_view_shows_the_same_place():
@@ -373,24 +329,19 @@ STATUS = Path("/proc/self/status")
 PEAK = """
 import sys
 from ovr_digits.picture.digit import read_digit
-read_digit(sys.argv[1])
+for picture in sys.argv[1:]:
+    read_digit(picture)
 print(open("/proc/self/status").read().partition("VmHWM:")[2].split()[0])
 """
 
 
 @pytest.mark.skipif(not STATUS.exists(), reason="Linux tells a process's own peak memory there")
-@pytest.mark.parametrize(
-    ("mode", "ending"),
-    [("RGB", "png"), ("RGB", "jpg"), ("L", "png"), ("I;16", "png"), ("RGBA", "png")],
-)
-def test_forty_megapixels_in_bounded_memory(tmp_path, mode, ending):
-    path = tmp_path / f"large.{ending}"
-    picture = ImageOps.invert(mask(5, (7300, 5480), 200, (0.4, 0.6))).convert(mode)
-    picture.save(path, compress_level=1)
-    del picture
-    done = subprocess.run(
-        [sys.executable, "-c", PEAK, path], capture_output=True, text=True, check=False
-    )
+def test_forty_megapixels_in_bounded_memory(tmp_path):
+    large = ImageOps.invert(mask(5, (7300, 5480), 200, (0.4, 0.6)))
+    files = {"RGB": "rgb.jpg", "L": "grey.png", "I;16": "deep.png", "RGBA": "clear.png"}
+    for mode, name in files.items():
+        large.convert(mode).save(tmp_path / name, compress_level=1)
+    done = execute("-c", PEAK, *files.values(), folder=tmp_path)
     assert done.returncode == 0, done.stderr
     # Four bytes for each pixel, as the decoder gives them, twice, and 150 MB for all else.
     assert int(done.stdout) < 500_000

@@ -4,34 +4,28 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import io
 import itertools
 import json
-import subprocess
-import sys
-import time
 from pathlib import Path
 from typing import cast
 
 import numpy as np
 import pytest
-from hypothesis import given
+from commandline import EXAMPLES, ROOT, assert_nothing_done, execute, objects, png
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageFont, ImageOps
 
-from ovr_digits import load_models
 from ovr_digits.core.detectors import DetectorArrays
 from ovr_digits.errors import DigitsError
 from ovr_digits.picture.digit import find_digit
 from ovr_digits.picture.ink import find_ink
 from ovr_digits.picture.lines import find_layout
-from ovr_digits.picture.number import read_number
+from ovr_digits.picture.number import NumberAnswer, read_number
 from ovr_digits.picture.photo import Photo
 from ovr_digits.picture.regions import find_regions
 
-ROOT = Path(__file__).resolve().parent.parent
-EXAMPLES = ROOT / "examples"
 NAMES = "zero one two three four five six seven eight nine".split()  # noqa: SIM905
 
 
@@ -58,6 +52,10 @@ def write_number(path: Path, *lines: str, gap: int = 30, slope: float = 0.0) -> 
     return path
 
 
+def read_page(models: DetectorArrays, page: Image.Image) -> NumberAnswer:
+    return read_number(models, png(page))
+
+
 class Guessing:
     """Detectors that look at nothing, for what is to be tried a hundred times."""
 
@@ -68,30 +66,26 @@ class Guessing:
 GUESSING = cast(DetectorArrays, Guessing())
 
 
-@pytest.fixture(scope="module")
-def models():
-    return load_models(ROOT / "models.pkl")
+@pytest.fixture
+def models(shipped_models) -> DetectorArrays:
+    return shipped_models
 
 
-@pytest.mark.parametrize("number", ["7", "42", "4071", "8956230"])
-def test_digits_side_by_side(tmp_path, models, number):
-    assert read_number(models, write_number(tmp_path / "n.png", number)).text == number
-
-
-def test_lines_from_top_to_bottom(tmp_path, models):
-    path = write_number(tmp_path / "n.png", "305", "92", "4786")
-    assert read_number(models, path).text == "305\n92\n4786"
-
-
-@pytest.mark.parametrize("slope", [-0.06, 0.06])
-def test_a_tilted_line_is_one_line(tmp_path, models, slope):
-    path = write_number(tmp_path / "n.png", "30592", slope=slope)
-    assert read_number(models, path).text == "30592"
-
-
-def test_digits_that_touch_are_parted(tmp_path, models):
-    path = write_number(tmp_path / "n.png", "3205", gap=-2)
-    assert read_number(models, path).text == "3205"
+@pytest.mark.parametrize(
+    ("lines", "how"),
+    [
+        pytest.param(["7"], {}, id="one digit"),
+        pytest.param(["8956230"], {}, id="side by side"),
+        pytest.param(["305", "92", "4786"], {}, id="lines from top to bottom"),
+        pytest.param(["3", "0", "5", "9"], {}, id="under one another"),
+        pytest.param(["30592"], {"slope": -0.06}, id="a line that rises is one line"),
+        pytest.param(["30592"], {"slope": 0.06}, id="a line that falls is one line"),
+        pytest.param(["3205"], {"gap": -2}, id="digits that touch are parted"),
+    ],
+)
+def test_numbers_are_read_as_they_are_written(tmp_path, models, lines, how):
+    path = write_number(tmp_path / "n.png", *lines, **how)
+    assert read_number(models, path).text == "\n".join(lines)
 
 
 def test_boxes_are_in_pixels_of_the_picture(tmp_path, models):
@@ -108,18 +102,16 @@ def test_boxes_are_in_pixels_of_the_picture(tmp_path, models):
         assert line[1].box[0] > x + w
 
 
-def test_a_blank_page_is_an_error(tmp_path, models):
-    Image.new("L", (100, 100), 255).save(tmp_path / "n.png")
+def test_a_blank_page_is_an_error(models):
     with pytest.raises(DigitsError, match="blank"):
-        read_number(models, tmp_path / "n.png")
+        read_page(models, Image.new("L", (100, 100), 255))
 
 
+@settings(max_examples=50)
 @given(arrays(np.uint8, st.tuples(st.integers(5, 60), st.integers(5, 60))))
 def test_any_pixels_give_digits_or_a_clear_error(pixels):
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG")
     try:
-        number = read_number(GUESSING, buffer.getvalue())
+        number = read_page(GUESSING, Image.fromarray(pixels))
     except DigitsError:
         return  # there may be no ink among them
     assert number.text.replace("\n", "").isdigit()
@@ -168,45 +160,34 @@ def hostile_pictures() -> dict[str, Image.Image]:
 
 @pytest.mark.parametrize("name", hostile_pictures())
 def test_the_work_on_a_picture_has_a_bound(name):
-    buffer = io.BytesIO()
-    hostile_pictures()[name].save(buffer, "PNG")
     models = Counting()
-    start = time.process_time()
     with contextlib.suppress(DigitsError):  # there may be no digit among it
-        read_number(cast(DetectorArrays, models), buffer.getvalue())
-    assert time.process_time() - start < 10  # far less, unless the machine is very busy
+        read_page(cast(DetectorArrays, models), hostile_pictures()[name])
     n_marks, *n_pieces = models.counts or [0]
     assert sum(n_pieces) <= 300 + n_marks / 2
 
 
 @pytest.mark.parametrize("name", ["line", "equals", "tilted line"])
-def test_a_line_is_no_row_of_digits(models, tmp_path, name):
+def test_a_line_is_no_row_of_digits(run, models, tmp_path, name):
     hostile_pictures()[name].save(tmp_path / "n.png")
     with contextlib.suppress(DigitsError):
         lines = read_number(models, tmp_path / "n.png").lines
         assert all(len(line) == 1 and line[0].vote.verdict != "sure" for line in lines)
-    assert predict(tmp_path / "n.png", "--brief").stderr == ""
+    assert run("predict", tmp_path / "n.png", "--brief").stderr == ""
 
 
-def read(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "ovr_digits", "read", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
-
-
-def test_the_command(tmp_path):
+def test_the_command(run, tmp_path):
     first = write_number(tmp_path / "a.png", "4071")
     second = write_number(tmp_path / "b.png", "22", "9")
-    assert read(first).stdout == "4071\n"
-    both = read(first, second)
+    assert run("read", first).stdout == "4071\n"
+    both = run("read", first, second)
     assert both.returncode == 0
     assert both.stdout == f"{first}: 4071\n{second}: 22\n{second}: 9\n"
 
 
-def test_the_command_in_json(tmp_path):
+def test_the_command_in_json(run, tmp_path):
     path = write_number(tmp_path / "a.png", "407", "1")
-    done = read("--json", path, tmp_path / "absent.png")
-    assert done.returncode == 1
-    answer, failure = map(json.loads, done.stdout.splitlines())
+    answer, failure = objects(run("read", "--json", path, tmp_path / "absent.png"), status=1)
     assert set(answer) == {
         *("path", "text", "lines", "confidence", "verdict", "digits", "left_out")
     }
@@ -217,48 +198,40 @@ def test_the_command_in_json(tmp_path):
     assert failure == {"path": str(tmp_path / "absent.png"), "error": "no such file"}
 
 
-def test_the_command_names_what_fails(tmp_path):
-    done = read(tmp_path / "absent.png")
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == f"ovr-digits: {tmp_path / 'absent.png'}: no such file\n"
+def test_the_command_names_what_fails(run):
+    assert_nothing_done(run("read", "absent.png"), "ovr-digits: absent.png: no such file")
 
 
-def test_the_command_saves_what_it_found(tmp_path):
+def test_the_command_saves_what_it_found(run, tmp_path):
     path = write_number(tmp_path / "a.png", "4071")
-    done = read(path, path, "--save", tmp_path / "found.png")
+    done = run("read", path, path, "--save", tmp_path / "found.png")
     assert done.returncode == 0, done.stderr
     with Image.open(tmp_path / "found.png") as picture:
         colours = np.asarray(picture.convert("RGB")).reshape(-1, 3)
     assert (colours == (0, 0x72, 0xB2)).all(axis=1).sum() > 500
 
 
-def predict(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "ovr_digits", "predict", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
-
-
-def test_predict_points_to_read_where_there_are_several_digits(tmp_path):
+def test_predict_points_to_read_where_there_are_several_digits(run, tmp_path):
     path = write_number(tmp_path / "my number.png", "4071")
-    done = predict(path, "--brief")
+    done = run("predict", path, "--brief")
     assert done.returncode == 0
     wanted = f"this picture seems to hold 4 digits; read them with ovr-digits read '{path}'"
     assert done.stderr == f"ovr-digits: {wanted}\n"
     assert len(done.stdout.splitlines()) == 1
-    done = predict(path, "--json")
+    done = run("predict", path, "--json")
+    (answer,) = objects(done)
     assert done.stderr == ""
-    assert set(json.loads(done.stdout)) == {
-        *("path", "digit", "confidence", "verdict", "fired", "votes", "scores")
-    }
+    assert set(answer) == {*("path", "digit", "confidence", "verdict", "fired", "votes", "scores")}
 
 
-def test_predict_takes_one_digit_for_one(tmp_path):
+def test_predict_takes_one_digit_for_one(run, tmp_path):
     page = Image.new("L", (300, 240), 255)
     page.paste(digit_picture(5, 120), (100, 60))
     for x, y in ((20, 20), (250, 200), (30, 180)):
         page.paste(0, (x, y, x + 5, y + 5))
     page.paste(255, (80, 110, 260, 114))  # a stroke with a gap
     page.save(tmp_path / "five.png")
-    assert predict(tmp_path / "five.png").stderr == ""
+    assert run("predict", tmp_path / "five.png").stderr == ""
 
 
 def drawn_page(*digits: tuple[int, int, int], size=(500, 220)) -> Image.Image:
@@ -268,29 +241,26 @@ def drawn_page(*digits: tuple[int, int, int], size=(500, 220)) -> Image.Image:
     return page
 
 
-def test_points_and_signs_beside_digits_are_not_read(tmp_path, models):
+def test_points_and_signs_beside_digits_are_not_read(models):
     page = drawn_page((3, 120, 90), (1, 230, 90), (4, 290, 90))
     page.paste(0, (205, 142, 213, 150))  # a point
     page.paste(0, (50, 100, 90, 108))  # a minus
-    page.save(tmp_path / "n.png")
-    assert read_number(models, tmp_path / "n.png").text == "314"
+    assert read_page(models, page).text == "314"
 
 
-def test_digits_of_different_size_and_groups_of_them(tmp_path, models):
+def test_digits_of_different_size_and_groups_of_them(models):
     page = drawn_page((4, 30, 120), (0, 130, 80), (7, 300, 70), (1, 400, 110))
-    page.save(tmp_path / "n.png")
-    assert read_number(models, tmp_path / "n.png").text == "4071"
+    assert read_page(models, page).text == "4071"
 
 
 @pytest.mark.parametrize("letters", ["AEFHKM", "NRWkmw"])
-def test_letters_are_not_several_sure_digits(tmp_path, models, letters):
+def test_letters_are_not_several_sure_digits(models, letters):
     page = Image.new("L", (200 * len(letters) + 100, 220), 255)
     pen = ImageDraw.Draw(page)
     for k, letter in enumerate(letters):
         page.paste(digit_picture(4 + k, 90), (200 * k + 30, 60))
         pen.text((200 * k + 120, 150), letter, 0, ImageFont.load_default(110), anchor="ls")
-    page.save(tmp_path / "n.png")
-    (line,) = read_number(models, tmp_path / "n.png").lines
+    (line,) = read_page(models, page).lines
     sure = [found for found in line if found.vote.verdict == "sure"]
     places = [divmod(found.box[0] + found.box[2] / 2, 200) for found in sure]
     of_letters = [k for k, x in places if x > 115]
@@ -299,13 +269,12 @@ def test_letters_are_not_several_sure_digits(tmp_path, models, letters):
     assert digits == [4 + k for k in range(len(letters))]
 
 
-def test_boxes_of_a_form_are_not_read(tmp_path, models):
+def test_boxes_of_a_form_are_not_read(models):
     page = drawn_page((4, 40, 80), (0, 160, 80), (7, 280, 80))
     for x in (20, 140, 260):
         for box in ((0, 0, 100, 3), (0, 117, 100, 120), (0, 0, 3, 120), (97, 0, 100, 120)):
             page.paste(0, (box[0] + x, box[1] + 50, box[2] + x, box[3] + 50))
-    page.save(tmp_path / "n.png")
-    assert read_number(models, tmp_path / "n.png").text == "407"
+    assert read_page(models, page).text == "407"
 
 
 PAPER = (244, 244, 244)
@@ -323,12 +292,6 @@ def written(
 
 
 ROW = [(2, 40, 100), (1, 170, 100), (0, 280, 100), (3, 410, 100), (4, 530, 100)]
-
-
-def read_page(models, page: Image.Image):
-    buffer = io.BytesIO()
-    page.save(buffer, "PNG")
-    return read_number(models, buffer.getvalue())
 
 
 @pytest.mark.parametrize("place", range(5))
@@ -385,11 +348,6 @@ def test_lines_that_are_turned_far_are_refused(models, turn):
         read_page(models, page)
 
 
-def test_digits_under_one_another_are_not_turned(tmp_path, models):
-    path = write_number(tmp_path / "n.png", "3", "0", "5", "9")
-    assert read_number(models, path).text == "3\n0\n5\n9"
-
-
 @pytest.mark.parametrize("margin", [0, 1, 2])
 @pytest.mark.parametrize("number", ["1471", "7114", "11", "4401"])
 def test_a_number_may_be_cut_out_tightly(models, number, margin):
@@ -431,19 +389,16 @@ def test_the_base_of_a_one_is_part_of_it(models):
     draw = ImageDraw.Draw(page)
     draw.line([(80, 70), (105, 45), (105, 180)], fill=0, width=11, joint="curve")
     draw.rectangle((68, 190, 142, 200), fill=0)
-    buffer = io.BytesIO()
-    page.save(buffer, "PNG")
-    _, top, _, height = find_digit(buffer.getvalue()).box
+    _, top, _, height = find_digit(png(page)).box
     assert (top, top + height) == pytest.approx((40, 201), abs=6)
     assert read_page(models, page).text == "1"
 
 
-def test_the_command_tells_what_it_leaves_out(tmp_path):
+def test_the_command_tells_what_it_leaves_out(run, tmp_path):
     boxed(written(*ROW), apart=112).save(tmp_path / "form.png")
-    done = read(tmp_path / "form.png", "--json")
-    assert done.returncode == 0
+    done = run("read", tmp_path / "form.png", "--json")
+    (answer,) = objects(done)
     assert done.stderr == f"ovr-digits: {tmp_path / 'form.png'}: left out: 5× a box or a ring\n"
-    answer = json.loads(done.stdout)
     assert [left["reason"] for left in answer["left_out"]] == ["a box or a ring"] * 5
     assert answer["verdict"] in ("sure", "conflict", "none")
     assert answer["confidence"] == min(digit["confidence"] for digit in answer["digits"])
@@ -453,13 +408,13 @@ def test_the_command_tells_what_it_leaves_out(tmp_path):
     not (ROOT / "benchmarks").is_dir(), reason="the drawing program is only in the checkout"
 )
 def test_drawn_numbers(mnist_dir, tmp_path):
-    command = [sys.executable, "-m", "benchmarks.numbers", "--data-dir", str(mnist_dir)]
-    command += ["--count", "40", "--seed", "3", "--output", str(tmp_path)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    command = ["-m", "benchmarks.numbers", "--data-dir", mnist_dir]
+    command += ["--count", "20", "--seed", "3", "--output", tmp_path]
+    done = execute(*command, folder=ROOT)
     assert done.returncode == 0, done.stderr
-    assert "| **touching** | 20 |" in done.stdout
+    assert "| **touching** | 10 |" in done.stdout
     rights = {"separated": 0, "touching": 0}
     for drawn in json.loads((tmp_path / "numbers.json").read_text())["numbers"]:
         rights[drawn["kind"]] += drawn["read"] == drawn["text"]
-    assert rights["separated"] >= 17
-    assert rights["touching"] >= 12
+    assert rights["separated"] >= 8
+    assert rights["touching"] >= 6

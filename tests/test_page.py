@@ -15,13 +15,18 @@ from typing import Any
 
 import pytest
 from browser import Paper, Service, Watch, find_chromium, open_browser, running_service
+from commandline import ROOT, objects
 from PIL import Image
 from strokes import N_HANDS, Stroke, picture_of, write
+
+from ovr_digits.data.corrections import load_corrections
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
 pytest.importorskip("fastapi", reason="needs the web extra")
 expect = sync_api.expect
 expect.set_options(timeout=15_000)  # a machine that is busy is slow, not wrong
+
+pytestmark = pytest.mark.xdist_group("page")
 
 WORDS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
 BLANK = "Draw a digit"
@@ -41,18 +46,12 @@ def browser() -> Iterator[Any]:
 
 
 @pytest.fixture(scope="module")
-def service() -> Iterator[Service]:
-    with running_service() as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
 def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("kept")
 
 
 @pytest.fixture(scope="module")
-def keeping_service(kept: Path) -> Iterator[Service]:
+def service(kept: Path) -> Iterator[Service]:
     with running_service("--keep", str(kept)) as started:
         yield started
 
@@ -133,21 +132,25 @@ def data_transfer(paper: Paper, content: bytes, name: str = "7.png") -> Any:
 # --- ten digits ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("digit", range(10))
-def test_a_digit_drawn_with_the_mouse(paper, digit):
-    for hand in range(N_HANDS):
+def clear(paper: Paper) -> None:
+    paper.button("Clear").click()
+    expect_blank(paper)
+
+
+@pytest.mark.parametrize("hand", range(N_HANDS))
+def test_digits_drawn_with_the_mouse(paper, hand):
+    for digit in range(10):
         paper.draw(placed(paper, digit, hand=hand))
         expect_sure(paper, digit)
-        paper.button("Clear").click()
-        expect_blank(paper)
+        clear(paper)
 
 
-@pytest.mark.parametrize("digit", range(10))
-def test_a_digit_drawn_with_a_finger(opened, digit):
+def test_digits_drawn_with_a_finger(opened):
     paper = opened(**PHONE)
-    paper.touch(placed(paper, digit, hand=digit % N_HANDS, steps=2))
-    expect_sure(paper, digit)
-    assert paper.page.evaluate("scrollY") == 0
+    for digit in range(10):
+        paper.touch(placed(paper, digit, hand=digit % N_HANDS, steps=2))
+        expect_sure(paper, digit)
+        clear(paper)
 
 
 @pytest.mark.parametrize(("height", "margin"), [(0.2, 0.14), (0.45, 0.27)])
@@ -156,8 +159,7 @@ def test_a_digit_in_each_corner(paper, height, margin):
         x, y = (margin + (1 - 2 * margin) * side for side in (x, y))
         paper.draw(placed(paper, digit, x, y, height))
         expect_sure(paper, digit)
-        paper.button("Clear").click()
-        expect_blank(paper)
+        clear(paper)
 
 
 def test_a_digit_as_high_as_the_paper(paper):
@@ -289,8 +291,7 @@ def test_the_width_of_the_pen(paper):
         paper.draw(placed(paper, 3, height=0.8))
         expect_digit(paper, 3)
         inks.append(dark_pixels(paper))
-        paper.button("Clear").click()
-        expect_blank(paper)
+        clear(paper)
     assert inks[1] > 2 * inks[0] > 0
     before = width.input_value()
     paper.page.keyboard.press("[")
@@ -348,7 +349,7 @@ def test_what_is_no_picture_is_named(paper):
     expect(paper.page.locator("body")).to_contain_text("list.png is not a picture")
 
 
-def test_the_drawing_is_saved(paper, tmp_path):
+def test_the_drawing_is_saved(run, paper, tmp_path):
     paper.draw(placed(paper, 5))
     expect_sure(paper, 5)
     with paper.page.expect_download() as download:
@@ -356,9 +357,7 @@ def test_the_drawing_is_saved(paper, tmp_path):
     path = tmp_path / "saved.png"
     download.value.save_as(path)
     assert path.read_bytes().startswith(b"\x89PNG")
-    command = [sys.executable, "-m", "ovr_digits", "predict", "--json", str(path)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    answer = json.loads(done.stdout)
+    (answer,) = objects(run("predict", "--json", path))
     assert (answer["digit"], answer["verdict"]) == (5, "sure")
 
 
@@ -376,18 +375,14 @@ def test_several_digits_are_a_number(paper):
         assert middle == pytest.approx(area["x"] + x * area["width"], abs=0.05 * area["width"])
         box.click()
         expect(paper.winner).to_have_attribute("data-digit", str(digit))
-    paper.button("Clear").click()
-    expect_blank(paper)
+    clear(paper)
     expect(boxes).to_have_count(0)
 
 
 # --- corrections ---------------------------------------------------------------------------
 
 
-def test_a_correction_is_kept_and_read_back(opened, keeping_service, kept):
-    from ovr_digits.data.corrections import load_corrections
-
-    paper = opened(keeping_service)
+def test_a_correction_is_kept_and_read_back(paper, kept):
     assert not any(kept.iterdir())
     paper.draw(placed(paper, 9))
     expect_sure(paper, 9)
@@ -401,14 +396,6 @@ def test_a_correction_is_kept_and_read_back(opened, keeping_service, kept):
     assert X.shape == (1, 784)
     assert y.tolist() == [4]
     assert X.any()
-
-
-def test_without_a_folder_nothing_can_be_corrected(paper):
-    paper.draw(placed(paper, 9))
-    expect_sure(paper, 9)
-    expect(paper.button("It was 4")).to_have_count(0)
-    answer = paper.page.request.post(f"{paper.page.url}api/keep?label=4", data=b"")
-    assert answer.status == 403
 
 
 # --- phones and keyboards ------------------------------------------------------------------
@@ -427,12 +414,13 @@ def test_on_a_phone_drawing_does_not_scroll(opened):
         assert box["y"] + box["height"] <= 844
 
 
-@pytest.mark.parametrize("width", [320, 390, 768, 1280, 3840])
-def test_nothing_lies_beside_the_window(opened, width):
-    paper = opened(viewport={"width": width, "height": 800})
+def test_nothing_lies_beside_the_window(paper):
     paper.draw(placed(paper, 8))
     expect_sure(paper, 8)
-    assert paper.page.evaluate("document.documentElement.scrollWidth") <= width
+    for width in (320, 390, 768, 1280, 3840):
+        paper.page.set_viewport_size({"width": width, "height": 800})
+        expect_sure(paper, 8)
+        assert paper.page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 def test_with_the_keyboard_alone(paper):
@@ -504,8 +492,8 @@ def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.mark.parametrize("size", [PHONE, WIDE], ids=["phone", "wide"])
-def test_no_rule_of_accessibility_is_broken(opened, keeping_service, axe, size):
-    paper = opened(keeping_service, **size)
+def test_no_rule_of_accessibility_is_broken(opened, axe, size):
+    paper = opened(**size)
     page = paper.page
     page.evaluate(axe)
     run = """async () => {
@@ -532,11 +520,12 @@ def test_no_rule_of_accessibility_is_broken(opened, keeping_service, axe, size):
     assert {state: rules for state, rules in found.items() if rules} == {}
 
 
-def test_a_service_that_has_stopped_is_named(opened):
+def test_a_service_that_keeps_nothing_offers_no_correction_and_is_named_when_it_has_stopped(opened):
     with running_service() as service:
         paper = opened(service)
         paper.draw(placed(paper, 3))
         expect_sure(paper, 3)
+        expect(paper.button("It was 4")).to_have_count(0)
         service.stop()
     paper.watch.allowed.append(REFUSED)
     paper.button("Clear").click()
@@ -544,16 +533,15 @@ def test_a_service_that_has_stopped_is_named(opened):
     expect(paper.page.locator("body")).to_contain_text("The service does not answer")
 
 
+@pytest.mark.long
 @pytest.mark.skipif(
-    not (Path(__file__).parent.parent / "benchmarks").is_dir(),
-    reason="the benchmarks are only in the checkout",
+    not (ROOT / "benchmarks").is_dir(), reason="the benchmarks are only in the checkout"
 )
 def test_how_soon_the_bars_move_is_measured(tmp_path):
     if find_chromium() is None:
         pytest.skip("needs Chromium: install it or set OVR_DIGITS_CHROMIUM")
     command = [sys.executable, "-m", "benchmarks.page", "--quick", "--cores", "1"]
-    root = Path(__file__).parent.parent
-    subprocess.run([*command, "--output", str(tmp_path)], cwd=root, check=True, timeout=60)
+    subprocess.run([*command, "--output", str(tmp_path)], cwd=ROOT, check=True)
     drawn = json.loads((tmp_path / "page-quick.json").read_text())["drawn"]
     assert [one["digit"] for one in drawn] == [0, 1, 2]
     assert all(0 < one["bars"] < one["screen"] < 10_000 for one in drawn)

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-import json
 import re
-import subprocess
-import sys
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from pathlib import Path
@@ -15,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from commandline import assert_nothing_done, assert_one_line, call, files_of_at_most, objects
 from PIL import Image
 from sklearn.metrics import average_precision_score
 
@@ -22,6 +20,8 @@ from ovr_digits import load_models
 from ovr_digits.core.evaluation import Evaluation, find_mistakes, find_unsure
 from ovr_digits.data.splits import Split, load_split
 from ovr_digits.report import evaluation_report as report
+
+pytestmark = pytest.mark.xdist_group("report")
 
 PICTURES = [name for name in report.FILES if name.endswith(".png")]
 
@@ -64,11 +64,7 @@ class Reader(HTMLParser):
             element.text += data
 
 
-def run(folder: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "ovr_digits", "evaluate", "--dataset", "digits"]
-    return subprocess.run(
-        [*command, *map(str, arguments)], cwd=folder, capture_output=True, text=True, timeout=120
-    )
+EVALUATE = ("evaluate", "--dataset", "digits", "--models")
 
 
 @dataclass
@@ -81,11 +77,11 @@ class Made:
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory, tiny_models: Path) -> Made:
     folder = tmp_path_factory.mktemp("report")
-    done = run(folder, "--models", tiny_models, "--report", "results", "--json")
-    assert done.returncode == 0, done.stderr
+    done = call(*EVALUATE, tiny_models, "--report", "results", "--json", folder=folder)
+    (said,) = objects(done)
     assert "drawing the report" in done.stderr
     page = (folder / "results" / "report.html").read_text("utf-8")
-    return Made(folder / "results", json.loads(done.stdout), Reader(page).root)
+    return Made(folder / "results", said, Reader(page).root)
 
 
 @pytest.fixture(scope="module")
@@ -272,10 +268,17 @@ def test_what_the_confusions_come_to(mistakes, text):
 # --- the folder ----------------------------------------------------------------------------------
 
 
-def test_report_beside_what_else_is_in_the_folder(tmp_path, tiny_models):
+@pytest.fixture
+def drawn(made, monkeypatch):
+    """The report that is made already is what the command makes of anything."""
+    files = {path.name: path.read_bytes() for path in made.folder.iterdir()}
+    monkeypatch.setattr(report, "make_report", lambda *_: files)
+
+
+def test_report_beside_what_else_is_in_the_folder(run, drawn, tmp_path, tiny_models):
     for name in ("notes.txt", "report.html"):
         (tmp_path / name).write_text("mine")
-    done = run(tmp_path, "--models", tiny_models, "--report", ".")
+    done = run(*EVALUATE, tiny_models, "--report", ".")
     assert done.returncode == 0, done.stderr
     assert done.stdout.endswith("\nreport: report.html\n")
     assert "accuracy" in (tmp_path / "report.html").read_text("utf-8")
@@ -283,7 +286,7 @@ def test_report_beside_what_else_is_in_the_folder(tmp_path, tiny_models):
     assert there == {"notes.txt", *report.FILES}
 
 
-def test_folder_that_cannot_be_is_told_before_the_work(tmp_path, tiny_models):
+def test_folder_that_cannot_be_is_told_before_the_work(run, tmp_path, tiny_models):
     (tmp_path / "file").write_text("mine")
     (tmp_path / "full" / "report.html").mkdir(parents=True)
     (tmp_path / "nowhere").symlink_to(tmp_path / "absent" / "deep")
@@ -295,27 +298,18 @@ def test_folder_that_cannot_be_is_told_before_the_work(tmp_path, tiny_models):
         ("nowhere", "nowhere: not a folder"),
         ("x" * 300, "cannot be written"),
     ):
-        done = run(tmp_path, "--models", tiny_models, "--report", name)
-        assert (done.returncode, done.stdout) == (1, "")
-        (line,) = done.stderr.splitlines()  # and no stage has been gone through
-        assert line.startswith("ovr-digits: ")
-        assert word in line
+        assert_nothing_done(run(*EVALUATE, tiny_models, "--report", name), word)
     assert {path.name for path in tmp_path.iterdir()} == {"file", "full", "nowhere"}
 
 
-@pytest.mark.parametrize("folder", ["new", "old"])
-def test_full_disk_leaves_what_was_there(tmp_path, tiny_models, folder):
+def test_full_disk_leaves_what_was_there(run, drawn, tmp_path, tiny_models):
     (tmp_path / "old").mkdir()
     (tmp_path / "old" / "votes.png").write_bytes(b"mine")
-    command = f"ulimit -f 40; exec {sys.executable} -m ovr_digits evaluate --dataset digits"
-    done = subprocess.run(
-        ["bash", "-c", f"{command} --models {tiny_models} --report {folder}"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-    )
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.splitlines()[-1].startswith(f"ovr-digits: {folder}: cannot be written")
+    for folder in ("new", "old"):
+        with files_of_at_most(40_000):
+            done = run(*EVALUATE, tiny_models, "--report", folder)
+        assert_one_line(done, f"{folder}: cannot be written")
+        assert done.stdout == ""
     assert [path.name for path in tmp_path.iterdir()] == ["old"]
     assert [path.name for path in (tmp_path / "old").iterdir()] == ["votes.png"]
     assert (tmp_path / "old" / "votes.png").read_bytes() == b"mine"

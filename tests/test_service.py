@@ -14,14 +14,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from commandline import Run, assert_nothing_done, call, objects
 from PIL import Image
 
 pytest.importorskip("uvicorn", reason="the service needs the extra web")
 
 from service import SEVEN, Service, form, png, wait_until
 
-from ovr_digits.cli import main
 from ovr_digits.web import server
 from ovr_digits.web.http import limits
 from ovr_digits.web.http.connection import Connections
@@ -41,24 +40,18 @@ SERVED_HEADERS = {
 }
 
 
-def on_command_line(*arguments: str) -> Any:
-    return json.loads(CliRunner().invoke(main, [*arguments, "--json"]).stdout)
-
-
 # --- answers ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("command", ["predict", "read"])
 def test_answers_are_those_of_the_command_line(
-    service: Service, tiny_models: Path, tmp_path: Path, command: str
+    service: Service, run: Run, tiny_models: Path, command: str
 ) -> None:
-    path = tmp_path / "seven.png"
-    path.write_bytes(SEVEN)
-    expected = on_command_line(command, str(path), "--models", str(tiny_models))
+    (expected,) = objects(run(command, "-", "--models", tiny_models, "--json", stdin=SEVEN))
     raw = service.post(f"/api/{command}", SEVEN)
     assert raw.status == 200
     assert raw.headers["content-type"] == "application/json"
-    assert raw.json == {**expected, "path": "-"}
+    assert raw.json == expected
     assert service.post(f"/api/{command}", SEVEN, **{"Content-Type": "image/x"}).json == raw.json
     body, kind = form(("image", "seven.png", SEVEN))
     in_form = service.post(f"/api/{command}", body, **{"Content-Type": kind})
@@ -68,15 +61,12 @@ def test_answers_are_those_of_the_command_line(
 
 
 def test_options_are_those_of_the_command_line(
-    service: Service, tiny_models: Path, tmp_path: Path
+    service: Service, run: Run, tiny_models: Path
 ) -> None:
-    path = tmp_path / "seven.png"
-    path.write_bytes(SEVEN)
-    options = ["--invert", "yes", "--threshold", "0.9", "--models", str(tiny_models)]
+    options = ["-", "--invert", "yes", "--threshold", "0.9", "--models", tiny_models, "--json"]
     for command in ("predict", "read"):
-        expected = on_command_line(command, str(path), *options)
         answer = service.post(f"/api/{command}?invert=yes&threshold=0.9", SEVEN).json
-        assert answer == {**expected, "path": "-"}
+        assert [answer] == objects(run(command, *options, stdin=SEVEN))
         assert answer != service.post(f"/api/{command}", SEVEN).json
 
 
@@ -449,15 +439,17 @@ def test_options_of_serve_reach_the_service(
 
     monkeypatch.setattr(server, "run", run)
     arguments = [*("serve", "--host", "::1", "--port", "81", "--workers", "3")]
-    arguments += ["--models", str(tmp_path / "m"), "--keep", str(tmp_path / "k")]
+    arguments += ["--models", tmp_path / "m", "--keep", tmp_path / "k"]
     arguments += ["--allow-host", "a.example", "--allow-host", "b.example"]
     for quiet, logged in (([], "a line?\n"), (["--quiet"], "")):
-        done = CliRunner().invoke(main, [*arguments, *quiet])
-        assert (done.exit_code, done.stderr) == (0, logged)
+        done = call(*arguments, *quiet, folder=tmp_path)
+        assert (done.returncode, done.stderr) == (0, logged)
         assert done.stdout == "ovr-digits: http://[::1]:81/ (Ctrl-C stops it)\n"
 
 
-def test_draw_opens_the_page_on_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_draw_opens_the_page_on_this_machine(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     opened: list[str] = []
 
     def run(settings: Any, ready: Callable[[str], None], failed: Any) -> None:
@@ -467,52 +459,38 @@ def test_draw_opens_the_page_on_this_machine(monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr(server, "run", run)
     monkeypatch.setattr(webbrowser, "open", lambda url: opened.append(url) or True)
-    monkeypatch.setenv("BROWSER", "a browser")
-    done = CliRunner().invoke(main, ["draw"])
-    assert (done.exit_code, done.stderr) == (0, "")
+    done = call("draw", folder=tmp_path, BROWSER="a browser")
+    assert (done.returncode, done.stderr) == (0, "")
     assert opened == ["http://127.0.0.1:81/"]
 
 
-def failure_of(*arguments: str) -> str:
-    """The one line with which a command fails."""
-    done = CliRunner().invoke(main, arguments)
-    assert done.exit_code == 1
-    assert done.stdout == ""
-    (line,) = done.stderr.splitlines()
-    return line
-
-
-def test_a_port_in_use_is_named(service: Service) -> None:
+def test_a_port_in_use_is_named(service: Service, run: Run) -> None:
     for command in ("serve", "draw"):
-        line = failure_of(command, "--port", str(service.port))
-        assert f"port {service.port}" in line
-        assert "--port" in line
+        assert_nothing_done(run(command, "--port", service.port), f"port {service.port}", "--port")
 
 
 @pytest.mark.parametrize("host", ["no-such-host.invalid", "203.0.113.1", "a" * 300, "", "..", "é"])
-def test_hosts_that_cannot_be_listened_on(host: str) -> None:
-    assert "--host" in failure_of("serve", "--port", "0", "--host", host)
+def test_hosts_that_cannot_be_listened_on(run: Run, host: str) -> None:
+    assert_nothing_done(run("serve", "--port", 0, "--host", host), "--host")
 
 
-def test_models_that_are_not_there(tmp_path: Path) -> None:
-    missing = tmp_path / "missing.pkl"
+def test_models_that_are_not_there(run: Run) -> None:
     for command in ("serve", "draw"):
-        assert str(missing) in failure_of(command, "--port", "0", "--models", str(missing))
+        assert_nothing_done(run(command, "--port", 0, "--models", "missing.pkl"), "missing.pkl")
 
 
-def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
-    folder = tmp_path / "missing" / "kept"
-    assert str(folder) in failure_of("draw", "--port", "0", "--keep", str(folder))
+def test_a_folder_that_cannot_be_made(run: Run) -> None:
+    assert_nothing_done(run("draw", "--port", 0, "--keep", "missing/kept"), "missing/kept")
 
 
 @pytest.mark.parametrize("name", ["fastapi", "uvicorn", "pebble", "python_multipart"])
-@pytest.mark.parametrize("command", ["serve", "draw"])
 def test_without_the_extra_it_is_named(
-    monkeypatch: pytest.MonkeyPatch, name: str, command: str
+    run: Run, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.setitem(sys.modules, name, None)  # type: ignore[arg-type]
-    line = failure_of(command)
-    assert line == f"ovr-digits: {command} needs the web extra: pip install 'ovr-digits[web]'"
+    for command in ("serve", "draw"):
+        words = f"{command} needs the web extra: pip install 'ovr-digits[web]'"
+        assert_nothing_done(run(command), words)
 
 
 # --- corrections -----------------------------------------------------------------------------

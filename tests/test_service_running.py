@@ -518,7 +518,7 @@ def test_workers_that_are_ended_while_they_start_say_nothing(tmp_path: Path) -> 
         "import time\n"
         "from ovr_digits.web.workers import Workers\n"
         "if __name__ == '__main__':\n"
-        "    for pause in range(0, 120, 20):\n"
+        "    for pause in (0, 40, 80):\n"
         "        workers = Workers(3, b'')\n"
         "        workers.start()\n"
         "        time.sleep(pause / 1000)\n"
