@@ -10,7 +10,7 @@ import pty
 import resource
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,18 @@ from ovr_digits.cli import main
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "examples"
+
+#: Several commands in one process, each with settings of its environment; after each its status.
+SEVERAL = """
+import json, os, sys
+from ovr_digits.cli import main
+for settings, command in json.loads(sys.argv[1]):
+    os.environ.update(settings)
+    try:
+        main(command, prog_name="ovr-digits")
+    except SystemExit as end:
+        print("status", end.code or 0, flush=True)
+"""
 
 Result = subprocess.CompletedProcess[str]
 Run = Callable[..., Result]
@@ -92,11 +104,13 @@ def shell(command: str, folder: Path) -> Result:
     )
 
 
-def on_a_terminal(folder: Path, *arguments: object, **settings: str) -> str:
-    """What a command prints to a terminal."""
+def on_a_terminal(
+    folder: Path, *arguments: object, start: Sequence[str] = ("-m", "ovr_digits"), **settings: str
+) -> str:
+    """What a process prints to a terminal."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
-        [sys.executable, "-m", "ovr_digits", *map(str, arguments)],
+        [sys.executable, *start, *map(str, arguments)],
         cwd=folder,
         env=environment(folder, **settings),
         stdin=subprocess.DEVNULL,
