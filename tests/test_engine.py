@@ -500,22 +500,6 @@ def test_a_scheduler_that_is_back_at_once_has_forgotten_all(harmed: Cluster) -> 
     assert errors.count("\n") == 1
 
 
-def test_a_killed_process_of_a_program_is_one_line() -> None:
-    with running() as program:
-        program.wait_for(5)
-        workers = [
-            child
-            for child in psutil.Process(program.process.pid).children()
-            if "spawn_main" in " ".join(child.cmdline())
-        ]
-        workers[0].kill()
-        status, errors = program.end()
-        assert status == 1
-        assert errors.startswith("error: a worker process was killed")
-        assert errors.count("\n") == 1
-        assert not program.survivors()
-
-
 @pytest.mark.parametrize("where", ["processes", pytest.param("cluster", marks=SHARED)])
 def test_ctrl_c_ends_everything(where: str, request: pytest.FixtureRequest) -> None:
     is_cluster = where == "cluster"

@@ -242,8 +242,6 @@ def put(value: float) -> Callable[[Any], None]:
     ("change", "message"),
     [
         (lambda d: setattr(d.sgd_, "coef_", d.sgd_.coef_[:, :-1]), "coef_ has the wrong shape"),
-        (lambda d: setattr(d.sgd_, "coef_", d.sgd_.coef_[0]), "coef_ has the wrong shape"),
-        (lambda d: setattr(d.sgd_, "coef_", d.sgd_.coef_.tolist()), "coef_ is no array"),
         (lambda d: setattr(d.sgd_, "coef_", d.sgd_.coef_ > 0), "coef_ is no array of numbers"),
         (lambda d: delattr(d.sgd_, "coef_"), "coef_ is no array"),
         (lambda d: setattr(d.sgd_, "intercept_", np.zeros(2)), "intercept_ has the wrong shape"),
@@ -252,7 +250,6 @@ def put(value: float) -> Callable[[Any], None]:
         (lambda d: setattr(d.sgd_, "coef_", d.sgd_.coef_.astype(float) + 1e300), "too large"),
         (put(np.nan), "coef_ holds numbers that are not finite"),
         (put(np.inf), "coef_ holds numbers that are not finite"),
-        (put(-np.inf), "coef_ holds numbers that are not finite"),
         (put(3e38), "too large"),
         (lambda d: delattr(d, "sgd_"), "no SGD classifier"),
         (lambda d: setattr(d, "sgd_", d.features_), "no SGD classifier"),
@@ -275,9 +272,7 @@ def of_features(function: Callable[[Any], Any]) -> Callable[[list[Any]], None]:
     ("change", "message"),
     [
         (lambda f: setattr(f, "image_shape_", (27, 28)), "28×28"),
-        (lambda f: setattr(f, "image_shape_", None), "28×28"),
         (lambda f: setattr(f, "branches_", ()), "no layers"),
-        (lambda f: setattr(f, "branches_", list(f.branches_)), "no layers"),
         (lambda f: setattr(f, "branches_", f.branches_ * 17), "no layers"),
         (lambda f: setattr(f, "branches_", f.branches_ * 2), "coef_ has the wrong shape"),
         (
@@ -300,21 +295,17 @@ def test_features_that_do_not_fit_are_refused(tiny_models_bytes, change, message
     ("change", "depth", "message"),
     [
         ({"patch_size": 4}, 0, "wrong settings"),
-        ({"patch_size": -5}, 0, "wrong settings"),
         ({"patch_size": 5.0}, 0, "wrong settings"),
         ({"stride": 0.0}, 0, "wrong settings"),
         ({"stride": float("nan")}, 0, "wrong settings"),
         ({"alpha": float("inf")}, 0, "wrong settings"),
-        ({"alpha": None}, 0, "wrong settings"),
         ({"patch_size": 7}, 0, "anchors has the wrong shape"),
         ({"anchors": np.zeros((8, 24), np.float32)}, 0, "anchors has the wrong shape"),
         ({"anchors": np.full((8, 9), np.nan, np.float32)}, 0, "not finite"),
         ({"anchors": np.ones((8, 9), np.float32)}, 0, "wrong settings"),
         ({"whitener": np.zeros((7, 8), np.float32)}, 0, "whitener has the wrong shape"),
         ({"whitener": np.zeros((8, 9), np.float32)}, 0, "wrong settings"),
-        ({"whitener": np.zeros((8, 7), np.float32)}, 0, "anchors has the wrong shape"),
         ({"whitener": "none"}, 0, "whitener is no array"),
-        ({"anchors": np.zeros((9, 9), np.float32)}, 0, "whitener has the wrong shape"),
         ({"anchors": np.zeros((16, 9), np.float32)}, 1, "anchors has the wrong shape"),
         (
             {"anchors": np.zeros((1, 15 * 15), np.float32), "patch_size": 15, "stride": 1.0}
@@ -334,7 +325,6 @@ def test_layers_that_do_not_fit_are_refused(tiny_models_bytes, change, depth, me
     [
         (lambda n: "axes", "leading axes of its features are none"),
         (lambda n: LeadingAxes(np.zeros((n - 1, 5)), np.zeros(5)), "axes has the wrong shape"),
-        (lambda n: LeadingAxes(np.zeros(n), np.zeros(5)), "axes has the wrong shape"),
         (lambda n: LeadingAxes(np.zeros((n, 5)), np.zeros(4)), "offset has the wrong shape"),
         (lambda n: LeadingAxes(np.zeros((n, 5), int), np.zeros(5)), "axes is no array of numbers"),
         (lambda n: LeadingAxes(np.full((n, 5), np.nan), np.zeros(5)), "not finite"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import io
 import math
 import os
 import pickle
@@ -17,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from commandline import png as encoded
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -47,9 +47,7 @@ def digits(request):
 
 
 def png(image: np.ndarray) -> bytes:
-    stream = io.BytesIO()
-    Image.fromarray(image.reshape(28, 28)).save(stream, "PNG")
-    return stream.getvalue()
+    return encoded(Image.fromarray(image.reshape(28, 28)))
 
 
 def write_idx_pair(folder: Path, X: np.ndarray, y: np.ndarray, part: str = "train") -> None:
@@ -242,12 +240,6 @@ def test_digests_tell_streams_apart(bundled):
 
 
 # --- a picture of a data set -----------------------------------------------------------------
-
-
-def encoded(image: Image.Image, **options) -> bytes:
-    stream = io.BytesIO()
-    image.save(stream, "PNG", **options)
-    return stream.getvalue()
 
 
 @pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA", "I;16", "P"])
