@@ -255,7 +255,7 @@ def test_a_cluster_whose_parts_are_killed_comes_to_the_same(run, tmp_path):
     pytest.importorskip("distributed", reason="needs Dask: pip install 'ovr-digits[dask]'")
     from cluster import Cluster
 
-    n = 20 * N
+    n = 6 * N  # so that the cluster is still at work when its scheduler is killed
     stream = (*STREAM, "--augment", n)
     objects(run(*stream, "--jobs", 1, "--output", "undisturbed.pkl"))
     with Cluster(2) as cluster:
