@@ -27,17 +27,12 @@ class Cluster:
     ----------
     n_workers : int
         To begin with; they have registered when the cluster is there.
-    python : str
-        The interpreter of all its processes.
     env : dict, optional
         Variables of all its processes besides those of this one. They find
         modules as this one does, those of tests among them.
     """
 
-    def __init__(
-        self, n_workers: int = 0, python: str = sys.executable, env: dict[str, str] | None = None
-    ) -> None:
-        self._python = python
+    def __init__(self, n_workers: int = 0, env: dict[str, str] | None = None) -> None:
         self._env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **(env or {})}
         self._folder = tempfile.TemporaryDirectory(prefix="ovr-digits-cluster-")
         self._workers: list[subprocess.Popen[bytes]] = []
@@ -64,13 +59,8 @@ class Cluster:
         """Start the scheduler, again if it was killed, always on the same port."""
         self._scheduler = self._start(
             "scheduler",
-            "--host",
-            "127.0.0.1",
-            "--port",
-            str(self.port),
-            "--no-dashboard",
-            "--idle-timeout",
-            "10 minutes",
+            *("--host", "127.0.0.1", "--port", str(self.port), "--no-dashboard"),
+            *("--idle-timeout", "10 minutes"),
         )
         deadline = time.monotonic() + _PATIENCE
         while True:
@@ -135,6 +125,19 @@ class Cluster:
                 raise RuntimeError(f"not {n} workers: {self.log()}")
             time.sleep(0.05)
 
+    def mend(self, n_workers: int) -> None:
+        """Undo the harm of earlier tests: a scheduler that answers, and so many sound workers."""
+        if self._scheduler.poll() is not None:
+            self._end([*self._workers, self._scheduler])
+            self._workers.clear()
+            self.start_scheduler()
+        os.kill(self._scheduler.pid, signal.SIGCONT)
+        self._end(self._workers[n_workers:])
+        self._workers = [process for process in self._workers if process.poll() is None]
+        for _ in range(n_workers - len(self._workers)):
+            self.add_worker(wait=False)
+        self.wait_for_workers(n_workers)
+
     def client(self) -> Any:
         """A client of its own, to look at the cluster with; the caller closes it."""
         from distributed import Client
@@ -147,20 +150,23 @@ class Cluster:
 
     def close(self) -> None:
         """End all that was started; once is enough."""
-        processes = [*self._workers, *([self._scheduler] if hasattr(self, "_scheduler") else [])]
+        self._end([*self._workers, *([self._scheduler] if hasattr(self, "_scheduler") else [])])
+        self._folder.cleanup()
+
+    @staticmethod
+    def _end(processes: list[subprocess.Popen[bytes]]) -> None:
         for process in processes:
             for pid in (process.pid, *_children(process.pid)):
                 if process.poll() is None:
                     os.kill(pid, signal.SIGKILL)
         for process in processes:
             process.wait(_PATIENCE)
-        self._folder.cleanup()
 
     def _start(self, *command: str, env: dict[str, str] | None = None) -> subprocess.Popen[bytes]:
         number = len(list(Path(self._folder.name).glob("*.log")))
         with (Path(self._folder.name) / f"{number}-{command[0]}.log").open("wb") as log:
             return subprocess.Popen(
-                [self._python, "-m", "dask", *command],
+                [sys.executable, "-m", "dask", *command],
                 stdout=log,
                 stderr=log,
                 env={**self._env, **(env or {})},

@@ -92,6 +92,16 @@ def digit_images() -> np.ndarray:
 
 
 @pytest.fixture(scope="session")
+def two_workers() -> Iterator[object]:
+    """A ``Cluster`` of two workers that no test harms; for those of the xdist group ``cluster``."""
+    pytest.importorskip("distributed", reason="needs Dask: pip install 'ovr-digits[dask]'")
+    from cluster import Cluster
+
+    with Cluster(2) as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="session")
 def service(
     tiny_models_bytes: bytes, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Service]:

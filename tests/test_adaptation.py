@@ -340,6 +340,7 @@ def test_a_folder_without_corrections_is_one_clear_line(tmp_path, tiny_models):
 # --- the benchmark -------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_the_benchmark_of_hands(tmp_path, tiny_models):
     root = Path(__file__).resolve().parent.parent
     if not (root / "benchmarks").is_dir():

@@ -27,6 +27,7 @@ def run_benchmarks(output: Path, wabbit: Path, *options: str) -> subprocess.Comp
 
 
 # One test, because every contestant costs a few processes.
+@pytest.mark.long
 def test_contest(tmp_path: Path) -> None:
     output = tmp_path / "results"
     wabbit = tmp_path / "modules"
@@ -86,6 +87,7 @@ def test_contest(tmp_path: Path) -> None:
     assert "**vw** failed: ImportError: cannot import name 'Workspace'" in page
 
 
+@pytest.mark.long
 def test_speed_sets_the_features_beside_their_matrix_products(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "benchmarks", "speed", "--quick", "--dataset", "digits"]
     command += ["--output", str(tmp_path)]
@@ -109,6 +111,7 @@ def test_options_before_a_subcommand_are_not_lost_in_silence(tmp_path: Path) -> 
     assert "put options behind scaling" in done.stderr
 
 
+@pytest.mark.long
 def test_the_service_answers_all_that_is_sent(tmp_path: Path, tiny_models: Path) -> None:
     command = [sys.executable, "-m", "benchmarks.service", "--quick", "--workers", "1"]
     command += ["--rate", "20", "--connections", "4", "--models", str(tiny_models)]

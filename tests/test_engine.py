@@ -85,15 +85,9 @@ class Large:
 # Engines
 
 
-@pytest.fixture(scope="module")
-def two_workers() -> Iterator[Cluster]:
-    """Two workers that no test harms."""
-    with Cluster(2) as cluster:
-        yield cluster
-
-
-@pytest.fixture(params=["here", "processes", pytest.param("cluster", marks=SHARED)])
+@pytest.fixture(scope="module", params=["here", "processes", pytest.param("cluster", marks=SHARED)])
 def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
+    """One engine for all tests: after each it is as good as before."""
     if request.param == "cluster":
         address = request.getfixturevalue("two_workers").address
         with open_engine(scheduler=address) as engine:
@@ -101,6 +95,13 @@ def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
     else:
         with open_engine(1 if request.param == "here" else 2) as engine:
             yield engine
+
+
+@pytest.fixture(scope="module")
+def harmed() -> Iterator[Cluster]:
+    """A cluster that tests do harm to, and mend first; one that kills two workers is given up."""
+    with Cluster(env={"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "1"}) as cluster:
+        yield cluster
 
 
 def test_results_come_in_the_order_of_tasks(engine: Engine) -> None:
@@ -192,59 +193,66 @@ def test_a_killed_process_is_one_line() -> None:
 # A cluster that is done harm to
 
 
-def test_the_cluster_works_rather_than_this_process() -> None:
-    with Cluster(1) as cluster, open_engine(scheduler=cluster.address) as engine:
-        assert engine.n_workers == 1
+@SHARED
+def test_the_cluster_works_rather_than_this_process(two_workers: Cluster) -> None:
+    with open_engine(scheduler=two_workers.address) as engine:
+        assert engine.n_workers == 2
         assert os.getpid() not in set(engine.run(pid, [()] * 3))
 
 
-@pytest.mark.parametrize("nanny", [False, True])
-def test_tasks_of_a_killed_worker_are_done_again(tmp_path: Path, nanny: bool) -> None:
-    with Cluster(1) as cluster, open_engine(scheduler=cluster.address) as engine:
-        number = cluster.add_worker(nanny=nanny)
+@SHARED
+@pytest.mark.parametrize("nanny", [False, pytest.param(True, marks=pytest.mark.long)])
+def test_tasks_of_a_killed_worker_are_done_again(
+    harmed: Cluster, tmp_path: Path, nanny: bool
+) -> None:
+    harmed.mend(1)
+    with open_engine(scheduler=harmed.address) as engine:
+        number = harmed.add_worker(nanny=nanny)
         (tmp_path / "value").mkdir()
         value = engine.share(Large(tmp_path / "value"))
         results = []
         for result in engine.run(noted, ((tmp_path, i, 0.1) for i in range(30))):
             if len(results) == 6:
-                cluster.kill_worker(number)
+                harmed.kill_worker(number)
             results.append(result)
         assert results == [2 * i for i in range(30)]
         assert len([path for path in tmp_path.iterdir() if path.is_file()]) > 30
         assert [r for r, _ in engine.run(total, ((value, i) for i in range(4)))] == [7, 8, 9, 10]
 
 
-def test_all_workers_are_killed_and_others_come(tmp_path: Path) -> None:
-    with Cluster(2) as cluster, open_engine(scheduler=cluster.address) as engine:
+@SHARED
+def test_all_workers_are_killed_and_others_come(harmed: Cluster, tmp_path: Path) -> None:
+    harmed.mend(1)
+    with open_engine(scheduler=harmed.address) as engine:
         value = engine.share(Large(tmp_path))
         results = []
         for result, _ in engine.run(total, ((value, i) for i in range(60))):
             if len(results) == 6:
-                cluster.kill_worker(0)
-                cluster.kill_worker(1)
-                cluster.wait_for_workers(0)
-                cluster.add_worker(wait=False)
+                harmed.kill_worker(0)
+                harmed.wait_for_workers(0)
+                harmed.add_worker(wait=False)
             results.append(result)
         assert results == [7 + i for i in range(60)]
 
 
-def test_workers_that_come_are_used() -> None:
-    with Cluster(1) as cluster, open_engine(scheduler=cluster.address) as engine:
+@SHARED
+def test_workers_that_come_are_used(harmed: Cluster) -> None:
+    harmed.mend(1)
+    with open_engine(scheduler=harmed.address) as engine:
         before, same_run = set(), set()
-        for i, worker in enumerate(engine.run(pid, [(0.1,)] * 100)):
+        for i, worker in enumerate(engine.run(pid, [(0.1,)] * 50)):
             if i == 4:
-                for _ in range(3):
-                    cluster.add_worker(wait=False)
-                cluster.wait_for_workers(4)
+                harmed.add_worker()
             (before if i < 5 else same_run).add(worker)
         assert len(before) == 1
-        assert len(same_run) == 4
-        assert len(set(engine.run(pid, [(0.1,)] * 12))) == 4
+        assert len(same_run) == 2
+        assert len(set(engine.run(pid, [(0.1,)] * 12))) == 2
 
 
-def test_a_task_that_kills_its_workers_is_given_up() -> None:
-    env = {"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "1"}
-    with Cluster(3, env=env) as cluster, open_engine(scheduler=cluster.address) as engine:
+@SHARED
+def test_a_task_that_kills_its_workers_is_given_up(harmed: Cluster) -> None:
+    harmed.mend(3)
+    with open_engine(scheduler=harmed.address) as engine:
         with pytest.raises(DigitsError, match="several workers died of the same task"):
             list(engine.run(kill_me, [()]))
         assert list(engine.run(double, [(1,), (2,)])) == [2, 4]
@@ -256,11 +264,12 @@ def test_what_a_client_shared_goes_with_it(two_workers: Cluster, tmp_path: Path)
         return sum(name.startswith("ovr-digits") for name in dask_worker.plugins)  # type: ignore[attr-defined]
 
     with two_workers.client() as client:
+        (of_others,) = set(client.run(plugins).values())
         with open_engine(scheduler=two_workers.address) as engine:
             engine.share(Large(tmp_path))
-            assert set(client.run(plugins).values()) == {1}
+            assert set(client.run(plugins).values()) == {of_others + 1}
         deadline = time.monotonic() + PATIENCE
-        while set(client.run(plugins).values()) != {0}:
+        while set(client.run(plugins).values()) != {of_others}:
             assert time.monotonic() < deadline
             time.sleep(0.05)
 
@@ -300,42 +309,47 @@ def test_no_scheduler_is_one_line(
     assert capfd.readouterr().err == ""
 
 
-def test_no_worker_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+@SHARED
+def test_no_worker_is_one_line(harmed: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ovr_digits.scale.engine.cluster.PATIENCE", 2.0)
     monkeypatch.setattr("ovr_digits.scale.engine.cluster.WORKER_PATIENCE", 2.0)
-    with Cluster() as cluster:
-        with (
-            pytest.raises(DigitsError, match="has no worker; start some"),
-            open_engine(scheduler=cluster.address),
-        ):
-            pass
-        cluster.add_worker()
-        with open_engine(scheduler=cluster.address) as engine:
-            results = engine.run(double, ((i, 0.1) for i in range(ENDLESS)))
-            assert next(results) == 0
-            cluster.kill_worker(0)
-            with pytest.raises(DigitsError, match="has no worker; start some"):
-                list(results)
-
-
-@pytest.mark.parametrize("version", ["0.0.1", None])
-def test_a_cluster_needs_the_same_version(tmp_path: Path, version: str | None) -> None:
-    has = f"has {'ovr-digits 0.0.1' if version else 'no ovr-digits'}; install version {__version__}"
+    harmed.mend(0)
     with (
-        Cluster(1, env=_other_package(tmp_path, version)) as cluster,
-        pytest.raises(DigitsError, match=has),
-        open_engine(scheduler=cluster.address),
+        pytest.raises(DigitsError, match="has no worker; start some"),
+        open_engine(scheduler=harmed.address),
     ):
         pass
+    harmed.add_worker()
+    with open_engine(scheduler=harmed.address) as engine:
+        results = engine.run(double, ((i, 0.1) for i in range(ENDLESS)))
+        assert next(results) == 0
+        harmed.kill_worker(0)
+        with pytest.raises(DigitsError, match="has no worker; start some"):
+            list(results)
 
 
-def test_a_later_worker_without_the_package_harms_nobody(tmp_path: Path) -> None:
-    with Cluster(1) as cluster, open_engine(scheduler=cluster.address) as engine:
+@SHARED
+@pytest.mark.parametrize("version", ["0.0.1", None])
+def test_a_cluster_needs_the_same_version(
+    harmed: Cluster, tmp_path: Path, version: str | None
+) -> None:
+    harmed.mend(0)
+    harmed.add_worker(env=_other_package(tmp_path, version))
+    has = f"has {'ovr-digits 0.0.1' if version else 'no ovr-digits'}; install version {__version__}"
+    with pytest.raises(DigitsError, match=has), open_engine(scheduler=harmed.address):
+        pass
+    harmed.kill_worker(0)
+
+
+@SHARED
+def test_a_later_worker_without_the_package_harms_nobody(harmed: Cluster, tmp_path: Path) -> None:
+    harmed.mend(1)
+    with open_engine(scheduler=harmed.address) as engine:
         # It leaves again with the first task that it is given.
-        later = cluster.add_worker(wait=False, env=_other_package(tmp_path, "0.0.1"))
+        later = harmed.add_worker(wait=False, env=_other_package(tmp_path, "0.0.1"))
         for i, result in enumerate(engine.run(double, ((i, 0.1) for i in range(ENDLESS)))):
             assert result == 2 * i
-            if cluster.has_ended(later):
+            if harmed.has_ended(later):
                 break
         assert list(engine.run(double, [(1,), (2,)])) == [2, 4]
 
@@ -347,12 +361,16 @@ def _other_package(folder: Path, version: str | None) -> dict[str, str]:
     return {"PYTHONPATH": str(folder)}
 
 
-def test_a_mute_scheduler_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+@SHARED
+def test_a_mute_scheduler_is_not_waited_for(
+    harmed: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("ovr_digits.scale.engine.cluster.PATIENCE", 2.0)
-    with Cluster(1) as cluster, open_engine(scheduler=cluster.address) as engine:
+    harmed.mend(1)
+    with open_engine(scheduler=harmed.address) as engine:
         results = engine.run(double, ((i, 0.1) for i in range(ENDLESS)))
         assert next(results) == 0
-        cluster.stop_scheduler()
+        harmed.stop_scheduler()
         with pytest.raises(DigitsError, match="has not answered for 2 seconds"):
             list(results)
 
@@ -431,9 +449,14 @@ def test_nothing_but_results_is_written() -> None:
     with running(n_tasks=10) as program:
         assert program.end() == (0, "")
         assert not program.survivors()
-    with Cluster(2) as cluster, running(scheduler=cluster.address, n_tasks=20) as program:
+
+
+@SHARED
+def test_nothing_but_results_is_written_when_a_worker_is_killed(harmed: Cluster) -> None:
+    harmed.mend(2)
+    with running(scheduler=harmed.address, n_tasks=20) as program:
         program.wait_for(5)
-        cluster.kill_worker(0)
+        harmed.kill_worker(0)
         assert program.end() == (0, "")
         assert not program.survivors()
 
@@ -447,54 +470,40 @@ def test_workers_end_with_a_program_that_is_killed() -> None:
         assert not program.survivors()
 
 
-def test_a_killed_scheduler_is_one_line_and_a_new_one_goes_on() -> None:
-    with Cluster(1) as cluster:
-        with running(scheduler=cluster.address) as program:
-            program.wait_for(5)
-            cluster.kill_scheduler()
-            ended = program.end()
-        assert ended == (
-            1,
-            f"error: the Dask scheduler at {cluster.address} is gone; "
-            "start it again, and go on (train-stream: with --resume)\n",
-        )
-        cluster.start_scheduler()
-        cluster.add_worker()
-        with running(scheduler=cluster.address, n_tasks=5) as program:
-            assert program.end() == (0, "")
-
-
-def test_a_scheduler_that_is_back_at_once_has_forgotten_all() -> None:
-    with Cluster(1) as cluster, running(scheduler=cluster.address) as program:
+@SHARED
+def test_a_killed_scheduler_is_one_line_and_a_new_one_goes_on(harmed: Cluster) -> None:
+    harmed.mend(1)
+    with running(scheduler=harmed.address) as program:
         program.wait_for(5)
-        cluster.kill_scheduler()
-        cluster.start_scheduler()
-        status, errors = program.end()
-        assert status == 1
-        assert errors.startswith("error: the Dask scheduler at")
-        assert errors.count("\n") == 1
-
-
-def test_a_killed_process_of_a_program_is_one_line() -> None:
-    with running() as program:
-        program.wait_for(5)
-        workers = [
-            child
-            for child in psutil.Process(program.process.pid).children()
-            if "spawn_main" in " ".join(child.cmdline())
-        ]
-        workers[0].kill()
-        status, errors = program.end()
-        assert status == 1
-        assert errors.startswith("error: a worker process was killed")
-        assert errors.count("\n") == 1
-        assert not program.survivors()
+        harmed.kill_scheduler()
+        ended = program.end()
+    assert ended == (
+        1,
+        f"error: the Dask scheduler at {harmed.address} is gone; "
+        "start it again, and go on (train-stream: with --resume)\n",
+    )
+    harmed.mend(1)
+    with open_engine(scheduler=harmed.address) as engine:
+        assert list(engine.run(double, [(1,), (2,)])) == [2, 4]
 
 
 @SHARED
-@pytest.mark.parametrize("where", ["processes", "cluster"])
-def test_ctrl_c_ends_everything(where: str, two_workers: Cluster) -> None:
-    scheduler = two_workers.address if where == "cluster" else ""
+def test_a_scheduler_that_is_back_at_once_has_forgotten_all(harmed: Cluster) -> None:
+    harmed.mend(1)
+    with running(scheduler=harmed.address) as program:
+        program.wait_for(5)
+        harmed.kill_scheduler()
+        harmed.start_scheduler()
+        status, errors = program.end()
+    assert status == 1
+    assert errors.startswith("error: the Dask scheduler at")
+    assert errors.count("\n") == 1
+
+
+@pytest.mark.parametrize("where", ["processes", pytest.param("cluster", marks=SHARED)])
+def test_ctrl_c_ends_everything(where: str, request: pytest.FixtureRequest) -> None:
+    is_cluster = where == "cluster"
+    scheduler = request.getfixturevalue("two_workers").address if is_cluster else ""
     with running(scheduler=scheduler) as program:
         program.wait_for(5)
         os.killpg(program.process.pid, signal.SIGINT)

@@ -109,11 +109,6 @@ def test_images_need_not_be_square(digits):
     np.testing.assert_array_equal(features.transform(wide), features.transform(rows))
 
 
-def test_another_number_of_pixels_is_refused(detector):
-    with pytest.raises(ValueError, match="784"):
-        detector.predict(np.zeros((2, 783), np.uint8))
-
-
 @pytest.mark.parametrize(
     ("given", "wanted"),
     [(np.uint8, np.float32), (np.float32, np.float32), (np.float64, np.float64)],
@@ -346,44 +341,20 @@ def test_features_have_names(digits):
     assert names[0] == "patchkernelfeatures0"
 
 
-def test_features_in_a_data_frame(digits):
-    pytest.importorskip("pandas")
-    table = small_features().set_output(transform="pandas").fit_transform(digits[0])
-    assert table.shape[0] == len(digits[0])
-    assert table.columns[0] == "patchkernelfeatures0"
-
-
-def test_detector_in_a_grid_search(digits):
+@pytest.mark.parametrize(
+    ("make", "options"),
+    [
+        (small_detector, {"alpha": [1e-6, 1e-3], "features__n_anchors": [(4, 8)]}),
+        (small_ten, {"epochs": [1, 4]}),
+    ],
+)
+def test_detectors_in_a_grid_search(digits, make, options):
     X, y = digits
-    search = GridSearchCV(
-        small_detector(random_state=0),
-        {"alpha": [1e-6, 1e-3], "features__n_anchors": [(4, 8)]},
-        cv=2,
-    ).fit(X, y == 0)
-    assert search.best_params_["alpha"] in (1e-6, 1e-3)
-    assert search.best_score_ > 0.9
-    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
-
-
-def test_ten_in_a_grid_search(digits):
-    X, y = digits
-    search = GridSearchCV(small_ten(random_state=0), {"epochs": [1, 4]}, cv=2).fit(X, y)
-    assert search.best_estimator_.predict(X).dtype == y.dtype
+    targets = y if make is small_ten else y == 0
+    search = GridSearchCV(make(random_state=0), options, cv=2).fit(X, targets)
+    assert search.best_estimator_.predict(X).dtype == targets.dtype
     assert search.best_score_ > 0.6
-
-
-def test_parameters_survive_cloning():
-    model = small_ten(alpha=1e-3, random_state=3)
-    copy = clone(model)
-    assert copy is not model
-    assert copy.features is not model.features
-    options, again = (m.get_params(deep=True) for m in (model, copy))
-    assert {k: v for k, v in options.items() if k != "features"} == {
-        k: v for k, v in again.items() if k != "features"
-    }
-    assert again["features__n_anchors"] == (4, 8)
-    assert copy.set_params(features__n_anchors=(2, 2)).features.n_anchors == (2, 2)
-    assert model.features.n_anchors == (4, 8)
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
 
 
 def test_fitting_leaves_the_given_features_alone(digits):
@@ -463,17 +434,6 @@ def test_one_class_is_too_few(digits, make):
     X, _ = digits
     with pytest.raises(ValueError, match="only one class"):
         make().fit(X, np.ones(len(X), int))
-
-
-def test_a_detector_takes_no_third_class(digits):
-    with pytest.raises(ValueError, match="Only binary classification"):
-        small_detector().fit(*digits)
-
-
-def test_images_and_targets_must_be_as_many(digits):
-    X, y = digits
-    with pytest.raises(ValueError, match="samples"):
-        small_ten().fit(X, y[:-1])
 
 
 def test_arrays_vote_as_the_estimator(digits, ten):

@@ -218,7 +218,7 @@ def test_a_damaged_file_is_told_in_a_line_with_the_place(tmp_path, name, old, ne
         load_hands(of, tmp_path)
     assert line(error).startswith(f"{tmp_path / name}: {reason}")
     assert line(error).endswith(
-        f"mend it with ovr-digits data download --dataset {of} --data-dir {tmp_path}"
+        f"repair it with ovr-digits data download --dataset {of} --data-dir {tmp_path}"
     )
 
 
@@ -255,7 +255,7 @@ def test_the_first_folder_that_has_any_of_the_files_counts(folder, tmp_path, mon
     (other / "pendigits-orig.tes").write_bytes(CONTENTS["pendigits-orig.tes"])
     with pytest.raises(DigitsError) as error:
         load_hands("pendigits", other)
-    assert line(error).startswith(f"{other}: lacks pendigits-orig.tra(.gz, .Z); mend it with")
+    assert line(error).startswith(f"{other}: lacks pendigits-orig.tra(.gz, .Z); repair it with")
     (other / "pendigits-orig.tra.gz").write_bytes(gzip.compress(CONTENTS["pendigits-orig.tra"]))
     assert load_hands("pendigits", other).source == str(other)
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
 import math
 import os
 import pickle
-import random
 import re
 import stat
 import subprocess
@@ -22,7 +22,6 @@ from PIL import Image
 from sklearn.linear_model import SGDClassifier
 
 from ovr_digits.core.features import Branch, KernelLayer, LeadingAxes, n_positions
-from ovr_digits.core.vote import count_votes
 from ovr_digits.models import limits
 from ovr_digits.models.modelfile import load_models, parse_models, save_models
 from ovr_digits.models.place import FILE_NAME, MAX_BYTES, ModelFileError, find_models
@@ -31,7 +30,7 @@ COMMITTED = Path(__file__).parent.parent / FILE_NAME
 
 
 def python(
-    script: str, *arguments: object, env: dict[str, str] | None = None, timeout: float = 60
+    script: str, *arguments: object, env: dict[str, str] | None = None, timeout: float = 600
 ) -> str:
     """Run a script in a Python of its own; give what it printed."""
     done = subprocess.run(
@@ -121,20 +120,20 @@ def test_grey_levels_may_be_floats(models, digit_images, dtype):
         np.testing.assert_array_equal(scores, as_floats[:, d])
 
 
-def test_another_process_that_only_unpickles_votes_alike(models, digit_images, tmp_path):
+def test_another_process_that_only_unpickles_votes_alike(tiny_models, digit_images, tmp_path):
     np.save(tmp_path / "images.npy", digit_images)
     python(
         "import pickle, sys; import numpy as np\n"
         "with open(sys.argv[1], 'rb') as file: detectors = pickle.load(file)\n"
         "X = np.load(sys.argv[2])\n"
         "np.save(sys.argv[3], np.stack([d.decision_function(X) for d in detectors], axis=1))\n",
-        models,
+        tiny_models,
         tmp_path / "images.npy",
         tmp_path / "scores.npy",
         env={"OPENBLAS_NUM_THREADS": os.environ.get("OPENBLAS_NUM_THREADS", "")},
     )
     scores = np.load(tmp_path / "scores.npy")
-    np.testing.assert_array_equal(scores, load_models(models).decision_function(digit_images))
+    np.testing.assert_array_equal(scores, load_models(tiny_models).decision_function(digit_images))
 
 
 def test_committed_file_is_small_and_says_where_it_comes_from():
@@ -179,49 +178,6 @@ def test_weights_of_half_precision_are_read_without_a_warning(tiny_models_bytes)
     )
 
 
-# --- hostile files ---------------------------------------------------------------------------
-
-
-class Asks:
-    """Pickles as a call."""
-
-    def __init__(self, function: Callable[..., Any], *arguments: Any) -> None:
-        self.call = (function, arguments)
-
-    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
-        return self.call
-
-
-@pytest.mark.parametrize("place", ["provenance", "detector", "features", "sgd", "after"])
-def test_a_call_hidden_in_a_real_file_is_refused(place, tiny_models_bytes, tmp_path):
-    marker = tmp_path / "ran"
-    detectors = pickle.loads(tiny_models_bytes)
-    payload = Asks(subprocess.Popen, ["touch", str(marker)])
-    if place == "provenance":
-        detectors[0].provenance_ = {"dataset": payload}
-    elif place == "detector":
-        detectors[9].n_jobs = payload
-    elif place == "features":
-        detectors[0].features_.n_jobs = payload
-    elif place == "sgd":
-        detectors[3].sgd_.t_ = payload
-    else:
-        detectors.append(payload)
-    assert "refused: it asks for subprocess.Popen" in refusal(pickle.dumps(detectors, protocol=4))
-    assert not marker.exists()
-
-
-@pytest.mark.parametrize("name", ["OneVsRestDigits", "load_models", "DigitDetector.fit"])
-def test_what_else_the_package_offers_is_refused(name):
-    data = pickle.dumps("ovr_digits", 4)[2:-1] + pickle.dumps(name, 4)[2:-1]
-    assert f"ovr_digits.{name}" in refusal(b"\x80\x04" + data + b"\x93.")
-
-
-def test_another_protocol_is_refused_with_what_to_do(tiny_models_bytes):
-    again = pickle.dumps(pickle.loads(tiny_models_bytes), protocol=5)
-    assert refusal(again) == "refused: a pickle of protocol 5; write it with protocol 4"
-
-
 # --- contents that are no ten detectors ----------------------------------------------------
 
 
@@ -259,9 +215,7 @@ def changed(
         (lambda d: {"detectors": d}, "no list of digit detectors"),
         (lambda d: tuple(d), "no list of digit detectors"),
         (lambda d: d[0], "no list of digit detectors"),
-        (lambda d: list(range(10)), "no list of digit detectors"),
         (lambda d: [*d[:9], d[0].sgd_], "no list of digit detectors"),
-        (lambda d: [*d[:9], None], "no list of digit detectors"),
         (lambda d: None, "no list of digit detectors"),
     ],
 )
@@ -288,8 +242,6 @@ def put(value: float) -> Callable[[Any], None]:
     ("change", "message"),
     [
         (lambda d: setattr(d.sgd_, "coef_", d.sgd_.coef_[:, :-1]), "coef_ has the wrong shape"),
-        (lambda d: setattr(d.sgd_, "coef_", d.sgd_.coef_[0]), "coef_ has the wrong shape"),
-        (lambda d: setattr(d.sgd_, "coef_", d.sgd_.coef_.tolist()), "coef_ is no array"),
         (lambda d: setattr(d.sgd_, "coef_", d.sgd_.coef_ > 0), "coef_ is no array of numbers"),
         (lambda d: delattr(d.sgd_, "coef_"), "coef_ is no array"),
         (lambda d: setattr(d.sgd_, "intercept_", np.zeros(2)), "intercept_ has the wrong shape"),
@@ -298,7 +250,6 @@ def put(value: float) -> Callable[[Any], None]:
         (lambda d: setattr(d.sgd_, "coef_", d.sgd_.coef_.astype(float) + 1e300), "too large"),
         (put(np.nan), "coef_ holds numbers that are not finite"),
         (put(np.inf), "coef_ holds numbers that are not finite"),
-        (put(-np.inf), "coef_ holds numbers that are not finite"),
         (put(3e38), "too large"),
         (lambda d: delattr(d, "sgd_"), "no SGD classifier"),
         (lambda d: setattr(d, "sgd_", d.features_), "no SGD classifier"),
@@ -321,9 +272,7 @@ def of_features(function: Callable[[Any], Any]) -> Callable[[list[Any]], None]:
     ("change", "message"),
     [
         (lambda f: setattr(f, "image_shape_", (27, 28)), "28×28"),
-        (lambda f: setattr(f, "image_shape_", None), "28×28"),
         (lambda f: setattr(f, "branches_", ()), "no layers"),
-        (lambda f: setattr(f, "branches_", list(f.branches_)), "no layers"),
         (lambda f: setattr(f, "branches_", f.branches_ * 17), "no layers"),
         (lambda f: setattr(f, "branches_", f.branches_ * 2), "coef_ has the wrong shape"),
         (
@@ -346,21 +295,17 @@ def test_features_that_do_not_fit_are_refused(tiny_models_bytes, change, message
     ("change", "depth", "message"),
     [
         ({"patch_size": 4}, 0, "wrong settings"),
-        ({"patch_size": -5}, 0, "wrong settings"),
         ({"patch_size": 5.0}, 0, "wrong settings"),
         ({"stride": 0.0}, 0, "wrong settings"),
         ({"stride": float("nan")}, 0, "wrong settings"),
         ({"alpha": float("inf")}, 0, "wrong settings"),
-        ({"alpha": None}, 0, "wrong settings"),
         ({"patch_size": 7}, 0, "anchors has the wrong shape"),
         ({"anchors": np.zeros((8, 24), np.float32)}, 0, "anchors has the wrong shape"),
         ({"anchors": np.full((8, 9), np.nan, np.float32)}, 0, "not finite"),
         ({"anchors": np.ones((8, 9), np.float32)}, 0, "wrong settings"),
         ({"whitener": np.zeros((7, 8), np.float32)}, 0, "whitener has the wrong shape"),
         ({"whitener": np.zeros((8, 9), np.float32)}, 0, "wrong settings"),
-        ({"whitener": np.zeros((8, 7), np.float32)}, 0, "anchors has the wrong shape"),
         ({"whitener": "none"}, 0, "whitener is no array"),
-        ({"anchors": np.zeros((9, 9), np.float32)}, 0, "whitener has the wrong shape"),
         ({"anchors": np.zeros((16, 9), np.float32)}, 1, "anchors has the wrong shape"),
         (
             {"anchors": np.zeros((1, 15 * 15), np.float32), "patch_size": 15, "stride": 1.0}
@@ -380,7 +325,6 @@ def test_layers_that_do_not_fit_are_refused(tiny_models_bytes, change, depth, me
     [
         (lambda n: "axes", "leading axes of its features are none"),
         (lambda n: LeadingAxes(np.zeros((n - 1, 5)), np.zeros(5)), "axes has the wrong shape"),
-        (lambda n: LeadingAxes(np.zeros(n), np.zeros(5)), "axes has the wrong shape"),
         (lambda n: LeadingAxes(np.zeros((n, 5)), np.zeros(4)), "offset has the wrong shape"),
         (lambda n: LeadingAxes(np.zeros((n, 5), int), np.zeros(5)), "axes is no array of numbers"),
         (lambda n: LeadingAxes(np.full((n, 5), np.nan), np.zeros(5)), "not finite"),
@@ -430,38 +374,39 @@ def layer_of_zeros(n_anchors: int, n_inputs: int, size: int, stride: float) -> K
     return KernelLayer(anchors, size, 1.0, stride, False, None)
 
 
-def test_what_is_stored_once_and_used_often_cannot_take_gigabytes(tiny_models_bytes):
-    wide = layer_of_zeros(4096, 4096, 1, 28.0)
-    few = Branch("raw", (layer_of_zeros(60, 9, 3, 2.0),))
-    axes = LeadingAxes(np.zeros((few.n_pooled((28, 28)), 256), np.float16), np.zeros(256))
-    for branch, n_branches in (
-        (Branch("raw", (layer_of_zeros(4096, 225, 15, 28.0), wide, wide, wide)), 16),
-        (Branch("raw", (layer_of_zeros(4096, 1, 1, 1.0),)), 8),
-        (dataclasses.replace(few, leading=axes), 16),
-    ):
-        data = changed(tiny_models_bytes, detectors=shared(branch, n_branches))
-        assert "too much memory" in refusal(data)
+def with_axes(branch: Branch, n_axes: int) -> Branch:
+    axes = np.zeros((branch.n_pooled((28, 28)), n_axes), np.float16)
+    return dataclasses.replace(branch, leading=LeadingAxes(axes, np.zeros(n_axes)))
+
+
+def one_layer(n_anchors: int, stride: float, size: int = 3) -> Branch:
+    return Branch("raw", (layer_of_zeros(n_anchors, size * size, size, stride),))
+
+
+WIDE = layer_of_zeros(4096, 4096, 1, 28.0)
 
 
 @pytest.mark.parametrize(
-    ("n_anchors", "stride", "n_axes", "n_branches"),
-    [(4096, 28.0, 0, 1), (1183, 2.0, 0, 1), (4, 28.0, 256, 16), (434, 2.0, 100, 1)],
+    ("branch", "n_branches"),
+    [
+        # What is stored once and used often.
+        (Branch("raw", (layer_of_zeros(4096, 225, 15, 28.0), WIDE, WIDE, WIDE)), 16),
+        (one_layer(4096, 1.0, size=1), 8),
+        (with_axes(one_layer(60, 2.0), 256), 16),
+        # Votes that would take a gigabyte.
+        (one_layer(4096, 28.0), 1),
+        (one_layer(1183, 2.0), 1),
+        (with_axes(one_layer(4, 28.0), 256), 16),
+        (with_axes(one_layer(434, 2.0), 100), 1),
+    ],
 )
-def test_files_whose_votes_would_take_a_gigabyte_are_refused(
-    tiny_models_bytes, n_anchors, stride, n_axes, n_branches
-):
-    branch = Branch("raw", (layer_of_zeros(n_anchors, 9, 3, stride),))
-    if n_axes:
-        axes = np.zeros((branch.n_pooled((28, 28)), n_axes), np.float16)
-        branch = dataclasses.replace(branch, leading=LeadingAxes(axes, np.zeros(n_axes)))
+def test_small_files_cannot_ask_for_gigabytes(tiny_models_bytes, branch, n_branches):
     data = changed(tiny_models_bytes, detectors=shared(branch, n_branches))
     assert "too much memory" in refusal(data)
 
 
 def test_the_largest_that_is_read_votes_in_little_memory(tiny_models_bytes, tmp_path):
-    branch = Branch("raw", (layer_of_zeros(430, 9, 3, 2.0),))
-    axes = np.zeros((branch.n_pooled((28, 28)), 54), np.float16)
-    branch = dataclasses.replace(branch, leading=LeadingAxes(axes, np.zeros(54)))
+    branch = with_axes(one_layer(430, 2.0), 54)
     path = tmp_path / "models.pkl"
     path.write_bytes(changed(tiny_models_bytes, detectors=shared(branch, 1)))
     output = python(
@@ -575,35 +520,6 @@ def test_a_file_cut_short_anywhere_is_refused(tiny_models_bytes):
         refusal(tiny_models_bytes[:end])
 
 
-def test_one_flipped_byte_never_gives_another_error(tiny_models_bytes, digit_images):
-    """Wherever it is: the file is refused, or read, and then its votes are numbers."""
-    rng = random.Random(0)
-    refused = 0
-    for _ in range(300):
-        data = bytearray(tiny_models_bytes)
-        data[rng.randrange(len(data))] ^= rng.randrange(1, 256)
-        try:
-            models = parse_models(bytes(data))
-        except ModelFileError:
-            refused += 1
-        else:
-            count_votes(models.decision_function(digit_images[:4]))
-    assert 0 < refused < 300
-
-
-def test_one_flipped_byte_in_the_first_thousand(tiny_models_bytes, digit_images):
-    """Where the structure is, rather than the weights."""
-    rng = random.Random(1)
-    for place in range(0, 1000, 4):
-        data = bytearray(tiny_models_bytes)
-        data[place] ^= 1 << rng.randrange(8)
-        try:
-            models = parse_models(bytes(data))
-        except ModelFileError:
-            continue
-        count_votes(models.decision_function(digit_images[:4]))
-
-
 def test_a_view_without_end_is_not_shown(tiny_models_bytes):
     def change(features: Any) -> None:
         features.branches_ = (dataclasses.replace(features.branches_[0], view=tower()),)
@@ -615,36 +531,39 @@ def test_a_view_without_end_is_not_shown(tiny_models_bytes):
 # --- files that are something else ---------------------------------------------------------
 
 
-@pytest.mark.parametrize("content", [b"", b"hello", b"digit,score\n7,1.5\n", b"\x80", b"\x80\x04."])
-def test_other_files_are_refused_in_one_line(tmp_path, content):
+def picture(kind: str) -> bytes:
+    stream = io.BytesIO()
+    Image.new("L", (28, 28)).save(stream, kind)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "empty"),
+        (b"hello", "not a models.pkl"),
+        (b"digit,score\n7,1.5\n", "not a models.pkl"),
+        (b"\x80", ""),
+        (b"\x80\x04.", ""),
+        *((picture(kind), "not a models.pkl") for kind in ("PNG", "JPEG", "GIF", "BMP")),
+    ],
+)
+def test_other_files_are_refused_in_one_line(tmp_path, content, message):
     path = tmp_path / "models.pkl"
     path.write_bytes(content)
     with pytest.raises(ModelFileError, match=re.escape(str(path))) as caught:
         load_models(path)
+    assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
-def test_an_empty_file_is_called_empty(tmp_path):
-    (tmp_path / "models.pkl").touch()
-    with pytest.raises(ModelFileError, match="empty"):
-        load_models(tmp_path / "models.pkl")
-
-
-@pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "BMP"])
-def test_a_picture_is_no_models_pkl(tmp_path, kind):
-    Image.new("L", (28, 28)).save(tmp_path / "models.pkl", kind)
-    with pytest.raises(ModelFileError, match=r"not a models\.pkl"):
-        load_models(tmp_path / "models.pkl")
-
-
-def test_a_folder_is_called_a_folder(tmp_path):
+def test_what_is_no_file_is_told_with_what_to_do(tmp_path):
     with pytest.raises(ModelFileError, match="folder"):
         load_models(tmp_path)
-
-
-def test_a_missing_file_is_told_with_what_to_do(tmp_path):
     with pytest.raises(ModelFileError, match="no such file; make one with: ovr-digits train"):
         load_models(tmp_path / "models.pkl")
+    with pytest.raises(ModelFileError, match="cannot be read"):
+        load_models("models\0.pkl")
 
 
 def test_too_large_a_file_is_not_parsed(tmp_path):
@@ -668,11 +587,6 @@ def test_a_file_without_permission_is_told(tiny_models_bytes, tmp_path):
         path,
     )
     assert "permission denied" in output
-
-
-def test_a_path_that_cannot_be_is_told():
-    with pytest.raises(ModelFileError, match="cannot be read"):
-        load_models("models\0.pkl")
 
 
 def test_models_are_found_in_the_working_folder_first(tmp_path, monkeypatch, tiny_models_bytes):
@@ -708,31 +622,27 @@ def test_what_could_not_be_read_is_not_written(tiny_models_bytes, tmp_path):
     assert left_over(tmp_path) == {"models.pkl"}
 
 
-def test_no_folder_no_file(tiny_model, tmp_path):
-    with pytest.raises(ModelFileError, match=r"cannot be written.*No such file"):
-        save_models(tiny_model.detectors_, tmp_path / "missing" / "models.pkl")
-    assert left_over(tmp_path) == set()
-
-
-def test_a_folder_in_its_place_stays(tiny_model, tmp_path):
-    (tmp_path / "models.pkl").mkdir()
+@pytest.mark.parametrize(
+    "name",
+    [
+        "missing/models.pkl",
+        "folder",
+        "models\0.pkl",
+        pytest.param(
+            "link",
+            marks=pytest.mark.skipif(
+                sys.version_info >= (3, 13), reason="there such a link is replaced by the file"
+            ),
+        ),
+    ],
+)
+def test_where_no_file_can_be_all_stays_as_it_was(tiny_model, tmp_path, name):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "link")  # to itself
     with pytest.raises(ModelFileError, match="cannot be written"):
-        save_models(tiny_model.detectors_, tmp_path / "models.pkl")
-    assert left_over(tmp_path) == {"models.pkl"}
-    assert (tmp_path / "models.pkl").is_dir()
-
-
-@pytest.mark.skipif(sys.version_info >= (3, 13), reason="there such a link is replaced by the file")
-def test_a_link_to_itself_is_told(tiny_model, tmp_path):
-    (tmp_path / "models.pkl").symlink_to(tmp_path / "models.pkl")
-    with pytest.raises(ModelFileError, match="cannot be written"):
-        save_models(tiny_model.detectors_, tmp_path / "models.pkl")
-    assert left_over(tmp_path) == {"models.pkl"}
-
-
-def test_a_name_that_cannot_be_is_told(tiny_model):
-    with pytest.raises(ModelFileError, match="cannot be written"):
-        save_models(tiny_model.detectors_, "models\0.pkl")
+        save_models(tiny_model.detectors_, tmp_path / name)
+    assert left_over(tmp_path) == {"folder", "link"}
+    assert (tmp_path / "folder").is_dir()
 
 
 def test_a_full_disk_leaves_the_old_file(tiny_models, tmp_path):
@@ -785,7 +695,7 @@ def save(run):
     save_models(detectors, path)
 
 save("first")
-for kill in range(10):
+for kill in range(int(sys.argv[3])):
     child = os.fork()
     if not child:
         try:
@@ -793,7 +703,7 @@ for kill in range(10):
                 save(f"{kill}.{run}")
         finally:
             os._exit(1)
-    seen_before, gives_up = len(seen), time.monotonic() + 20
+    seen_before, gives_up = len(seen), time.monotonic() + 300
     while len(seen) == seen_before and time.monotonic() < gives_up:
         seen.add(load_models(path).provenance["run"])
     ends = time.monotonic() + rng.uniform(0, 0.05)
@@ -809,9 +719,10 @@ print(len(seen))
 """
 
 
-def test_killed_at_any_moment_a_whole_file_is_there(tiny_models, tmp_path):
-    seen = int(python(KILLS, tiny_models, tmp_path / "models.pkl"))
-    assert seen >= 10  # it was written again and again meanwhile
+@pytest.mark.parametrize("kills", [2, pytest.param(20, marks=pytest.mark.long)])
+def test_killed_at_any_moment_a_whole_file_is_there(tiny_models, tmp_path, kills):
+    seen = int(python(KILLS, tiny_models, tmp_path / "models.pkl", kills))
+    assert seen >= kills  # it was written again and again meanwhile
 
 
 @pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])

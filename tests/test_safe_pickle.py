@@ -5,12 +5,10 @@ from __future__ import annotations
 import copyreg
 import functools
 import io
-import json
 import os
 import pickle
 import random
 import struct
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +17,7 @@ from typing import Any
 import joblib
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ovr_digits.errors import DigitsError
@@ -87,6 +85,7 @@ PLAIN = st.recursive(
 
 
 @given(PLAIN)
+@settings(max_examples=40)  # each is a whole tree of values
 def test_plain_values_come_back_as_they_were(value):
     assert load(pickle.dumps(value, protocol=4), KNOWN) == value
 
@@ -131,7 +130,8 @@ def touch(marker: Path) -> bytes:
     return text(f"touch '{marker}'")
 
 
-#: Payloads that create a marker file where plain pickle reads them, and what the refusal names.
+#: Payloads that create a marker file where plain pickle reads them (tests/hostile shows that they
+#: do), and what the refusal names.
 LIVE: dict[str, tuple[Callable[[Path], bytes], str]] = {
     "a call": (
         lambda m: pickle.dumps([Asks(os.system, f"touch '{m}'")], protocol=4),
@@ -186,23 +186,6 @@ def test_hostile_calls_are_refused_by_name_and_do_nothing(case, tmp_path):
     marker = tmp_path / "ran"
     assert asked_for in refusal(build(marker))
     assert not marker.exists()
-
-
-def test_the_same_bytes_are_live_where_plain_pickle_reads_them(tmp_path):
-    """Else the test above would show nothing."""
-    for index, (build, _) in enumerate(LIVE.values()):
-        (tmp_path / f"{index}.pkl").write_bytes(build(tmp_path / f"ran-{index}"))
-    script = (
-        "import contextlib, gc, pathlib, pickle, sys, warnings\n"
-        "warnings.simplefilter('ignore')\n"
-        "for path in pathlib.Path(sys.argv[1]).glob('*.pkl'):\n"
-        "    with contextlib.suppress(Exception):\n"
-        "        made = pickle.loads(path.read_bytes())\n"
-        "        getattr(made, 'wait', int)()\n"
-    )
-    subprocess.run([sys.executable, "-c", script, tmp_path], check=True, timeout=60)
-    ran = [case for index, case in enumerate(LIVE) if (tmp_path / f"ran-{index}").exists()]
-    assert ran == list(LIVE)
 
 
 def test_no_module_is_imported_for_a_name(tmp_path, monkeypatch):
@@ -355,7 +338,7 @@ def claims(code: bytes, size: int, claimed: int) -> bytes:
     return whole(code + claimed.to_bytes(size, "little") + b"x")
 
 
-#: A few bytes that claim gigabytes, or a time without end.
+#: A few bytes that claim gigabytes, or a time without end; tests/hostile measures what they take.
 BOMBS = {
     "BINBYTES": claims(b"B", 4, (4 << 30) - 1),
     "BINUNICODE": claims(b"X", 4, (4 << 30) - 1),
@@ -388,34 +371,3 @@ BOMBS = {
     "millions of opcodes": whole(b"]" * 20_000_000),
     "tuples in one another": whole(b")" + b"\x85" * 150_000 + b"("),
 }  # fmt: skip
-
-
-def test_small_files_cannot_claim_memory_or_time(tmp_path):
-    for index, data in enumerate(BOMBS.values()):
-        (tmp_path / f"{index}.pkl").write_bytes(data)
-    script = (
-        "import json, pathlib, sys, time\n"
-        "from ovr_digits.models.safe_pickle import Record, load\n"
-        "def peak():\n"
-        # ru_maxrss would begin with what the process that started this one has.
-        "    status = pathlib.Path('/proc/self/status').read_text()\n"
-        "    return int(status.split('VmHWM:')[1].split()[0]) // 1024\n"
-        "for index in range(int(sys.argv[2])):\n"
-        "    data = pathlib.Path(sys.argv[1], f'{index}.pkl').read_bytes()\n"
-        "    start, why = time.process_time(), None\n"
-        "    try: load(data, {('things', 'Thing'): Record})\n"
-        "    except Exception as error: why = f'{type(error).__name__}: {error}'\n"
-        "    print(json.dumps([why, time.process_time() - start, peak()]))\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", script, tmp_path, str(len(BOMBS))],
-        check=True,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    for case, line in zip(BOMBS, done.stdout.splitlines(), strict=True):
-        why, seconds, megabytes = json.loads(line)
-        assert (why or "").startswith(("DigitsError: ", "ValueError: ")), case
-        assert seconds < 5, case
-        assert megabytes < 400, case

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-from test_cli import assert_one_line, environment, execute, objects, run  # noqa: F401
+from commandline import Run, assert_one_line, call, environment, objects
 
-from ovr_digits import load_models
+from ovr_digits import PatchKernelFeatures, load_models
 from ovr_digits.core.arrays import Array
 from ovr_digits.data.idx import write_idx
 from ovr_digits.data.splits import load_split
 from ovr_digits.learn.presets import PRESETS
 from ovr_digits.progress import Progress
+from ovr_digits.scale import training
 from ovr_digits.scale.checkpoint import Checkpoint
 from ovr_digits.scale.part import Learnt
 from ovr_digits.scale.training import Course, StreamOptions, train_stream
@@ -29,6 +32,23 @@ N = 3200
 TRAIN = ("train-stream", "--dataset", "digits", "--preset", "fast", "--parts", "2")
 STREAM = (*TRAIN, "--augment", str(N), "--output", "models.pkl", "--json")
 CHECKPOINT = ("--checkpoint", "unfinished", "--resume")
+#: The command, with as few features as all tests here learn with; after HOLD rounds it waits
+#: to be killed.
+BEGIN = """
+import functools, itertools, os, sys, time
+from ovr_digits import PatchKernelFeatures
+from ovr_digits.scale import training
+from ovr_digits.scale.checkpoint import FolderCheckpoint
+training.PatchKernelFeatures = functools.partial(PatchKernelFeatures, n_anchors=(8, 12))
+save, numbers = FolderCheckpoint.save, itertools.count(1)
+def save_and_hold(*arguments):
+    save(*arguments)
+    if next(numbers) == int(os.environ.get("HOLD", 0)):
+        time.sleep(1_000_000)
+FolderCheckpoint.save = save_and_hold
+from ovr_digits.cli import main
+main(sys.argv[1:], prog_name="ovr-digits")
+"""
 
 
 def weights(path: Path) -> list[Array]:
@@ -41,25 +61,39 @@ def assert_same(path: Path, reference: Path) -> None:
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def few_features() -> Iterator[None]:
+    """A training takes a second or two."""
+    with pytest.MonkeyPatch.context() as patch:
+        few = functools.partial(PatchKernelFeatures, n_anchors=(8, 12))
+        patch.setattr(training, "PatchKernelFeatures", few)
+        yield
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """Run ``ovr-digits`` in this process, in the test's folder."""
+    return functools.partial(call, folder=tmp_path)
+
+
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What one process comes to."""
-    folder = tmp_path_factory.mktemp("undisturbed")
-    result = execute("-m", "ovr_digits", *STREAM, "--jobs", "1", folder=folder)
-    (said,) = objects(result)
+    output = tmp_path_factory.mktemp("undisturbed") / "models.pkl"
+    (said,) = objects(call(*STREAM, "--jobs", 1, folder=output.parent))
     assert said["samples"] == N
     assert said["options"]["augment"] == N
-    assert said["validation_accuracy"] > 0.97
-    assert said["test_accuracy"] > 0.95
-    assert list(folder.iterdir()) == [folder / "models.pkl"]
-    return folder / "models.pkl"
+    assert said["validation_accuracy"] > 0.9
+    assert said["test_accuracy"] > 0.9
+    assert list(output.parent.iterdir()) == [output]
+    return output
 
 
-def begun(folder: Path, *arguments: object) -> subprocess.Popen[str]:
+def begun(folder: Path, *arguments: object, hold: int = 0) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "ovr_digits", *map(str, arguments)],
+        [sys.executable, "-c", BEGIN, *map(str, arguments)],
         cwd=folder,
-        env=environment(folder),
+        env=environment(folder, HOLD=str(hold)),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -67,42 +101,38 @@ def begun(folder: Path, *arguments: object) -> subprocess.Popen[str]:
     )
 
 
-def wait_for_round(folder: Path, process: subprocess.Popen[str], after: float = 0.0) -> None:
-    """Wait until a round is in the checkpoint, written after some time."""
+def wait_for_round(folder: Path, process: subprocess.Popen[str], after: float = 0.0) -> float:
+    """Wait until a round is in the checkpoint, written after some time; when it was."""
     path = folder / "unfinished" / "rounds.npz"
-    deadline = time.monotonic() + 90
     while not (path.exists() and path.stat().st_mtime > after):
         assert process.poll() is None, process.stderr and process.stderr.read()
-        assert time.monotonic() < deadline
         time.sleep(0.01)
+    return path.stat().st_mtime
 
 
-def test_two_processes_come_to_the_same(run, tmp_path, undisturbed):  # noqa: F811
-    objects(run(*STREAM, "--jobs", "2"))
+@pytest.mark.parametrize(("kills", "jobs"), [(1, 1), pytest.param(3, 2, marks=pytest.mark.long)])
+def test_killed_and_resumed_by_two_processes_it_comes_to_the_same(
+    run, tmp_path, undisturbed, kills, jobs
+):
+    (tmp_path / "models.pkl").write_bytes(b"of yesterday")
+    started = 0.0
+    for _ in range(kills):
+        process = begun(tmp_path, *STREAM, "--jobs", jobs, *CHECKPOINT, hold=1)
+        started = wait_for_round(tmp_path, process, started)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+    assert (tmp_path / "models.pkl").read_bytes() == b"of yesterday"
+    refused = run(*STREAM, *CHECKPOINT, "--parts", "3")
+    assert_one_line(refused, "parts 2 there, 3 here")
+    (said,) = objects(run(*STREAM, "--jobs", "2", *CHECKPOINT))
+    assert said["samples"] == N
     assert_same(tmp_path / "models.pkl", undisturbed)
     provenance = load_models(tmp_path / "models.pkl").provenance
     assert provenance["samples"] == N
     assert provenance["options"]["parts"] == 2
 
 
-def test_killed_and_resumed_it_comes_to_the_same(run, tmp_path, undisturbed):  # noqa: F811
-    (tmp_path / "models.pkl").write_bytes(b"of yesterday")
-    started = 0.0
-    for _ in range(2):
-        process = begun(tmp_path, *STREAM, "--jobs", "2", *CHECKPOINT)
-        wait_for_round(tmp_path, process, started)
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-        started = (tmp_path / "unfinished" / "rounds.npz").stat().st_mtime
-    assert (tmp_path / "models.pkl").read_bytes() == b"of yesterday"
-    refused = run(*STREAM, *CHECKPOINT, "--parts", "3")
-    assert_one_line(refused, "parts 2 there, 3 here")
-    (said,) = objects(run(*STREAM, "--jobs", "1", *CHECKPOINT))
-    assert said["samples"] == N
-    assert_same(tmp_path / "models.pkl", undisturbed)
-
-
-def test_digits_in_a_file_are_learnt_without_their_data_set(run, tmp_path):  # noqa: F811
+def test_digits_in_a_file_are_learnt_without_their_data_set(run, tmp_path):
     split = load_split("digits", "train")
     write_idx(tmp_path / "train-images-idx3-ubyte", split.X.reshape(-1, 28, 28))
     labels = split.y.copy()
@@ -113,10 +143,10 @@ def test_digits_in_a_file_are_learnt_without_their_data_set(run, tmp_path):  # n
     (said,) = objects(result)
     assert said["samples"] == len(split) - 2
     assert said["test_accuracy"] is None
-    assert said["validation_accuracy"] > 0.9
+    assert said["validation_accuracy"] > 0.8
     assert sum("left out: train-images-idx3-ubyte, row" in line for line in lines(result)) == 2
     evaluated = run("evaluate", "--dataset", "digits", "--models", "models.pkl", "--json")
-    assert objects(evaluated)[0]["accuracy"] > 0.93
+    assert objects(evaluated)[0]["accuracy"] > 0.8
 
 
 def test_digits_on_white_paper_and_blank_scans_are_learnt_from(tmp_path):
@@ -145,7 +175,7 @@ def test_digits_on_white_paper_and_blank_scans_are_learnt_from(tmp_path):
     assert all(line.endswith(": blank: there is no digit on it") for line in notes)
 
 
-def test_a_source_without_labels_that_are_digits_is_refused(run, tmp_path):  # noqa: F811
+def test_a_source_without_labels_that_are_digits_is_refused(run, tmp_path):
     split = load_split("digits", "train")
     write_idx(tmp_path / "some-images-idx3-ubyte", split.X.reshape(-1, 28, 28))
     write_idx(tmp_path / "some-labels-idx1-ubyte", np.full(len(split), 99, np.uint8))
@@ -153,7 +183,7 @@ def test_a_source_without_labels_that_are_digits_is_refused(run, tmp_path):  # n
     assert_one_line(result, "nothing can be learnt from", "are left out", "its label is 99")
 
 
-def test_what_is_learnt_from_is_not_replaced(run, tmp_path):  # noqa: F811
+def test_what_is_learnt_from_is_not_replaced(run, tmp_path):
     labels = tmp_path / "some-labels-idx1-ubyte"
     write_idx(tmp_path / "some-images-idx3-ubyte", np.zeros((9, 28, 28), np.uint8))
     write_idx(labels, np.arange(9, dtype=np.uint8))
@@ -177,7 +207,7 @@ def test_a_round_of_nothing_but_damage_changes_nothing():
     np.testing.assert_array_equal(course.mean[0], weights[0])
 
 
-def test_a_source_without_one_of_the_digits_is_refused(run, tmp_path):  # noqa: F811
+def test_a_source_without_one_of_the_digits_is_refused(run, tmp_path):
     split = load_split("digits", "train")
     rows = split.y != 4
     write_idx(tmp_path / "some-images-idx3-ubyte", split.X[rows].reshape(-1, 28, 28))
@@ -187,7 +217,7 @@ def test_a_source_without_one_of_the_digits_is_refused(run, tmp_path):  # noqa: 
     assert not (tmp_path / "models.pkl").exists()
 
 
-def test_too_few_digits_are_refused(run, tmp_path):  # noqa: F811
+def test_too_few_digits_are_refused(run, tmp_path):
     write_idx(tmp_path / "few-images-idx3-ubyte", np.zeros((9, 28, 28), np.uint8))
     write_idx(tmp_path / "few-labels-idx1-ubyte", np.arange(9, dtype=np.uint8))
     result = run("train-stream", "--source", "few-images-idx3-ubyte", "--jobs", "1")
@@ -201,29 +231,39 @@ def test_too_few_digits_are_refused(run, tmp_path):  # noqa: F811
         (("--augment", "5000", "--resume"), "--checkpoint DIR"),
     ],
 )
-def test_options_that_make_no_sense_together(run, options, said):  # noqa: F811
+def test_options_that_make_no_sense_together(run, options, said):
     result = run("train-stream", *options)
     assert result.returncode == 2
     assert said in result.stderr
 
 
-def test_an_absent_source_is_told(run):  # noqa: F811
+def test_an_absent_source_is_told(run):
     assert_one_line(run("train-stream", "--source", "absent"), "absent: no such file")
 
 
 # --- a cluster of separate processes ----------------------------------------------------------
 
 
-def test_a_cluster_whose_parts_are_killed_comes_to_the_same(tmp_path, undisturbed):
+@pytest.mark.xdist_group("cluster")
+def test_a_cluster_comes_to_the_same(run, tmp_path, undisturbed, two_workers):
+    objects(run(*STREAM, "--scheduler", two_workers.address))
+    assert_same(tmp_path / "models.pkl", undisturbed)
+
+
+@pytest.mark.long
+def test_a_cluster_whose_parts_are_killed_comes_to_the_same(run, tmp_path):
     pytest.importorskip("distributed", reason="needs Dask: pip install 'ovr-digits[dask]'")
     from cluster import Cluster
 
+    n = 6 * N  # so that the cluster is still at work when its scheduler is killed
+    stream = (*STREAM, "--augment", n)
+    objects(run(*stream, "--jobs", 1, "--output", "undisturbed.pkl"))
     with Cluster(2) as cluster:
-        command = (*STREAM, "--scheduler", cluster.address, *CHECKPOINT)
+        command = (*stream, "--scheduler", cluster.address, *CHECKPOINT)
         process = begun(tmp_path, *command)
-        wait_for_round(tmp_path, process)
+        started = wait_for_round(tmp_path, process)
         cluster.kill_worker(0)
-        wait_for_round(tmp_path, process, (tmp_path / "unfinished" / "rounds.npz").stat().st_mtime)
+        wait_for_round(tmp_path, process, started)
         cluster.kill_scheduler()
         _, errors = process.communicate(timeout=180)
         assert process.returncode == 1
@@ -235,5 +275,5 @@ def test_a_cluster_whose_parts_are_killed_comes_to_the_same(tmp_path, undisturbe
         process = begun(tmp_path, *command)
         out, errors = process.communicate(timeout=180)
     assert process.returncode == 0, errors
-    assert json.loads(out)["samples"] == N
-    assert_same(tmp_path / "models.pkl", undisturbed)
+    assert json.loads(out)["samples"] == n
+    assert_same(tmp_path / "models.pkl", tmp_path / "undisturbed.pkl")

@@ -64,7 +64,8 @@ async def ask(address: Address, case: Case, secrets: Sequence[bytes]) -> Tried:
         try:
             writer.write(case.content)
             if not owed:
-                writer.write_eof()
+                with contextlib.suppress(OSError):  # it may be closed already from there
+                    writer.write_eof()
             while not answers or case.has_more:
                 async with asyncio.timeout(_PATIENCE if owed else _WHILE):
                     part = await reader.read(1 << 20)

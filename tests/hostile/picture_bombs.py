@@ -26,16 +26,9 @@ def zeros(count: int) -> bytes:
     return b"".join([*parts, packer.flush()])
 
 
-def png(
-    width: int,
-    height: int,
-    bits: int = 8,
-    colour: int = 0,
-    interlaced: int = 0,
-    levels: bytes = b"",
-) -> bytes:
+def png(width: int, height: int, bits: int = 8, colour: int = 0, levels: bytes = b"") -> bytes:
     """A PNG with any head, over deflated levels."""
-    head = struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, interlaced)
+    head = struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, 0)
     return PNG + chunk(b"IHDR", head) + chunk(b"IDAT", levels) + chunk(b"IEND", b"")
 
 
@@ -155,7 +148,6 @@ def with_size(name: str, place: bytes, offset: int, form: str, *numbers: int) ->
 BOMBS: dict[str, Callable[[], bytes]] = {
     # sizes
     "PNG, bomb of deep colour": lambda: png(7070, 7070, 16, 6, levels=zeros(7070 * 56561)),
-    "PNG, bomb, interlaced": lambda: png(7070, 7070, 8, 6, 1, levels=zeros(7070 * 28300)),
     "PNG, a bomb that goes on": lambda: png(100, 100, levels=zeros(80 * _MEGA)),
     "JPEG, progressive, hardly any pixels of many": lambda: with_size(
         "JPEG progressive", b"\xff\xc2", 5, ">HH", 9999, 9999
@@ -167,9 +159,6 @@ BOMBS: dict[str, Callable[[], bytes]] = {
     "TIFF, bomb, LZW": lambda: encoded(
         Image.new("L", (7000, 7000)), "TIFF", compression="tiff_lzw"
     ),
-    "TIFF, floating bomb": lambda: tiff(
-        7070, 7070, zeros(4 * 7070 * 7070), 8, t258=(3, 1, 32), t339=(3, 1, 3)
-    ),
     "TIFF, one huge tile": lambda: tiff(
         *(100, 100, zeros(10**7), 8),
         **{"t322": (4, 1, 13000), "t323": (4, 1, 13000), "t324": (4, 1, 200), "t325": (4, 1, 9000)},
@@ -180,10 +169,6 @@ BOMBS: dict[str, Callable[[], bytes]] = {
     "PPM, remarks without end": lambda: b"P6" + b"#\n" * 1_000_000,
     "PPM in words, many": lambda: b"P2 5000 5000 255\n" + b"0 " * 25_000_000,
     "ICO, a bomb inside": lambda: icon(large_png(13000)),
-    "TGA, bomb of runs": lambda: (
-        struct.pack("<BBBHHBHHHHBB", 0, 0, 11, 0, 0, 0, 0, 0, 7000, 7000, 8, 0)
-        + b"\xff\0" * (7000 * 55)
-    ),
     "SGI, rows that share their runs": lambda: (
         struct.pack(">HBBHHHHII", 474, 1, 1, 3, 7000, 7000, 3, 0, 255).ljust(512, b"\0")
         + struct.pack(">I", 168512) * 21000
@@ -200,20 +185,11 @@ BOMBS: dict[str, Callable[[], bytes]] = {
     "AVIF, 49 megapixels": lambda: with_size("AVIF", b"ispe", 8, ">II", 7000, 7000),
     # parts without end
     "PNG, a bomb of text": lambda: png_with(chunk(b"zTXt", b"a\0\0" + zeros(80 * _MEGA))),
-    "PNG, a hundred texts": lambda: png_with(
-        *[chunk(b"iTXt", b"a%d\0\1\0\0\0" % n + zeros(1_000_000)) for n in range(100)]
-    ),
     "PNG, a million empty chunks": lambda: png_with(chunk(b"aaAa", b"") * _MEGA),
     "PNG, a million chunks behind the pixels": lambda: png_ended_with(
         chunk(b"tIME", bytes(7)) * _MEGA
     ),
     "PNG, EXIF that overlaps itself": lambda: png_with(chunk(b"eXIf", overlapping(60000, 900_000))),
-    "JPEG, EXIF over many segments": lambda: jpeg_with(
-        *[
-            segment(0xE1, b"Exif\0\0" + overlapping(60000, 900_000)[at : at + 65000])
-            for at in range(0, 900_000, 65000)
-        ]
-    ),
     "JPEG, 60 megabytes of EXIF": lambda: jpeg_with(
         segment(0xE1, b"Exif\0\0" + bytes(65000)) * 920
     ),
@@ -228,24 +204,9 @@ BOMBS: dict[str, Callable[[], bytes]] = {
         segment(0xE1, b"Exif\0\0" + directory([(0x112, 3, 2, 0x00030006)]))
     ),
     "JPEG, 20 megabytes of filling": lambda: jpeg_with(b"\xff" * 20 * _MEGA),
-    "JPEG, a colour profile in 255 parts": lambda: jpeg_with(
-        *[segment(0xE2, b"ICC_PROFILE\0" + bytes([n, 255]) + bytes(65000)) for n in range(256)]
-    ),
     "JPEG, one scan, two thousand times": lambda: progressive(5000, 5000, 2000),
     "GIF, nine thousand frames": lambda: endless_gif(3000),
     "GIF, a remark without end": lambda: gif_with(b"!\xfe" + (b"\xff" + b"a" * 255) * 100_000),
-    "TIFF, a hundred thousand strips": lambda: directory(
-        [
-            *[(256, 4, 1, 60), (257, 4, 1, 72), (258, 3, 1, 8), (259, 3, 1, 1), (262, 3, 1, 1)],
-            *[(273, 4, 100_000, 122), (277, 3, 1, 1), (278, 4, 1, 1), (279, 4, 100_000, 122)],
-        ],
-        size=400_200,
-    ),
-    "TIFF, big, tags without end": lambda: (
-        b"II+\0\x08\0\0\0"
-        + struct.pack("<QQ", 16, 10**12)
-        + struct.pack("<HHQQ", 65000, 7, 2, 0) * _MEGA
-    ),
     "TIFF, progressive JPEG of many scans": lambda: tiff(
         5000, 5000, progressive(5000, 5000, 2000), 7
     ),
@@ -253,8 +214,5 @@ BOMBS: dict[str, Callable[[], bytes]] = {
         (b"VP8X", b"\x08\0\0\0" + b"\x3b\0\0\x47\0\0"),
         (b"VP8 ", webp_chunk(b"VP8 ")),
         (b"EXIF", overlapping(60000, 30 * _MEGA)),
-    ),
-    "JPEG2000, a million boxes": lambda: (
-        sound("JPEG2000")[:12] + b"\0\0\0\x08free" * _MEGA + sound("JPEG2000")[12:]
     ),
 }

@@ -187,21 +187,6 @@ def test_faults_of_answers(sent, fault):
     assert fault in faults_of(sent)
 
 
-def test_a_client_that_is_listened_to_for_ever_is_told_of():
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while await reader.read(1000):
-            pass
-        writer.close()
-
-    async def run(kind: str) -> list[str]:
-        async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
-            address = server.sockets[0].getsockname()[:2]
-            return await behave(address, kind, random.Random(0), -29.5)
-
-    assert asyncio.run(run("connection, no request")) == ["connection, no request: is not ended"]
-    assert "is still listened to" in asyncio.run(run("chunks without end"))[0]
-
-
 def test_faults_in_the_log_and_in_files(tmp_path):
     (tmp_path / "canary.txt").write_text("as it was")
     process: Any = None
