@@ -13,7 +13,7 @@ from ovr_digits.core.arrays import Bools, Float32, Integers
 from ovr_digits.errors import BlankPictureError
 from ovr_digits.picture.guides import find_boxes, find_frame, find_rings, find_ruled_lines
 from ovr_digits.picture.notes import MOST_NOTES, find_notes, is_hole, is_speck, painted, rim
-from ovr_digits.picture.paper import even_paper, local_paper, strength_of
+from ovr_digits.picture.paper import even_paper, is_even, local_paper, strength_of
 from ovr_digits.picture.regions import LeftOut, Regions, as_box, bounding_box, find_regions
 from ovr_digits.picture.shapes import border, grown
 from ovr_digits.picture.sides import find_sides
@@ -193,7 +193,10 @@ def _best_guess(
 ) -> _Guess | None:
     """The likeliest way to tell ink from paper: dark or light, on paper that changes or not."""
     best: _Guess | None = None
-    for reach in (*_REACHES, None):
+    reaches: list[float | None] = [*_REACHES, None]
+    if is_even(planes):
+        reaches.sort(key=lambda reach: reach is not None)
+    for reach in reaches:
         local = None if reach is None else local_paper(planes, reach)
         for is_dark in kinds:
             paper = even_paper(planes, is_dark) if local is None else local

@@ -10,6 +10,7 @@ from ovr_digits.core.arrays import Float32
 
 #: Longest side of the small picture on which the paper's own brightness is told.
 _PAPER_SIDE = 48
+_EVEN, _PAPER = 0.012, 0.3
 
 
 def even_paper(planes: Float32, is_dark: bool) -> Float32:
@@ -17,6 +18,15 @@ def even_paper(planes: Float32, is_dark: bool) -> Float32:
     share = 0.9 if is_dark else 0.1
     levels = np.quantile(planes[:, ::2, ::2], share, axis=(1, 2), keepdims=True)
     return levels.astype(np.float32)
+
+
+def is_even(planes: Float32) -> bool:
+    """Whether paper is the same everywhere, without a doubt: white or black as no camera sees it."""
+    small = planes[:, ::2, ::2]
+    return any(
+        (np.abs(small - even_paper(planes, is_dark)) < _EVEN).all(axis=0).mean() > _PAPER
+        for is_dark in (True, False)
+    )
 
 
 def local_paper(planes: Float32, share: float) -> Float32:

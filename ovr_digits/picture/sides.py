@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ovr_digits.core.arrays import Bools, Integers
-from ovr_digits.picture.regions import Regions, bounding_box, find_regions, find_runs
+from ovr_digits.picture.regions import bounding_box, find_regions, find_runs
 
 #: The least side of a picture in pixels on which lines can be told from strokes.
 _LEAST_SIDE = 24
@@ -141,8 +141,7 @@ def _side_on_top(mask: Bools) -> _Side | None:
 
 def _beyond(mask: Bools, inner: Integers, thick: int) -> Bools:
     """The rows above ``inner`` (w,), but for strokes that cross the line there: (h, w) bool."""
-    h, w = mask.shape
-    out: Bools = np.arange(h)[:, None] < inner
+    out: Bools = np.arange(len(mask))[:, None] < inner
     columns, starts, ends = find_runs(mask.T)
     crossing = (starts < inner[columns]) & (ends > inner[columns] + 2 + thick) & (starts > 0)
     for x, start, end in zip(columns[crossing], starts[crossing], ends[crossing], strict=True):
