@@ -49,10 +49,10 @@ def find_frame(regions: Regions) -> Bools:
     inside = regions.labels[margin:-margin, margin:-margin].ravel()
     # A digit that fills the picture may lie along a side too, but not along the sides alone.
     frame: Bools = wide & (np.bincount(inside, minlength=len(wide) + 1)[1:] < 0.1 * regions.areas)
-    return frame & ~_strokes_at_sides(regions, frame)
+    return frame & ~_strokes_at_sides(regions, frame, at_side)
 
 
-def _strokes_at_sides(regions: Regions, frame: Bools) -> Bools:
+def _strokes_at_sides(regions: Regions, frame: Bools, at_side: Bools) -> Bools:
     """Which of the regions that lie along a side look like strokes of digits cut out tightly.
 
     They are no longer than what is beside them is, in their own direction, and as thick.
@@ -63,7 +63,7 @@ def _strokes_at_sides(regions: Regions, frame: Bools) -> Bools:
     pens = 2 * regions.areas / regions.edges
     for k in np.flatnonzero(frame).tolist():
         lengths = regions.heights if regions.heights[k] > regions.widths[k] else regions.widths
-        like = ~frame & (lengths[k] < _LONGEST * lengths)
+        like = ~frame & at_side & (lengths[k] < _LONGEST * lengths)
         if like.any():
             pen = pens[k] / np.median(pens[like])
             strokes[k] = _LEAST_PEN < pen < _MOST_PEN

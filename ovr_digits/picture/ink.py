@@ -44,7 +44,7 @@ _REACHES = (0.28, 0.12)
 _FRAME, _SIDE = "along the side of the picture", "a line along the side of the picture"
 _BOX, _LINE = "a box or a ring", "a ruled line"
 #: The most kinds of lines and boxes that are taken away one after the other.
-_LOOKS = 6
+_LOOKS = 8
 _GROUNDS: dict[bool, Ground] = {True: "dark ink", False: "light ink"}
 
 
@@ -290,15 +290,15 @@ def _find_guides(regions: Regions, seen: Bools, before: set[str]) -> tuple[Bools
     frame = find_frame(regions)
     if frame.any():
         return regions.only(frame).mask, _FRAME
-    sides = find_sides(seen, regions.mask)
-    if sides.any():
-        return sides, _SIDE
     if _BOX not in before:
         boxes, content = find_boxes(regions)
         boxes |= find_rings(regions)
         if boxes.any():
             return regions.only(boxes).mask & ~content, _BOX
-    return find_ruled_lines(regions.mask), _LINE
+    lines = find_ruled_lines(regions.mask)
+    if lines.any():
+        return lines, _LINE
+    return find_sides(seen, regions.mask), _SIDE
 
 
 def _with_paler(guess: _Guess) -> _Guess:

@@ -13,7 +13,7 @@ from ovr_digits.picture.regions import bounding_box, find_regions, find_runs
 _LEAST_SIDE = 24
 #: How far from its side a line may lie, and how thick it may be, in shares of the picture's side
 #: across it; how much of its own side it covers at least; how much of that a step in slope is.
-_BAND, _THICK, _COVERED = 0.2, 0.08, 0.6
+_BAND, _THICK, _COVERED = 0.2, 0.12, 0.6
 #: The steepest line, in its rise to its length; in pixels, the finest step of that at its ends.
 _STEEPEST, _STEP = 0.06, 0.7
 #: What comes as near to the picture's side as this reaches it, in shares of the shorter side.
