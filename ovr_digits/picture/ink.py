@@ -45,6 +45,8 @@ _FRAME, _SIDE = "along the side of the picture", "a line along the side of the p
 _BOX, _LINE = "a box or a ring", "a ruled line"
 #: The most kinds of lines and boxes that are taken away one after the other.
 _LOOKS = 8
+#: Lines are far paler than the ink where they have less than that share of its strength.
+_PALE_LINES = 0.7
 _GROUNDS: dict[bool, Ground] = {True: "dark ink", False: "light ink"}
 
 
@@ -238,6 +240,7 @@ def _guess(strength: Float32, within: Bools, level: float, choose: _Chooser) -> 
     framed = np.zeros_like(within)
     left_out: list[LeftOut] = []
     kinds: set[str] = set()
+    of_lines = 0.0
     for _ in range(_LOOKS):
         top = _ink_strength(strength, allowed, noise)
         least = max(MIN_CONTRAST, 3 * noise)
@@ -246,7 +249,9 @@ def _guess(strength: Float32, within: Bools, level: float, choose: _Chooser) -> 
             if choose is _marks and _BOX in kinds:
                 raise BlankPictureError("no digit on the picture, only boxes or rings to write in")
             return None
-        mask = (strength > level * top) & allowed
+        # What is no stronger than lines are that are far paler than the ink is more of them.
+        seen_from = max(level * top, of_lines if of_lines < _PALE_LINES * top else 0)
+        mask = (strength > seen_from) & allowed
         regions = find_regions(mask)
         seen = (strength > max(_PALEST * top, least)) & allowed
         guides, reason = _find_guides(regions, seen, kinds)
@@ -256,6 +261,8 @@ def _guess(strength: Float32, within: Bools, level: float, choose: _Chooser) -> 
         left_out += _left_out(find_regions(guides), None, reason)
         if reason == _FRAME:
             framed |= guides
+        elif reason == _LINE:
+            of_lines = max(of_lines, float(np.quantile(strength[guides], 0.9)))
         # About them only what was ink beside them is: they fade into the paper.
         about = grown(guides, 2 + max(strength.shape) // 150)
         allowed = allowed & ~guides & (mask | ~about)
@@ -271,7 +278,7 @@ def _guess(strength: Float32, within: Bools, level: float, choose: _Chooser) -> 
     ink[ink < 0.5 * level] = 0.0
     beside = np.abs(strength[allowed & ~chosen])
     merit = _merit(chosen, regions.mask, beside, top)
-    levels = (level * top, max(_PALEST * top, MIN_CONTRAST, 3 * noise))
+    levels = (seen_from, max(_PALEST * top, MIN_CONTRAST, 3 * noise))
     return _Guess(
         ink,
         chosen,
