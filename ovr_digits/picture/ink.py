@@ -196,7 +196,8 @@ def _best_guess(
     """The likeliest way to tell ink from paper: dark or light, on paper that changes or not."""
     best: _Guess | None = None
     reaches: list[float | None] = [*_REACHES, None]
-    if is_even(planes):
+    even = is_even(planes)
+    if even:
         reaches.sort(key=lambda reach: reach is not None)
     for reach in reaches:
         local = None if reach is None else local_paper(planes, reach)
@@ -210,7 +211,7 @@ def _best_guess(
                 guess = replace(guess, merit=guess.merit - 0.5 * guess.framed)
             if guess is not None and (best is None or guess.merit > best.merit):
                 best = guess
-        if best is not None and best.merit > _CLEAR_MERIT:
+        if best is not None and best.merit > (_FAIR_MERIT if even else _CLEAR_MERIT):
             break
     return _with_paler(best) if best is not None and choose is _marks else best
 
