@@ -420,7 +420,7 @@ def _merit(chosen: Bools, mask: Bools, beside: Float32, top: float) -> float:
         - float(border(chosen).mean())
         - left_out
         - rest
-        - 2 * crowded
+        - 1.5 * crowded
         - 5 * solid
         - max(0.0, 0.3 - top)
     )

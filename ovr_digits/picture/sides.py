@@ -14,7 +14,7 @@ _LEAST_SIDE = 24
 #: How far from its side a line may lie, and how thick it may be, in shares of the picture's side
 #: across it; how much of its own side it covers at least; how much of that a step in slope is.
 _BAND, _THICK, _COVERED = 0.2, 0.12, 0.6
-_LEFT_OVER = 0.15
+_LEFT_OVER, _BESIDE = 0.15, 0.35
 #: The steepest line, in its rise to its length; in pixels, the finest step of that at its ends.
 _STEEPEST, _STEP = 0.06, 0.7
 #: What comes as near to the picture's side as this reaches it, in shares of the shorter side.
@@ -130,6 +130,8 @@ def _side_on_top(mask: Bools) -> _Side | None:
             continue
         # Of a line that is not quite straight there is more beside it.
         last += int(last < len(counts) and counts[last] > _LEFT_OVER * w)
+        if last < len(counts) and counts[last] > _BESIDE * w:
+            continue
         on_line = (starts + shifts[columns] < last) & (ends + shifts[columns] > first)
         covered = columns[on_line]
         near = 1 + round(_REACHED * w)
