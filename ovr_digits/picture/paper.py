@@ -10,7 +10,8 @@ from ovr_digits.core.arrays import Float32
 
 #: Longest side of the small picture on which the paper's own brightness is told.
 _PAPER_SIDE = 48
-_EVEN, _PAPER = 0.012, 0.3
+#: Paper is even where that share of a picture has one level, to within that much, of 1.
+_PAPER, _EVEN = 0.3, 0.012
 
 
 def even_paper(planes: Float32, is_dark: bool) -> Float32:
@@ -21,7 +22,7 @@ def even_paper(planes: Float32, is_dark: bool) -> Float32:
 
 
 def is_even(planes: Float32) -> bool:
-    """Whether paper is the same everywhere, without a doubt: white or black as no camera sees it."""
+    """Whether the paper is the same everywhere, beyond doubt, as no light makes it."""
     small = planes[:, ::2, ::2]
     return any(
         (np.abs(small - even_paper(planes, is_dark)) < _EVEN).all(axis=0).mean() > _PAPER
