@@ -11,6 +11,7 @@ import numpy as np
 
 from ovr_digits.core.arrays import Bools, Float32, Integers
 from ovr_digits.errors import BlankPictureError
+from ovr_digits.picture.choice import digit_among, marks_among
 from ovr_digits.picture.guides import find_boxes, find_frame, find_rings, find_ruled_lines
 from ovr_digits.picture.notes import MOST_NOTES, find_notes, is_hole, is_speck, painted, rim
 from ovr_digits.picture.paper import even_paper, is_even, local_paper, strength_of
@@ -23,30 +24,43 @@ Ground = Literal["auto", "dark ink", "light ink"]
 #: Tells which of the regions are wanted: (count,) bool.
 _Chooser = Callable[[Regions], Bools]
 
+# What is ink by its strength; moved by the styles "faint", "half in shadow" and "squared paper" of
+# python -m benchmarks.pictures, and by the lines of cells.
 #: The least difference between ink and paper, of 1, for the picture not to be blank.
 MIN_CONTRAST = 0.04
 #: Share of the ink's own strength from which a pixel counts as ink.
 _LEVEL = 0.4
-#: The same for digits that are paler than those beside them; how far they are apart at most, in
-#: heights, and how many there are beyond as many as the others: more are a texture.
-_PALEST, _APART, _FEW = 0.15, 3.0, 5
-#: What is thinner than this, in heights, is no stroke of a digit.
-_HAIR = 0.04
-#: From here on there is no need to look at the picture in another way.
-_CLEAR_MERIT = 0.75
-#: Marks are digits of one row where the lower has at least that share of the other's height.
-_AS_HIGH = 0.6
-#: From here on what lies on a note is taken for the digit, rather than the note.
-_FAIR_MERIT = 0.3
+#: Ruled lines are far paler than the ink where they have less than that share of its strength.
+_PALE_LINES = 0.7
 #: How far about a pixel its paper is looked for, in shares of the picture's longer side: far
 #: enough for the widest strokes, or, where shadows end sharply, less far.
 _REACHES = (0.28, 0.12)
-_FRAME, _SIDE = "along the side of the picture", "a line along the side of the picture"
-_BOX, _LINE = "a box or a ring", "a ruled line"
 #: The most kinds of lines and boxes that are taken away one after the other.
 _LOOKS = 8
-#: Lines are far paler than the ink where they have less than that share of its strength.
-_PALE_LINES = 0.7
+
+# Digits of a number beside one another; moved by python -m benchmarks.numbers.
+#: Share of the ink's strength from which a pixel counts as ink for digits that are paler than those
+#: beside them; how far they are apart at most, in heights, and how many there are beyond as many
+#: as the others: more are a texture.
+_PALEST, _APART, _FEW = 0.15, 3.0, 5
+#: What is thinner than this, in heights, is no stroke of a digit.
+_HAIR = 0.04
+#: Marks are digits of one row where the lower has at least that share of the other's height.
+_AS_HIGH = 0.6
+
+# Merits, at most 1; moved by the styles "cut tight", "thick marker" and "on a table".
+#: From here on there is no need to look at the picture in another way, and, from the other, on
+#: even paper; from there on, too, what lies on a note is taken for the digit, not the note.
+_CLEAR_MERIT, _FAIR_MERIT = 0.75, 0.3
+#: Share of the picture from which ink is crowded, and what each share beyond costs.
+_CROWDED, _CROWDED_COSTS = 0.5, 1.5
+#: The pen in shares of the digit's longer side from which it is solid, and what more costs.
+_SOLID, _SOLID_COSTS = 0.24, 5.0
+#: The strength, of 1, below which ink is faint.
+_FAINT = 0.3
+
+_FRAME, _SIDE = "along the side of the picture", "a line along the side of the picture"
+_BOX, _LINE = "a box or a ring", "a ruled line"
 _GROUNDS: dict[bool, Ground] = {True: "dark ink", False: "light ink"}
 
 
@@ -75,15 +89,15 @@ def find_ink(picture: Float32, ground: Ground = "auto", level: float | None = No
     ValueError
         For a ground or a level that is none.
     """
-    return _find(picture, ground, level, _digit).ink
+    return _find(picture, ground, level, digit_among).ink
 
 
 def find_ink_and_marks(
     picture: Float32, ground: Ground = "auto", level: float | None = None
 ) -> tuple[Float32, Regions]:
     """The ink of ``find_ink``, and all marks that may be digits, among which it was chosen."""
-    guess = _find(picture, ground, level, _digit)
-    return guess.ink, guess.regions.only(_marks(guess.regions))
+    guess = _find(picture, ground, level, digit_among)
+    return guess.ink, guess.regions.only(marks_among(guess.regions))
 
 
 def find_marks(
@@ -109,7 +123,7 @@ def find_marks(
     BlankPictureError
         Where there is no ink.
     """
-    guess = _find(picture, ground, level, _marks)
+    guess = _find(picture, ground, level, marks_among)
     return guess.ink, find_regions(guess.chosen), guess.left_out
 
 
@@ -213,7 +227,7 @@ def _best_guess(
                 best = guess
         if best is not None and best.merit > (_FAIR_MERIT if even else _CLEAR_MERIT):
             break
-    return _with_paler(best) if best is not None and choose is _marks else best
+    return _with_paler(best) if best is not None and choose is marks_among else best
 
 
 @dataclass(frozen=True, eq=False)
@@ -247,7 +261,7 @@ def _guess(strength: Float32, within: Bools, level: float, choose: _Chooser) -> 
         least = max(MIN_CONTRAST, 3 * noise)
         if top < least:
             # Else the paper in them might be taken for ink.
-            if choose is _marks and _BOX in kinds:
+            if choose is marks_among and _BOX in kinds:
                 raise BlankPictureError("no digit on the picture, only boxes or rings to write in")
             return None
         # What is no stronger than lines are that are far paler than the ink is more of them.
@@ -371,41 +385,6 @@ def _ink_strength(strength: Float32, allowed: Bools, noise: float) -> float:
     return float(np.median(out)) if len(out) else 0.0
 
 
-def _digit(regions: Regions) -> Bools:
-    """The largest region, and those near it that are too large for specks."""
-    wanted = np.zeros(regions.count, bool)
-    if not regions.count:
-        return wanted
-    boxes, areas, sizes = regions.boxes, regions.areas, regions.sizes
-    main = int(np.argmax(areas * sizes))
-    size, area = sizes[main], areas[main]
-    height, width = regions.heights, regions.widths
-    # The base of a one is no underline: it is less wide than the digit is high.
-    underline = (width > 6 * height) & (boxes[:, 0] >= boxes[main, 2] - 2)
-    underline &= width > np.maximum(1.15 * width[main], 0.8 * height[main])
-    reach = np.where(areas > 0.08 * area, 0.25 * size, 0.02 * size + 1)
-    reach[(areas <= 0.01 * area) | underline] = 0
-    wanted[main] = True
-    while True:
-        top, left = boxes[wanted, :2].min(axis=0)
-        bottom, right = boxes[wanted, 2:].max(axis=0)
-        gap_y = np.maximum(boxes[:, 0] - bottom, top - boxes[:, 2])
-        gap_x = np.maximum(boxes[:, 1] - right, left - boxes[:, 3])
-        near = wanted | (np.hypot(np.maximum(gap_y, 0), np.maximum(gap_x, 0)) < reach)
-        if (near == wanted).all():
-            return wanted
-        wanted = near
-
-
-def _marks(regions: Regions) -> Bools:
-    """Every region that is not far smaller than the large ones."""
-    if not regions.count:
-        return np.zeros(0, bool)
-    large: Bools = regions.sizes >= 0.15 * regions.sizes.max()
-    large &= regions.areas >= 0.02 * regions.areas.max()
-    return large
-
-
 def _merit(chosen: Bools, mask: Bools, beside: Float32, top: float) -> float:
     """How much this looks like ink on paper, not like paper between ink: at most 1.
 
@@ -413,16 +392,16 @@ def _merit(chosen: Bools, mask: Bools, beside: Float32, top: float) -> float:
     """
     left_out = 1 - float(chosen.sum()) / max(int(mask.sum()), 1)
     rest = float(beside.sum()) / top / (~chosen).sum() if not chosen.all() else 1.0
-    crowded = max(0.0, float(chosen.mean()) - 0.5)
-    solid = max(0.0, _pen_share(chosen) - 0.24)
+    crowded = max(0.0, float(chosen.mean()) - _CROWDED)
+    solid = max(0.0, _pen_share(chosen) - _SOLID)
     return (
         1
         - float(border(chosen).mean())
         - left_out
         - rest
-        - 1.5 * crowded
-        - 5 * solid
-        - max(0.0, 0.3 - top)
+        - _CROWDED_COSTS * crowded
+        - _SOLID_COSTS * solid
+        - max(0.0, _FAINT - top)
     )
 
 
