@@ -49,9 +49,10 @@ _HAIR = 0.04
 _AS_HIGH = 0.6
 
 # Merits, at most 1; moved by the styles "cut tight", "thick marker" and "on a table".
-#: From here on there is no need to look at the picture in another way, and, from the other, on
-#: even paper; from there on, too, what lies on a note is taken for the digit, not the note.
-_CLEAR_MERIT, _FAIR_MERIT = 0.75, 0.3
+#: From here on there is no need to look at the picture in another way; on even paper, from there.
+_CLEAR_MERIT, _EVEN_MERIT = 0.75, 0.5
+#: From here on what lies on a note is taken for the digit, rather than the note.
+_FAIR_MERIT = 0.3
 #: Share of the picture from which ink is crowded, and what each share beyond costs.
 _CROWDED, _CROWDED_COSTS = 0.5, 1.5
 #: The pen in shares of the digit's longer side from which it is solid, and what more costs.
@@ -225,7 +226,7 @@ def _best_guess(
                 guess = replace(guess, merit=guess.merit - 0.5 * guess.framed)
             if guess is not None and (best is None or guess.merit > best.merit):
                 best = guess
-        if best is not None and best.merit > (_FAIR_MERIT if even else _CLEAR_MERIT):
+        if best is not None and best.merit > (_EVEN_MERIT if even else _CLEAR_MERIT):
             break
     return _with_paler(best) if best is not None and choose is marks_among else best
 

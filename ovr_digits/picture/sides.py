@@ -107,7 +107,10 @@ def _side_on_top(mask: Bools) -> _Side | None:
     """The innermost line along the upper side of what stands out."""
     h, w = mask.shape
     depth = round(_BAND * h)
-    columns, starts, ends = find_runs(mask[: depth + 1].T)
+    band = mask[: depth + 1]
+    if np.count_nonzero(band.any(axis=0)) <= _COVERED * w:
+        return None
+    columns, starts, ends = find_runs(band.T)
     steps = min(12, int(np.ceil(_STEEPEST * w / 2 / _STEP)))
     drop = int(_STEEPEST * w / 2) + 1
     best: tuple[int, Integers, Integers] | None = None
