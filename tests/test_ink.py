@@ -189,6 +189,96 @@ def test_a_digit_may_fill_the_picture(pen):
     assert np.abs(found - cut).mean() < 0.03
 
 
+# --- cells, squared paper and tight cuts -------------------------------------------------------
+
+
+def alike(picture: np.ndarray, wanted: np.ndarray) -> float:
+    """How alike what is found on a picture (h, w, 3) and ink are in MNIST's form: 1 is the same."""
+    found, form = (
+        to_mnist_form(with_usual_pen(ink)).astype(float)
+        for ink in (find_ink(picture.astype(np.float32)), wanted)
+    )
+    return float((found * form).sum() / np.sqrt((found**2).sum() * (form**2).sum()))
+
+
+def shrunk(levels: np.ndarray, side: int) -> np.ndarray:
+    """Grey levels (h, w) as a picture (h', w', 3) whose longer side is given, stored in 8 bits."""
+    image = Image.fromarray(np.rint(levels * 255).astype(np.uint8))
+    scale = side / max(image.size)
+    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    small = image.resize(size, Image.Resampling.BOX)
+    return np.repeat(np.asarray(small, np.float32)[..., None] / 255, 3, axis=2)
+
+
+def cell(digit: int, sides: str, inset: float, *, pen: float = 0.45, low: float = 0.5) -> tuple:
+    """Grey levels (480, 480) of a cell that lines bound on some sides, and its ink.
+
+    The digit's middle is ``low`` of the cell's height; lines are darker than it.
+    """
+    content = picture_of(write(digit, 250, 480 * low, 220), 480, 480, pen=26)
+    ink = 1 - np.asarray(Image.open(io.BytesIO(content)), np.float32) / 255
+    lines = Image.new("L", (480, 480), 0)
+    for turn, side in enumerate("trbl"):
+        if side in sides:
+            one = Image.new("L", (480, 480), 0)
+            y = 480 * inset
+            ImageDraw.Draw(one).line([(-9, y - 4), (489, y + 4)], fill=255, width=14)
+            lines.paste(255, mask=one.rotate(-90 * turn))
+    drawn = np.asarray(lines, np.float32) / 255
+    return np.minimum(0.75 - 0.45 * drawn, 0.75 - (0.75 - pen) * ink), ink
+
+
+@pytest.mark.parametrize("side", [40, 60, 120])
+@pytest.mark.parametrize("sides", ["t", "l", "rb", "lt", "lbr", "tb", "tlbr"])
+@pytest.mark.parametrize("inset", [0.01, 0.1])
+def test_lines_along_the_sides_of_a_cell_are_no_ink(sides, inset, side):
+    for digit in (0, 1, 4, 7):
+        levels, ink = cell(digit, sides, inset)
+        assert alike(shrunk(levels, side), ink) > 0.8, digit
+
+
+@pytest.mark.parametrize("sides", ["b", "lb", "lbr", "tlbr"])
+def test_a_digit_may_cross_the_line_of_its_cell(sides):
+    for digit in (4, 7, 9):
+        levels, ink = cell(digit, sides, 0.1, low=0.72)
+        assert alike(shrunk(levels, 120), ink) > 0.75, digit
+
+
+def test_dark_lines_do_not_set_the_strength_of_pale_ink():
+    levels, ink = cell(0, "tlbr", 0.08, pen=0.62)
+    uneven = np.where(np.arange(480) > 260, 0.6, 1.0)  # the pencil is paler on the right
+    levels = np.where((ink > 0) & (levels > 0.6), 0.75 - 0.13 * ink * uneven, levels)
+    assert alike(shrunk(levels, 200), ink) > 0.7
+
+
+def test_squared_paper_seen_at_an_angle_is_no_ink():
+    y, x = np.mgrid[:SIDE, :SIDE].astype(np.float32)
+    down, across = x + (x - 120) * (y - 120) / 900, y + (y - 120) * (x - 120) / 900
+    squares = np.minimum(down % 34, across % 34)
+    lines = np.clip(1.5 - squares / 2, 0, 1)
+    levels = np.minimum(0.8 - 0.2 * lines, 0.8 - 0.5 * page(pen=6))
+    assert alike(shrunk(levels, SIDE), page(pen=6)) > 0.85
+
+
+@pytest.mark.parametrize("digit", range(10))
+def test_strokes_of_a_digit_that_is_cut_tightly_are_no_lines(digit):
+    content = picture_of(write(digit, 240, 240, 400), 480, 480, pen=40)
+    ink = 1 - np.asarray(Image.open(io.BytesIO(content)), np.float32) / 255
+    ink = ink[ink.any(axis=1)][:, ink.any(axis=0)]
+    for side in (40, 60):
+        assert alike(shrunk(0.8 - 0.5 * ink, side), np.asarray(shrunk(ink, side))[..., 0]) > 0.9
+
+
+@pytest.mark.parametrize("digit", [4, 5, 7, 9])
+def test_thick_grey_strokes_that_are_cut_tightly_keep_their_middle(digit):
+    content = picture_of(write(digit, 240, 240, 380), 480, 480, pen=100)
+    ink = 1 - np.asarray(Image.open(io.BytesIO(content)), np.float32) / 255
+    ink = ink[ink.any(axis=1)][:, ink.any(axis=0)]
+    streaks = np.where(np.sin(np.arange(ink.shape[1]) / 20) > 0.3, 0.9, 0.45)
+    found = find_ink(shrunk(1 - ink * streaks, 28))
+    assert (found[shrunk(ink, 28)[..., 0] > 0.9] > 0).mean() > 0.97
+
+
 def test_the_ground_may_be_told():
     ink = page()
     dark = find_ink(coloured(ink, (0, 0, 0), (1, 1, 1)), "dark ink")

@@ -8,6 +8,7 @@ import numpy as np
 
 from ovr_digits.core.arrays import Bools, Integers
 from ovr_digits.picture.regions import Regions, find_regions, find_runs
+from ovr_digits.picture.shapes import grown
 
 #: A stroke of a digit is at most this many times as long as other digits beside it.
 _LONGEST = 1.6
@@ -23,6 +24,8 @@ _DRAWN = 0.95
 _HOLLOW = 0.5
 #: The least side of a box, in pixels.
 _LEAST_SIDE = 12
+#: The side of a place where lines cross, in their thickness.
+_CROSSING = 2.0
 #: Only so many of the largest marks are compared with one another.
 _MOST_COMPARED = 2000
 
@@ -49,10 +52,10 @@ def find_frame(regions: Regions) -> Bools:
     inside = regions.labels[margin:-margin, margin:-margin].ravel()
     # A digit that fills the picture may lie along a side too, but not along the sides alone.
     frame: Bools = wide & (np.bincount(inside, minlength=len(wide) + 1)[1:] < 0.1 * regions.areas)
-    return frame & ~_strokes_at_sides(regions, frame)
+    return frame & ~_strokes_at_sides(regions, frame, at_side)
 
 
-def _strokes_at_sides(regions: Regions, frame: Bools) -> Bools:
+def _strokes_at_sides(regions: Regions, frame: Bools, at_side: Bools) -> Bools:
     """Which of the regions that lie along a side look like strokes of digits cut out tightly.
 
     They are no longer than what is beside them is, in their own direction, and as thick.
@@ -63,7 +66,7 @@ def _strokes_at_sides(regions: Regions, frame: Bools) -> Bools:
     pens = 2 * regions.areas / regions.edges
     for k in np.flatnonzero(frame).tolist():
         lengths = regions.heights if regions.heights[k] > regions.widths[k] else regions.widths
-        like = ~frame & (lengths[k] < _LONGEST * lengths)
+        like = ~frame & at_side & (lengths[k] < _LONGEST * lengths)
         if like.any():
             pen = pens[k] / np.median(pens[like])
             strokes[k] = _LEAST_PEN < pen < _MOST_PEN
@@ -75,7 +78,22 @@ def find_ruled_lines(mask: Bools) -> Bools:
     across, down = _lines_along(mask), _lines_along(mask.T).T
     if down.any() and _are_stems(mask, across, down):
         down = np.zeros_like(down)
-    return across | down
+    lines = across | down
+    return lines | _crossings(mask & ~lines, across, down) if lines.any() else lines
+
+
+def _crossings(rest: Bools, across: Bools, down: Bools) -> Bools:
+    """What is left of a mask where lines along a picture cross lines down it."""
+    if not across.any() or not down.any():
+        return np.zeros_like(rest)
+    regions = find_regions(rest)
+    at_both = np.ones(regions.count, bool)
+    thickness = 0.0
+    for lines in (across, down):
+        thickness = max(thickness, 2 * lines.sum() / find_regions(lines).edges.sum())
+        at_both &= np.bincount(regions.labels[grown(lines, 1)], minlength=regions.count + 1)[1:] > 0
+    sides = np.maximum(regions.heights, regions.widths)
+    return regions.only(at_both & (sides <= _CROSSING * thickness + 2)).mask
 
 
 def _are_stems(mask: Bools, across: Bools, down: Bools) -> bool:

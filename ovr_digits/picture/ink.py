@@ -8,42 +8,60 @@ from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
-from PIL import Image
 
 from ovr_digits.core.arrays import Bools, Float32, Integers
 from ovr_digits.errors import BlankPictureError
+from ovr_digits.picture.choice import digit_among, marks_among
 from ovr_digits.picture.guides import find_boxes, find_frame, find_rings, find_ruled_lines
 from ovr_digits.picture.notes import MOST_NOTES, find_notes, is_hole, is_speck, painted, rim
+from ovr_digits.picture.paper import even_paper, is_even, local_paper, strength_of
 from ovr_digits.picture.regions import LeftOut, Regions, as_box, bounding_box, find_regions
 from ovr_digits.picture.shapes import border, grown
+from ovr_digits.picture.sides import find_sides
 
 #: Whether the ink is darker or lighter than the paper.
 Ground = Literal["auto", "dark ink", "light ink"]
 #: Tells which of the regions are wanted: (count,) bool.
 _Chooser = Callable[[Regions], Bools]
 
+# What is ink by its strength; moved by the styles "faint", "half in shadow" and "squared paper" of
+# python -m benchmarks.pictures, and by the lines of cells.
 #: The least difference between ink and paper, of 1, for the picture not to be blank.
 MIN_CONTRAST = 0.04
-#: Longest side of the small picture on which the paper's own brightness is told.
-_PAPER_SIDE = 48
 #: Share of the ink's own strength from which a pixel counts as ink.
 _LEVEL = 0.4
-#: The same for digits that are paler than those beside them; how far they are apart at most, in
-#: heights, and how many there are beyond as many as the others: more are a texture.
-_PALEST, _APART, _FEW = 0.15, 3.0, 5
-#: What is thinner than this, in heights, is no stroke of a digit.
-_HAIR = 0.04
-#: From here on there is no need to look at the picture in another way.
-_CLEAR_MERIT = 0.75
-#: Marks are digits of one row where the lower has at least that share of the other's height.
-_AS_HIGH = 0.6
-#: From here on what lies on a note is taken for the digit, rather than the note.
-_FAIR_MERIT = 0.3
+#: Ruled lines are far paler than the ink where they have less than that share of its strength.
+_PALE_LINES = 0.7
 #: How far about a pixel its paper is looked for, in shares of the picture's longer side: far
 #: enough for the widest strokes, or, where shadows end sharply, less far.
 _REACHES = (0.28, 0.12)
-_BOX = "a box or a ring"
+#: The most kinds of lines and boxes that are taken away one after the other.
+_LOOKS = 8
+
+# Digits of a number beside one another; moved by python -m benchmarks.numbers.
+#: Share of the ink's strength from which a pixel counts as ink for digits that are paler than those
+#: beside them; how far they are apart at most, in heights, and how many there are beyond as many
+#: as the others: more are a texture.
+_PALEST, _APART, _FEW = 0.15, 3.0, 5
+#: What is thinner than this, in heights, is no stroke of a digit.
+_HAIR = 0.04
+#: Marks are digits of one row where the lower has at least that share of the other's height.
+_AS_HIGH = 0.6
+
+# Merits, at most 1; moved by the styles "cut tight", "thick marker" and "on a table".
+#: From here on there is no need to look at the picture in another way; on even paper, from there.
+_CLEAR_MERIT, _EVEN_MERIT = 0.75, 0.5
+#: From here on what lies on a note is taken for the digit, rather than the note.
+_FAIR_MERIT = 0.3
+#: Share of the picture from which ink is crowded, and what each share beyond costs.
+_CROWDED, _CROWDED_COSTS = 0.5, 1.5
+#: The pen in shares of the digit's longer side from which it is solid, and what more costs.
+_SOLID, _SOLID_COSTS = 0.24, 5.0
+#: The strength, of 1, below which ink is faint.
+_FAINT = 0.3
+
+_FRAME, _SIDE = "along the side of the picture", "a line along the side of the picture"
+_BOX, _LINE = "a box or a ring", "a ruled line"
 _GROUNDS: dict[bool, Ground] = {True: "dark ink", False: "light ink"}
 
 
@@ -72,15 +90,15 @@ def find_ink(picture: Float32, ground: Ground = "auto", level: float | None = No
     ValueError
         For a ground or a level that is none.
     """
-    return _find(picture, ground, level, _digit).ink
+    return _find(picture, ground, level, digit_among).ink
 
 
 def find_ink_and_marks(
     picture: Float32, ground: Ground = "auto", level: float | None = None
 ) -> tuple[Float32, Regions]:
     """The ink of ``find_ink``, and all marks that may be digits, among which it was chosen."""
-    guess = _find(picture, ground, level, _digit)
-    return guess.ink, guess.regions.only(_marks(guess.regions))
+    guess = _find(picture, ground, level, digit_among)
+    return guess.ink, guess.regions.only(marks_among(guess.regions))
 
 
 def find_marks(
@@ -106,7 +124,7 @@ def find_marks(
     BlankPictureError
         Where there is no ink.
     """
-    guess = _find(picture, ground, level, _marks)
+    guess = _find(picture, ground, level, marks_among)
     return guess.ink, find_regions(guess.chosen), guess.left_out
 
 
@@ -192,11 +210,15 @@ def _best_guess(
 ) -> _Guess | None:
     """The likeliest way to tell ink from paper: dark or light, on paper that changes or not."""
     best: _Guess | None = None
-    for reach in (*_REACHES, None):
-        local = None if reach is None else _local_paper(planes, reach)
+    reaches: list[float | None] = [*_REACHES, None]
+    even = is_even(planes)
+    if even:
+        reaches.sort(key=lambda reach: reach is not None)
+    for reach in reaches:
+        local = None if reach is None else local_paper(planes, reach)
         for is_dark in kinds:
-            paper = _even_paper(planes, is_dark) if local is None else local
-            strength = np.where(allowed, _strength(planes, paper, is_dark), 0)
+            paper = even_paper(planes, is_dark) if local is None else local
+            strength = np.where(allowed, strength_of(planes, paper, is_dark), 0)
             guess = _guess(strength, allowed, level, choose)
             if guess is not None and local is None:
                 # A table about the paper would not be even with it: what seems to frame the
@@ -204,9 +226,9 @@ def _best_guess(
                 guess = replace(guess, merit=guess.merit - 0.5 * guess.framed)
             if guess is not None and (best is None or guess.merit > best.merit):
                 best = guess
-        if best is not None and best.merit > _CLEAR_MERIT:
+        if best is not None and best.merit > (_EVEN_MERIT if even else _CLEAR_MERIT):
             break
-    return _with_paler(best) if best is not None and choose is _marks else best
+    return _with_paler(best) if best is not None and choose is marks_among else best
 
 
 @dataclass(frozen=True, eq=False)
@@ -231,51 +253,75 @@ def _guess(strength: Float32, within: Bools, level: float, choose: _Chooser) -> 
     if steps.size:
         noise = 1.5 * float(np.median(np.abs(steps, out=steps), overwrite_input=True))
     allowed = within
-    chosen = None
+    framed = np.zeros_like(within)
     left_out: list[LeftOut] = []
-    for _ in range(3):
+    kinds: set[str] = set()
+    of_lines = 0.0
+    for _ in range(_LOOKS):
         top = _ink_strength(strength, allowed, noise)
-        if top < max(MIN_CONTRAST, 3 * noise):
+        least = max(MIN_CONTRAST, 3 * noise)
+        if top < least:
+            # Else the paper in them might be taken for ink.
+            if choose is marks_among and _BOX in kinds:
+                raise BlankPictureError("no digit on the picture, only boxes or rings to write in")
+            return None
+        # What is no stronger than lines are that are far paler than the ink is more of them.
+        seen_from = max(level * top, of_lines if of_lines < _PALE_LINES * top else 0)
+        mask = (strength > seen_from) & allowed
+        regions = find_regions(mask)
+        seen = (strength > max(_PALEST * top, least)) & allowed
+        guides, reason = _find_guides(regions, seen, kinds)
+        if not guides.any():
             break
-        regions = find_regions((strength > level * top) & allowed)
-        frame = find_frame(regions)
-        if frame.any():
-            left_out += _left_out(regions, frame, "along the side of the picture")
-            allowed = allowed & ~grown(regions.only(frame).mask, 2 + max(strength.shape) // 150)
-            continue
-        boxes, content = find_boxes(regions)
-        boxes |= find_rings(regions)
-        left_out += _left_out(regions, boxes, _BOX)
-        if boxes.any() and boxes.all() and not content.any():
-            # What is written in them may be paler than they are.
-            allowed = allowed & ~grown(regions.mask, 3)
-            continue
-        mask = regions.only(~boxes).mask | content
-        lines = find_ruled_lines(mask)
-        if lines.any() or content.any():
-            left_out += _left_out(find_regions(lines), None, "a ruled line")
-            regions = find_regions(mask & ~lines)
-        else:
-            regions = regions.only(~boxes)
-        wanted = choose(regions)
-        left_out += _left_out(regions, ~wanted, "far smaller than the largest mark")
-        chosen = regions.only(wanted).mask
-        break
-    if chosen is None or not chosen.any():
-        # Else the paper in them might be taken for ink.
-        if choose is _marks and any(left.reason == _BOX for left in left_out):
-            raise BlankPictureError("no digit on the picture, only boxes or rings to write in")
+        kinds.add(reason)
+        left_out += _left_out(find_regions(guides), None, reason)
+        if reason == _FRAME:
+            framed |= guides
+        elif reason == _LINE:
+            of_lines = max(of_lines, float(np.quantile(strength[guides], 0.9)))
+        # About them only what was ink beside them is: they fade into the paper.
+        about = grown(guides, 2 + max(strength.shape) // 150)
+        allowed = allowed & ~guides & (mask | ~about)
+    wanted = choose(regions)
+    left_out += _left_out(regions, ~wanted, "far smaller than the largest mark")
+    chosen = regions.only(wanted).mask
+    if not chosen.any():
         return None
     near = grown(chosen, 2)
     box = bounding_box(near)
     ink = np.zeros_like(strength)
     ink[box] = np.where(near[box], np.clip(strength[box] / top, 0.0, 1.0), 0.0)
     ink[ink < 0.5 * level] = 0.0
-    framed = float(border(within & ~allowed).mean())
     beside = np.abs(strength[allowed & ~chosen])
     merit = _merit(chosen, regions.mask, beside, top)
-    levels = (level * top, max(_PALEST * top, MIN_CONTRAST, 3 * noise))
-    return _Guess(ink, chosen, regions, framed, merit, left_out, strength, allowed, levels)
+    levels = (seen_from, max(_PALEST * top, MIN_CONTRAST, 3 * noise))
+    return _Guess(
+        ink,
+        chosen,
+        regions,
+        float(border(framed).mean()),
+        merit,
+        left_out,
+        strength,
+        allowed,
+        levels,
+    )
+
+
+def _find_guides(regions: Regions, seen: Bools, before: set[str]) -> tuple[Bools, str]:
+    """What is drawn for digits to be written in, of one kind, and which."""
+    frame = find_frame(regions)
+    if frame.any():
+        return regions.only(frame).mask, _FRAME
+    if _BOX not in before:
+        boxes, content = find_boxes(regions)
+        boxes |= find_rings(regions)
+        if boxes.any():
+            return regions.only(boxes).mask & ~content, _BOX
+    lines = find_ruled_lines(regions.mask)
+    if lines.any():
+        return lines, _LINE
+    return find_sides(seen, regions.mask), _SIDE
 
 
 def _with_paler(guess: _Guess) -> _Guess:
@@ -330,58 +376,6 @@ def _left_out(regions: Regions, which: Bools | None, reason: str) -> list[LeftOu
     return [LeftOut(as_box(box), reason) for box in boxes]
 
 
-def _even_paper(planes: Float32, is_dark: bool) -> Float32:
-    """Paper that is the same everywhere (c, 1, 1), for a digit that fills the picture."""
-    share = 0.9 if is_dark else 0.1
-    levels = np.quantile(planes[:, ::2, ::2], share, axis=(1, 2), keepdims=True)
-    return levels.astype(np.float32)
-
-
-def _local_paper(planes: Float32, share: float) -> Float32:
-    """What the picture would be with no ink on it: a median over a wide neighbourhood."""
-    c, h, w = planes.shape
-    factor = max(1, -(-max(h, w) // _PAPER_SIDE))
-    small_h, small_w = max(1, h // factor), max(1, w // factor)
-    small = _resized(planes, (small_w, small_h), Image.Resampling.BOX)
-    reach = max(2, round(share * max(small_h, small_w)))
-    reach_y, reach_x = min(reach, small_h - 1), min(reach, small_w - 1)
-    padded = np.pad(small, ((0, 0), (reach_y, reach_y), (reach_x, reach_x)), mode="reflect")
-    windows = sliding_window_view(padded, (2 * reach_y + 1, 2 * reach_x + 1), axis=(1, 2))
-    # Every other pixel of a window tells its median well enough.
-    # Sorted, as NumPy is far slower at picking the middle of so many short rows.
-    ranked = np.sort(windows[..., ::2, ::2].reshape(c, small_h, small_w, -1))
-    n = ranked.shape[-1]
-    smooth = ranked[..., (n - 1) // 2 : n // 2 + 1].mean(axis=-1)
-    return _resized(smooth, (w, h), Image.Resampling.BICUBIC)
-
-
-def _resized(planes: Float32, size: tuple[int, int], how: Image.Resampling) -> Float32:
-    return np.stack([np.asarray(Image.fromarray(plane).resize(size, how)) for plane in planes])
-
-
-def _strength(planes: Float32, paper: Float32, is_dark: bool) -> Float32:
-    """How far each pixel is from the paper towards the ink: (h, w), about 0 on paper.
-
-    Ink takes away a share of the light that the paper gives back, so that in a
-    shadow it counts as much as in the light; chalk gives back a share of what
-    the board swallows.
-    """
-    away = paper - planes if is_dark else planes - paper
-    away /= np.maximum(paper if is_dark else 1 - paper, 0.1)
-    if len(away) == 1:
-        return away[0]
-    most: Float32 = away.max(axis=0)
-    # The colour of the strongest tells in which direction ink differs: other colours, and
-    # noise, count for less.
-    strong = most >= 0.7 * float(np.quantile(most[::2, ::2], 0.995))
-    direction = np.maximum(away[:, strong].mean(axis=1), 0.0) if strong.any() else np.ones(3)
-    length = float(direction @ direction)
-    if length < 1e-9:
-        return most
-    strength: Float32 = np.tensordot(direction / np.sqrt(3 * length), away, 1).astype(np.float32)
-    return strength
-
-
 def _ink_strength(strength: Float32, allowed: Bools, noise: float) -> float:
     """What full ink has: the middle of the pixels that stand out."""
     values = strength[allowed]
@@ -392,41 +386,6 @@ def _ink_strength(strength: Float32, allowed: Bools, noise: float) -> float:
     return float(np.median(out)) if len(out) else 0.0
 
 
-def _digit(regions: Regions) -> Bools:
-    """The largest region, and those near it that are too large for specks."""
-    wanted = np.zeros(regions.count, bool)
-    if not regions.count:
-        return wanted
-    boxes, areas, sizes = regions.boxes, regions.areas, regions.sizes
-    main = int(np.argmax(areas * sizes))
-    size, area = sizes[main], areas[main]
-    height, width = regions.heights, regions.widths
-    # The base of a one is no underline: it is less wide than the digit is high.
-    underline = (width > 6 * height) & (boxes[:, 0] >= boxes[main, 2] - 2)
-    underline &= width > np.maximum(1.15 * width[main], 0.8 * height[main])
-    reach = np.where(areas > 0.08 * area, 0.25 * size, 0.02 * size + 1)
-    reach[(areas <= 0.01 * area) | underline] = 0
-    wanted[main] = True
-    while True:
-        top, left = boxes[wanted, :2].min(axis=0)
-        bottom, right = boxes[wanted, 2:].max(axis=0)
-        gap_y = np.maximum(boxes[:, 0] - bottom, top - boxes[:, 2])
-        gap_x = np.maximum(boxes[:, 1] - right, left - boxes[:, 3])
-        near = wanted | (np.hypot(np.maximum(gap_y, 0), np.maximum(gap_x, 0)) < reach)
-        if (near == wanted).all():
-            return wanted
-        wanted = near
-
-
-def _marks(regions: Regions) -> Bools:
-    """Every region that is not far smaller than the large ones."""
-    if not regions.count:
-        return np.zeros(0, bool)
-    large: Bools = regions.sizes >= 0.15 * regions.sizes.max()
-    large &= regions.areas >= 0.02 * regions.areas.max()
-    return large
-
-
 def _merit(chosen: Bools, mask: Bools, beside: Float32, top: float) -> float:
     """How much this looks like ink on paper, not like paper between ink: at most 1.
 
@@ -434,16 +393,16 @@ def _merit(chosen: Bools, mask: Bools, beside: Float32, top: float) -> float:
     """
     left_out = 1 - float(chosen.sum()) / max(int(mask.sum()), 1)
     rest = float(beside.sum()) / top / (~chosen).sum() if not chosen.all() else 1.0
-    crowded = max(0.0, float(chosen.mean()) - 0.5)
-    solid = max(0.0, _pen_share(chosen) - 0.24)
+    crowded = max(0.0, float(chosen.mean()) - _CROWDED)
+    solid = max(0.0, _pen_share(chosen) - _SOLID)
     return (
         1
         - float(border(chosen).mean())
         - left_out
         - rest
-        - 2 * crowded
-        - 5 * solid
-        - max(0.0, 0.3 - top)
+        - _CROWDED_COSTS * crowded
+        - _SOLID_COSTS * solid
+        - max(0.0, _FAINT - top)
     )
 
 

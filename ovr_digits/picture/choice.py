@@ -1,0 +1,54 @@
+"""Which of the regions on a picture are its digit, and which may be digits."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ovr_digits.core.arrays import Bools
+from ovr_digits.picture.regions import Regions
+
+# Moved by the styles "stray dots" and "lined paper" of python -m benchmarks.pictures.
+#: A part of the digit has more than that share of the largest part's area, and is as near to it
+#: as that, in sizes of the largest; a bit of a stroke has more than that of the area,
+#: and is as near as that.
+_PART, _PART_APART, _BIT, _BIT_APART = 0.08, 0.25, 0.01, 0.02
+#: An underline is so many times wider than high, and than the digit's width and height.
+_UNDERLINE, _WIDER, _WIDE_FOR_HEIGHT = 6.0, 1.15, 0.8
+#: Marks have at least that share of the largest one's size, and of the largest area.
+_LARGE, _LARGE_AREA = 0.15, 0.02
+
+
+def digit_among(regions: Regions) -> Bools:
+    """The largest region, and those near it that are too large for specks."""
+    wanted = np.zeros(regions.count, bool)
+    if not regions.count:
+        return wanted
+    boxes, areas, sizes = regions.boxes, regions.areas, regions.sizes
+    main = int(np.argmax(areas * sizes))
+    size, area = sizes[main], areas[main]
+    height, width = regions.heights, regions.widths
+    # The base of a one is no underline: it is less wide than the digit is high.
+    underline = (width > _UNDERLINE * height) & (boxes[:, 0] >= boxes[main, 2] - 2)
+    underline &= width > np.maximum(_WIDER * width[main], _WIDE_FOR_HEIGHT * height[main])
+    part = areas > _PART * area
+    reach = np.where(part, _PART_APART * size, _BIT_APART * size + 1)
+    reach[(areas <= _BIT * area) | underline] = 0
+    wanted[main] = True
+    while True:
+        top, left = boxes[wanted, :2].min(axis=0)
+        bottom, right = boxes[wanted, 2:].max(axis=0)
+        gap_y = np.maximum(boxes[:, 0] - bottom, top - boxes[:, 2])
+        gap_x = np.maximum(boxes[:, 1] - right, left - boxes[:, 3])
+        near = wanted | (np.hypot(np.maximum(gap_y, 0), np.maximum(gap_x, 0)) < reach)
+        if (near == wanted).all():
+            return wanted
+        wanted = near
+
+
+def marks_among(regions: Regions) -> Bools:
+    """Every region that is not far smaller than the large ones."""
+    if not regions.count:
+        return np.zeros(0, bool)
+    large: Bools = regions.sizes >= _LARGE * regions.sizes.max()
+    large &= regions.areas >= _LARGE_AREA * regions.areas.max()
+    return large
