@@ -30,6 +30,9 @@ WHITENING_SAMPLES = 12_000
 #: products outweigh the coordinates that they are made of, and errors rise.
 PRODUCT_SCALE = 0.15
 
+#: Gives the images (n, h * w) of a copy by its number, from 1 on.
+Redraw = Callable[[int], Array]
+
 #: Samples whose products are made at once: small enough for the caches.
 _IN_CACHE = 256
 
@@ -225,6 +228,8 @@ class TrainingImages:
         Fitted.
     options : LearningOptions
     run : Run
+    redraw : callable, optional
+        Gives the images of a copy, by its number, before they are distorted; X where not given.
 
     Attributes
     ----------
@@ -238,8 +243,10 @@ class TrainingImages:
         features: PatchKernelFeatures,
         options: LearningOptions,
         run: Run,
+        redraw: Redraw | None = None,
     ) -> None:
         self._X, self._image_shape, self._run = X, features.image_shape_, run
+        self._redraw = redraw or (lambda copy: X)
         self._layers = features.branches_
         whitening = self._fit_whitening(n_fit, options)
         self.space = CoordinateSpace(features, whitening, options.n_leading)
@@ -256,23 +263,25 @@ class TrainingImages:
         ]
         covariances = Covariances([b.n_pooled(self._image_shape) for b in self._layers])
         for part, drawn in pieces:
-            covariances.add(self._collect(part, drawn, lambda batch: batch), self._run.n_jobs)
+            pooled = self._collect(self._X[part], drawn, lambda batch: batch)
+            covariances.add(pooled, self._run.n_jobs)
         return covariances.whitening(options.n_components, options.whitening_ridge, self._run)
 
-    def coordinates(self, name: str, *, distorted: bool) -> Floats:
+    def coordinates(self, name: str, copy: int = 0) -> Floats:
         """Coordinates of all images, or of a copy of each, distorted anew: (n, d) float16.
 
         Parameters
         ----------
         name : str
             What people are told that this is.
-        distorted : bool
+        copy : int
+            Its number; 0 are the images as they are.
         """
-        n = len(self._X)
-        self._run.progress.stage(name, n)
+        X = self._redraw(copy) if copy else self._X
+        self._run.progress.stage(name, len(X))
         return self._collect(
-            np.arange(n),
-            self._draw(n) if distorted else None,
+            X,
+            self._draw(len(X)) if copy else None,
             # Half precision is far finer than what tells one digit from another.
             lambda features: self.space.whitening.apply(features).astype(np.float16),
         )
@@ -281,15 +290,14 @@ class TrainingImages:
         return draw_distortions(n, MEDIUM, self._run.rng)
 
     def _collect(
-        self, rows: Array, drawn: Distortions | None, then: Callable[[Floats], Floats]
+        self, X: Array, drawn: Distortions | None, then: Callable[[Floats], Floats]
     ) -> Floats:
-        """What becomes of the features of some images, or of copies with a distortion for each."""
+        """What becomes of the features of images, or of copies with a distortion for each."""
 
-        def work(positions: Array) -> Floats:
-            images = as_images(self._X[rows[positions]], self._image_shape)
+        def work(rows: Array) -> Floats:
+            images = as_images(X[rows], self._image_shape)
             if drawn is not None:
-                images = apply_distortions(images, drawn[positions])
+                images = apply_distortions(images, drawn[rows])
             return then(branch_features(images, self._layers))
 
-        positions = np.arange(len(rows))
-        return collect(work, positions, self._run.n_jobs, self._run.progress.advance)
+        return collect(work, np.arange(len(X)), self._run.n_jobs, self._run.progress.advance)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -14,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from ovr_digits.core.arrays import Array, Float64
 from ovr_digits.core.detectors import DetectorArrays
 from ovr_digits.core.vote import probabilities
+from ovr_digits.learn.coordinates import Redraw
 from ovr_digits.learn.curves import OnEpoch
 from ovr_digits.learn.estimator import SGDOnFeatures, plain_values
 from ovr_digits.learn.features import PatchKernelFeatures
@@ -204,7 +206,7 @@ class OneVsRestDigits(SGDOnFeatures):
     True
     """
 
-    def fit(
+    def fit(  # noqa: PLR0913
         self,
         X: Any,
         y: Any,
@@ -212,6 +214,7 @@ class OneVsRestDigits(SGDOnFeatures):
         progress: Progress | None = None,
         negatives: Array | None = None,
         on_epoch: OnEpoch | None = None,
+        redraw: Redraw | None = None,
     ) -> Self:
         """Fit on images and their classes.
 
@@ -228,6 +231,9 @@ class OneVsRestDigits(SGDOnFeatures):
         on_epoch : callable, optional
             Told a ``curves.EpochResult`` after each epoch; nothing is measured
             where neither this nor ``patience`` is given.
+        redraw : callable, optional
+            Gives X for a copy, by its number from 1 on, before it is distorted:
+            what was drawn is drawn anew. By default X itself.
 
         Raises
         ------
@@ -244,7 +250,9 @@ class OneVsRestDigits(SGDOnFeatures):
             X = np.concatenate([negatives, X])
             targets = np.pad(targets, ((len(negatives), 0), (0, 0)))
             weights = np.pad(weights, (len(negatives), 0), constant_values=1)
-        samples = Samples(X, targets, weights, self._n_held_out(y))
+            if redraw is not None:
+                redraw = partial(_behind, negatives, redraw)
+        samples = Samples(X, targets, weights, self._n_held_out(y), redraw)
         fitted = self._fit_samples(samples, progress=progress or Progress(), on_epoch=on_epoch)
         self.kept_epoch_ = fitted.kept_epoch
         self.validation_score_ = None
@@ -292,6 +300,10 @@ class OneVsRestDigits(SGDOnFeatures):
         logs = -np.logaddexp(0.0, -scores)
         shares = np.exp(logs - logs.max(axis=1, keepdims=True))
         return shares / shares.sum(axis=1, keepdims=True)
+
+
+def _behind(negatives: Array, redraw: Redraw, copy: int) -> Array:
+    return np.concatenate([negatives, redraw(copy)])
 
 
 def detector_arrays(detectors: list[DigitDetector]) -> DetectorArrays:

@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from ovr_digits.core.arrays import Array, Bools, Float32, Float64, Floats
 from ovr_digits.learn.calibration import calibrate
-from ovr_digits.learn.coordinates import CoordinateSpace, Inputs, TrainingImages
+from ovr_digits.learn.coordinates import CoordinateSpace, Inputs, Redraw, TrainingImages
 from ovr_digits.learn.curves import EpochResult, measure
 from ovr_digits.learn.features import PatchKernelFeatures
 from ovr_digits.learn.options import LearningOptions
@@ -42,12 +42,15 @@ class Samples:
     n_held_out : int
         The last samples, held out to calibrate the detectors that learn from
         all; 0 leaves the scores as SGD made them.
+    redraw : callable, optional
+        Gives the images of a copy, by its number, before they are distorted; X where not given.
     """
 
     X: Array
     targets: Bools
     weights: Float64
     n_held_out: int = 0
+    redraw: Redraw | None = None
 
     @property
     def n_fit(self) -> int:
@@ -113,10 +116,10 @@ def fit_detectors(
             "patience needs held-out samples to measure the loss on: give a validation_fraction"
         )
     with threadpool_limits(1, user_api="blas"):  # the cores are shared out by parallel
-        images = learn_images(samples.X, n_fit, features, options, run)
+        images = learn_images(samples.X, n_fit, features, options, run, samples.redraw)
         space = images.space
         features.branches_ = space.branches
-        originals = images.coordinates("features of all images", distorted=False)
+        originals = images.coordinates("features of all images")
         inputs = [space.inputs(group) for group in groups]
         committees = [
             _Committee(inputs, targets[:size], weights[:size], options, run.rng)
@@ -144,7 +147,12 @@ def fit_detectors(
 
 
 def learn_images(
-    X: Array, n_fit: int, features: PatchKernelFeatures, options: LearningOptions, run: Run
+    X: Array,
+    n_fit: int,
+    features: PatchKernelFeatures,
+    options: LearningOptions,
+    run: Run,
+    redraw: Redraw | None = None,
 ) -> TrainingImages:
     """All that comes before the detectors: patches and principal axes, learnt without labels.
 
@@ -153,7 +161,7 @@ def learn_images(
     """
     run.progress.stage("learning the patches", 1)
     features.set_params(n_jobs=run.n_jobs).fit(X[:n_fit]).set_params(n_jobs=None)
-    return TrainingImages(X, n_fit, features, options, run)
+    return TrainingImages(X, n_fit, features, options, run, redraw)
 
 
 class _Committee:
@@ -271,7 +279,7 @@ def _learn(
         window = [originals]
         for copy in range(first + 1, last + 1):
             name = f"copy {copy} of {options.n_copies}"
-            window.append(images.coordinates(name, distorted=True))
+            window.append(images.coordinates(name, copy))
         said = f", copies up to {last}" if last else ""
         run.progress.stage(f"detectors{said}", options.epochs * len(window))
         watch.n_worse = 0

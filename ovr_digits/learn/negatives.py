@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 from ovr_digits.core.arrays import Array, Float64, Grey
 from ovr_digits.matplot import import_matplotlib
 from ovr_digits.picture.mnist_form import IMAGE_SHAPE, to_mnist_form
+from ovr_digits.picture.strokes import smooth
 
 Random = np.random.Generator
 
@@ -200,17 +201,6 @@ def _filled(points: Float64) -> Grey:
     return np.asarray(page)
 
 
-def _smooth(points: Float64, closed: bool = False) -> Float64:
-    """The Catmull-Rom spline through points (n, 2)."""
-    around = (points[-1:], points, points[:2]) if closed else (points[:1], points, points[-1:])
-    p = np.concatenate(around)
-    a, b, c, d = (p[k : len(p) - 3 + k, None] for k in range(4))
-    t = np.linspace(0, 1, 12)[:, None]
-    curve = 2 * b + t * ((c - a) + t * ((2 * a - 5 * b + 4 * c - d) + t * (3 * b - a - 3 * c + d)))
-    halved: Float64 = curve.reshape(-1, 2) / 2
-    return halved
-
-
 def _circle(radii: Float64, turn: float, squeeze: float = 1.0) -> Float64:
     """Points (n, 2) about the middle of 0..1, at even angles."""
     angles = np.arange(len(radii)) * 2 * np.pi / len(radii) + turn
@@ -226,12 +216,12 @@ def _scribble(rng: Random, digits: Grey) -> Grey:
         along, across = np.linspace(0, 1, 2 * n), np.tile([0.0, 1.0], n)
         points = np.stack([along, across], axis=1) + rng.normal(0, 0.08, (2 * n, 2))
         points = points[:, :: rng.choice([-1, 1])]
-    return _lines([_smooth(points) if rng.random() < 0.7 else points], rng.uniform(*_PEN))
+    return _lines([smooth(points) if rng.random() < 0.7 else points], rng.uniform(*_PEN))
 
 
 def _scribbles(rng: Random, digits: Grey) -> Grey:
     count = rng.integers(3, 8)
-    lines = [_smooth(rng.uniform(0, 1, (rng.integers(2, 5), 2))) for _ in range(count)]
+    lines = [smooth(rng.uniform(0, 1, (rng.integers(2, 5), 2))) for _ in range(count)]
     return _lines(lines, rng.uniform(*_PEN))
 
 
@@ -300,7 +290,7 @@ def _loops(rng: Random, digits: Grey) -> Grey:
 
 def _blob(rng: Random, digits: Grey) -> Grey:
     radii = rng.uniform(0.4, 1, rng.integers(5, 10))
-    return _filled(_smooth(_circle(radii, rng.uniform(0, 7), rng.uniform(0.4, 1)), closed=True))
+    return _filled(smooth(_circle(radii, rng.uniform(0, 7), rng.uniform(0.4, 1)), closed=True))
 
 
 def _cloud(rng: Random, sigma: float) -> Float64:

@@ -7,18 +7,18 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw
 
-from ovr_digits.core.arrays import Floats, Grey
+from ovr_digits.core.arrays import Float64, Floats, Grey
 from ovr_digits.picture.mnist_form import to_mnist_form
 
 #: Pixels of the side of the page that fit on the longer side of the strokes, and its margin.
 _LENGTH, _MARGIN = 80, 12
 #: Pixels between the stamps of the pen that make a stroke.
-_STEP = 1.5
+_STEP = 3.0
 
 # How hands differ. What these numbers move is measured by ``benchmarks.hands``.
 
 #: Widths of pens, from and to, as a share of the digit's longer side: MNIST's, a little more.
-_PEN = (0.09, 0.22)
+_PEN = (0.09, 0.28)
 #: How much wider and thinner one stroke gets, as a share.
 _PRESSURE = 0.15
 #: Columns that a row moves for each row, standard deviation; radians; logarithm of the stretch.
@@ -101,3 +101,14 @@ def _rewritten(stroke: Floats, rng: np.random.Generator) -> Floats:
     padded = np.pad(even, ((reach, reach), (0, 0)), "reflect", reflect_type="odd")
     windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1, axis=0)
     return windows @ (weights / weights.sum())
+
+
+def smooth(points: Float64, closed: bool = False) -> Float64:
+    """The Catmull-Rom spline through points (n, 2)."""
+    around = (points[-1:], points, points[:2]) if closed else (points[:1], points, points[-1:])
+    p = np.concatenate(around)
+    a, b, c, d = (p[k : len(p) - 3 + k, None] for k in range(4))
+    t = np.linspace(0, 1, 12)[:, None]
+    curve = 2 * b + t * ((c - a) + t * ((2 * a - 5 * b + 4 * c - d) + t * (3 * b - a - 3 * c + d)))
+    halved: Float64 = curve.reshape(-1, 2) / 2
+    return halved
