@@ -164,7 +164,7 @@ def test_bits_are_the_same_in_all_copies_and_in_mnist_form(folder, name):
     shaped = images.reshape(-1, 28, 28)
     assert (shaped.max(axis=(1, 2)) == 255).all()
     assert (shaped[:, 4:24, 4:24].sum(axis=(1, 2)) == shaped.sum(axis=(1, 2))).all()
-    assert len(np.unique(shaped[0])) > 10  # smooth, not steps
+    assert len(np.unique(shaped[0])) > 5  # smooth, not steps
 
 
 def test_who_wrote_bits_is_told_by_the_order(folder):

@@ -14,7 +14,7 @@ import re
 import struct
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -180,14 +180,20 @@ class Hands:
         from ovr_digits.parallel import collect  # not at the top: joblib takes its time
 
         rows = np.arange(len(self)) if rows is None else np.asarray(rows)
-        draw = _draw_strokes if SETS[self.name].are_strokes else _draw_bits
+        progress.stage(f"draw {self.name}", len(rows))
+        if not SETS[self.name].are_strokes:
+            progress.advance(len(rows))
+            return self._of_bits[rows]
 
         def drawn(some: Integers) -> Grey:
-            images = [draw(self._drawings[i], (seed, copy, i)) for i in some.tolist()]
-            return np.stack(images).reshape(len(some), 784)
+            return np.stack([_draw_strokes(self._drawings[i], (seed, copy, i)) for i in some])
 
-        progress.stage(f"draw {self.name}", len(rows))
-        return collect(drawn, rows, n_jobs, progress.advance)
+        return collect(drawn, rows, n_jobs, progress.advance).reshape(len(rows), 784)
+
+    @cached_property
+    def _of_bits(self) -> Grey:
+        """Those that look the same in every copy."""
+        return np.stack([_draw_bits(rows).ravel() for rows in self._drawings])
 
 
 def load_hands(
@@ -223,7 +229,7 @@ def load_hands(
         if place != "cache":
             prefix = "" if place == "--data-dir" else f"{place}: "
             command = f"ovr-digits data download --dataset {name} --data-dir {used}"
-            raise DigitsError(f"{prefix}{error}; mend it with {command}") from error
+            raise DigitsError(f"{prefix}{error}; repair it with {command}") from error
         download_hands(name, used, progress)
         return _read(name, used)
 
@@ -278,8 +284,11 @@ def _draw_strokes(strokes: Drawing, key: tuple[int, int, int]) -> Grey:
     return draw_digit(downwards, np.random.default_rng(key))
 
 
-def _draw_bits(rows: Drawing, _key: tuple[int, int, int]) -> Grey:
-    return splits.enlarge(np.stack(rows).astype(np.float32))
+def _draw_bits(rows: Drawing) -> Grey:
+    from ovr_digits.picture.mnist_form import to_mnist_form, with_usual_pen
+
+    # As a picture of it would be read.
+    return to_mnist_form(with_usual_pen(splits.enlarge(np.stack(rows).astype(np.float32))))
 
 
 # --- the files of the three sets ---------------------------------------------------------------

@@ -183,20 +183,20 @@ def _make_split(X: Grey, y: Grey, dataset: Dataset, part: Part, source: str) -> 
 def _load_digits(part: Part) -> Split:
     from sklearn.datasets import load_digits
 
+    from ovr_digits.picture.mnist_form import to_mnist_form
+
     bundled = load_digits()
     rows = slice(_N_DIGITS_TRAIN) if part == "train" else slice(_N_DIGITS_TRAIN, None)
     images = bundled.images[rows].astype(np.float32) / np.float32(16)
-    X = np.stack([enlarge(image) for image in images]).reshape(len(images), 784)
+    X = np.stack([to_mnist_form(enlarge(image)) for image in images]).reshape(len(images), 784)
     y = bundled.target[rows].astype(np.uint8)
     return _make_split(X, y, "digits", part, "scikit-learn's bundled digits")
 
 
-def enlarge(small: Float32) -> Grey:
-    """Bring the ink of a few coarse pixels (h, w), 0..1, to (28, 28) in MNIST form."""
+def enlarge(small: Float32) -> Float32:
+    """The ink of a few coarse pixels (h, w), 0..1, as five times as many to each side."""
     from PIL import Image
-
-    from ovr_digits.picture.mnist_form import to_mnist_form
 
     height, width = small.shape
     fine = Image.fromarray(small).resize((5 * width, 5 * height), Image.Resampling.BICUBIC)
-    return to_mnist_form(np.clip(np.asarray(fine), 0, 1))  # bicubic weights overshoot
+    return np.clip(np.asarray(fine), 0, 1)  # bicubic weights overshoot
