@@ -14,16 +14,15 @@ from click.core import ParameterSource
 
 from ovr_digits.cli import options, terminal
 from ovr_digits.cli.ending import CONTEXT_SETTINGS, command, note, printable, tidy_errors
+from ovr_digits.learn.presets import HAND_SETS
 
 if TYPE_CHECKING:
     from ovr_digits.core.arrays import Array, Grey
     from ovr_digits.progress import Progress
 
-#: Sets of other people's hands; those of ``data.hands``, which would be long to import.
-_HANDS = ["pendigits", "optdigits", "semeion"]
 _dataset = click.option(
     "--dataset",
-    type=click.Choice(["mnist", "digits", *_HANDS]),
+    type=click.Choice(["mnist", "digits", *HAND_SETS]),
     default="mnist",
     show_default=True,
     help="MNIST, the 1,797 digits that come with scikit-learn, or a set of other people's hands.",
@@ -49,7 +48,7 @@ _save = options.figure("--save", "Save what is shown as a picture")
 @command
 @click.option(
     "--dataset",
-    type=click.Choice(["mnist", *_HANDS]),
+    type=click.Choice(["mnist", *HAND_SETS]),
     default="mnist",
     show_default=True,
     help="MNIST, or a set of other people's hands.",
@@ -114,7 +113,7 @@ class _Labelled:
 
 
 def _load(dataset: str, part: str, data_dir: Path | None, progress: Progress) -> _Labelled:
-    if dataset not in _HANDS:
+    if dataset not in HAND_SETS:
         from ovr_digits.data.splits import load_split
 
         split = load_split(dataset, part, data_dir, progress)  # type: ignore[arg-type]

@@ -3,18 +3,41 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ovr_digits.cli import options, terminal
 from ovr_digits.cli.ending import command
 from ovr_digits.cli.outputs import OutputFile
-from ovr_digits.learn.presets import DETECTOR_LOSSES, MAX_EPOCHS, NEGATIVES, PRESETS
+from ovr_digits.learn.presets import (
+    DETECTOR_LOSSES,
+    FORMS,
+    HAND_SETS,
+    MAX_EPOCHS,
+    NEGATIVES,
+    PRESETS,
+)
 
 if TYPE_CHECKING:
     from ovr_digits.data.splits import Dataset
     from ovr_digits.learn.training import TrainingResult
+
+
+class HandSets(click.ParamType[tuple[str, ...]]):
+    """Names of sets with commas in between, all, or none: a tuple of names."""
+
+    name = "sets"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: Any) -> tuple[str, ...]:
+        """Give the names of the sets, in the order in which they are known."""
+        named = {"none": [], "all": list(HAND_SETS)}.get(value)
+        if named is None:
+            named = [name.strip() for name in value.split(",")]
+        if unknown := [name for name in named if name not in HAND_SETS]:
+            known = ", ".join(HAND_SETS)
+            self.fail(f"no set {unknown[0]!r}; there are {known}, all and none", param, ctx)
+        return tuple(name for name in HAND_SETS if name in named)
 
 
 def training_options(function: options.F) -> options.F:
@@ -79,6 +102,23 @@ def training_options(function: options.F) -> options.F:
     metavar="N",
     help="Train on the first N images only, for a quick try.",
 )
+@click.option(
+    "--hands",
+    type=HandSets(),
+    default="none",
+    show_default=True,
+    metavar="SETS",
+    help=f"Other people's digits to learn from as well: {', '.join(HAND_SETS)} with commas "
+    "in between, all, or none; ovr-digits data download fetches them.",
+)
+@click.option(
+    "--forms",
+    type=click.IntRange(0, 100_000),
+    default=FORMS,
+    show_default=True,
+    metavar="N",
+    help="Digits to draw in the forms of the world's hands, and to learn from as well.",
+)
 @options.moved_to("train-stream", "--source", "--augment", "--scheduler", "--parts")
 @options.moved_to("train-stream", "--checkpoint", "--resume")
 @options.moved_to("adapt", "--extra", "--accept-loss", "--models")
@@ -97,6 +137,8 @@ def train(  # noqa: PLR0913
     log: Path | None,
     plot: Path | None,
     limit: int | None,
+    hands: tuple[str, ...],
+    forms: int,
 ) -> None:
     """Train ten detectors and write models.pkl.
 
@@ -106,7 +148,7 @@ def train(  # noqa: PLR0913
     \b
     Examples:
       ovr-digits train
-      ovr-digits train --preset best
+      ovr-digits train --preset best --hands all
       ovr-digits train --patience 3 --plot curves.png
       ovr-digits train --limit 5000 --output quick.pkl
       ovr-digits train --dataset digits --seed 7
@@ -128,6 +170,8 @@ def train(  # noqa: PLR0913
         negatives=negatives,
         n_jobs=jobs,
         limit=limit,
+        hands=hands,
+        forms=forms,
     )
     if plot is not None:
         check_writable(plot)

@@ -13,6 +13,11 @@ DETECTOR_LOSSES = ("hinge", "log_loss", "squared_hinge", "modified_huber", "squa
 #: Pictures of no digit that are drawn for each training image, unless told otherwise.
 NEGATIVES = 0.125
 
+#: Sets of other people's digits that can be learnt from, see ``data.hands``.
+HAND_SETS = ("pendigits", "optdigits", "semeion")
+#: Digits of the world's forms that are drawn, unless told otherwise.
+FORMS = 4_000
+
 #: Passes of SGD over a window of copies that patience may wait for, unless told otherwise.
 MAX_EPOCHS = 50
 #: Share of the training images, the last ones, on which a training in memory is checked.

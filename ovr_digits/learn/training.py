@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ovr_digits.core.arrays import Array
 from ovr_digits.core.evaluation import evaluate_scores
+from ovr_digits.data.hands import SETS, load_hands
 from ovr_digits.data.splits import Dataset, load_split
 from ovr_digits.errors import DigitsError
 from ovr_digits.files import check_writable
@@ -16,7 +17,8 @@ from ovr_digits.learn.curves import OnEpoch
 from ovr_digits.learn.detectors import OneVsRestDigits
 from ovr_digits.learn.features import PatchKernelFeatures
 from ovr_digits.learn.negatives import draw_negatives
-from ovr_digits.learn.presets import NEGATIVES, PRESETS, Preset
+from ovr_digits.learn.presets import FORMS, NEGATIVES, PRESETS, Preset
+from ovr_digits.learn.training_set import gather
 from ovr_digits.models.modelfile import save_models
 from ovr_digits.models.stamp import stamp
 from ovr_digits.parallel import collect
@@ -64,9 +66,15 @@ class TrainingOptions(CommonOptions):
     ----------
     limit : int, optional
         Only the first images of the training set.
+    hands : tuple of str
+        Other people's digits to learn from as well, see ``data.hands``.
+    forms : int
+        Digits of the world's forms to draw and to learn from as well, see ``forms.draw_forms``.
     """
 
     limit: int | None = None
+    hands: tuple[str, ...] = ()
+    forms: int = FORMS
 
 
 @dataclass(frozen=True)
@@ -125,30 +133,37 @@ def train(
     started = time.perf_counter()
     train_split = load_split(options.dataset, "train", options.data_dir, progress)
     test_split = load_split(options.dataset, "test", options.data_dir, progress)
-    X, y = train_split.X[: options.limit], train_split.y[: options.limit]
+    limited = replace(
+        train_split, X=train_split.X[: options.limit], y=train_split.y[: options.limit]
+    )
     preset, learning = options.preset, options.preset.learning
-    n_fit = len(y) - round(learning.validation_fraction * len(y))
-    _check_samples(y, n_fit)
+    _check_samples(limited.y, len(limited) - round(learning.validation_fraction * len(limited)))
+    hands = [load_hands(name, options.data_dir, progress) for name in options.hands]
+    training = gather(limited, hands, options.forms, learning.validation_fraction, options.seed)
+    X, y = training.images(), training.y
+    n_fit = len(y) - training.n_held_out
 
     n_negatives = round(options.negatives * len(X))
     progress.stage("pictures of no digit", n_negatives)
     negatives = draw_negatives(n_negatives, X[:n_fit], options.seed, progress.advance)
+    learnt = vars(learning) | {"validation_fraction": training.n_held_out / len(y)}
     model = OneVsRestDigits(
         PatchKernelFeatures(preset.views, n_channels=preset.n_channels),
-        **vars(learning),
+        **learnt,
         n_jobs=options.n_jobs,
         random_state=options.seed,
-    ).fit(X, y, None, progress, negatives, on_epoch)
+    ).fit(X, y, None, progress, negatives, on_epoch, training.images)
 
     progress.stage("voting on the test set", len(test_split))
     scores = collect(
         model.arrays().decision_function, test_split.X, options.n_jobs, progress.advance
     )
     assert model.validation_score_ is not None
+    drawn = [f"{options.forms:,} drawn forms"] if options.forms else []
     result = TrainingResult(
         output=options.output,
         dataset=options.dataset,
-        source=train_split.source,
+        source=", ".join([train_split.source, *options.hands, *drawn]),
         samples=len(X),
         test_samples=len(test_split),
         seconds=time.perf_counter() - started,
@@ -164,10 +179,16 @@ def train(
             "detector_loss": learning.loss,
             "limit": options.limit,
             "negatives": options.negatives,
+            "hands": list(options.hands),
+            "forms": options.forms,
         },
     )
-    split = f"the last {learning.validation_fraction:.0%} of {len(X)} images held out first"
+    split = (
+        f"the last {learning.validation_fraction:.0%} of {len(limited):,} images, and as many "
+        "writers of other sets, held out first"
+    )
     from_where = provenance(result, train_split.digest, split)
+    from_where["hands"] = [SETS[name].credit for name in options.hands]
     for detector in model.detectors_:
         detector.provenance_ = from_where
     save_models(model.detectors_, options.output)

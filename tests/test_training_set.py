@@ -1,0 +1,64 @@
+"""What a training learns from, and what is held out of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ovr_digits.data.splits import load_split
+from ovr_digits.learn.forms import draw_forms
+from ovr_digits.learn.training_set import gather
+
+N_FORMS = 30
+
+
+@dataclass
+class Writers:
+    """Six writers of ten digits each, of which every copy is of one grey level."""
+
+    y: Any
+    writers: Any
+
+    def images(self, copy: int, seed: int, rows: Any) -> Any:
+        """Each image tells its copy, its seed and its row."""
+        X = np.zeros((len(rows), 784), np.uint8)
+        X[:, 0], X[:, 1], X[:, 2] = copy, seed, rows
+        return X
+
+
+@pytest.fixture(scope="module")
+def others() -> Any:
+    return Writers(np.tile(np.arange(10, dtype=np.uint8), 6), np.repeat(np.arange(6), 10))
+
+
+def test_the_last_digits_and_the_last_writers_are_held_out(others):
+    split = load_split("digits", "train")
+    training = gather(split, [others], N_FORMS, 1 / 6, seed=7)
+    X, n_fit = training.images(), len(training.y) - training.n_held_out
+    assert len(X) == len(training.y) == N_FORMS + 60 + len(split)
+    assert training.n_held_out == 10 + 250
+    assert (X[:N_FORMS] == draw_forms(N_FORMS, seed=7)).all()
+    assert (X[N_FORMS : N_FORMS + 50, 2] == np.arange(50)).all()
+    assert (X[n_fit : n_fit + 10, 2] == np.arange(50, 60)).all()
+    assert (X[N_FORMS + 50 : n_fit] == split.X[:1250]).all()
+    assert (X[n_fit + 10 :] == split.X[1250:]).all()
+    assert (training.y[n_fit:] == np.concatenate([others.y[50:], split.y[1250:]])).all()
+
+
+def test_a_copy_is_drawn_anew_where_it_was_drawn(others):
+    split = load_split("digits", "train")
+    training = gather(split, [others], N_FORMS, 1 / 6, seed=7)
+    first, second = training.images(0), training.images(2)
+    assert (first[:N_FORMS] != second[:N_FORMS]).any(axis=1).all()
+    assert (second[N_FORMS : N_FORMS + 50, :2] == (2, 7)).all()
+    assert (first[N_FORMS + 50 : 1000] == second[N_FORMS + 50 : 1000]).all()
+
+
+def test_a_data_set_alone(others):
+    split = load_split("digits", "train")
+    training = gather(split, [], 0, 0.5, seed=0)
+    assert (training.images() == split.X).all()
+    assert training.n_held_out == 750
