@@ -560,6 +560,8 @@ def test_full_disk(batch, many, undisturbed, tmp_path, kilobytes, where):
 
 
 def test_without_pyarrow(batch, tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "pyarrow", None)
     source = write_pair(tmp_path / "in", 5)
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    for name in [name for name in sys.modules if name.startswith("ovr_digits.scale")]:
+        monkeypatch.delitem(sys.modules, name)
     assert_one_line(batch(source), "pyarrow", "ovr-digits[parquet]")

@@ -38,14 +38,14 @@ BEGIN = """
 import functools, itertools, os, sys, time
 from ovr_digits import PatchKernelFeatures
 from ovr_digits.scale import training
-from ovr_digits.scale.checkpoint import FolderCheckpoint
+from ovr_digits.scale.checkpoint import Checkpoint
 training.PatchKernelFeatures = functools.partial(PatchKernelFeatures, n_anchors=(8, 12))
-save, numbers = FolderCheckpoint.save, itertools.count(1)
+save, numbers = Checkpoint.save, itertools.count(1)
 def save_and_hold(*arguments):
     save(*arguments)
     if next(numbers) == int(os.environ.get("HOLD", 0)):
         time.sleep(1_000_000)
-FolderCheckpoint.save = save_and_hold
+Checkpoint.save = save_and_hold
 from ovr_digits.cli import main
 main(sys.argv[1:], prog_name="ovr-digits")
 """

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import BrokenExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from ovr_digits.errors import DigitsError
 from ovr_digits.models.place import ModelFileError, find_models, read_models
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 #: How long requests that are being answered may take to end.
 _STOP_SECONDS = 5
+_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _IDLE_SECONDS = 15
 #: After which the same complaint is made again.
 _REPEAT_SECONDS = 10
@@ -74,7 +75,7 @@ def run(
     """
     if settings.keep is not None:
         _make_folder(settings.keep)
-    with _listen(settings.host, settings.port) as listener:
+    with _listen(settings.host, settings.port) as listener, _Stop() as stop:
         from ovr_digits.web.workers import Workers
 
         models = find_models(settings.models)
@@ -92,10 +93,11 @@ def run(
             address, port = listener.getsockname()[:2]
             with _starting(models):
                 told = provenance.result()
-            server = build_server(settings, address, workers, told, failed, log)
-            with _stops(server), _told_in_lines(failed):
+            stop.server = build_server(settings, address, workers, told, failed, log)
+            stop.check()
+            with _told_in_lines(failed):
                 ready(_url(settings.host, address, port))
-                server.run(sockets=[listener])
+                stop.server.run(sockets=[listener])
         finally:
             workers.stop()
 
@@ -221,17 +223,33 @@ def _make_folder(folder: Path) -> None:
         raise DigitsError(f"--keep {folder}: may not be written")
 
 
-@contextlib.contextmanager
-def _stops(server: Any) -> Iterator[None]:
-    """Let an interrupt and ``SIGTERM`` end the server, and no more than that."""
+class _Stop:
+    """Lets an interrupt and ``SIGTERM`` end the start, and then the server, and no more than that.
 
-    def stop(number: int, frame: object) -> None:
-        server.should_exit = True
+    Attributes
+    ----------
+    server : uvicorn.Server or None
+        Once there is one.
+    """
 
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(number, stop) for number in numbers]
-    try:
-        yield
-    finally:
-        for number, handler in zip(numbers, before, strict=True):
+    server: Any = None
+
+    def __enter__(self) -> Self:
+        self._asked = False
+        self._before = {number: signal.signal(number, self._ask) for number in _STOP_SIGNALS}
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for number, handler in self._before.items():
             signal.signal(number, handler)
+
+    def _ask(self, number: int, frame: object) -> None:
+        self._asked = True
+        if self.server is None:
+            raise KeyboardInterrupt
+        self.server.should_exit = True
+
+    def check(self) -> None:
+        """Raise ``KeyboardInterrupt`` again where something that was imported swallowed it."""
+        if self._asked:
+            raise KeyboardInterrupt
