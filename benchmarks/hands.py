@@ -156,7 +156,7 @@ def main(data: Path, paths: tuple[Path, ...], output: Path) -> None:
         title = f"## {path.name}, learnt from {models.provenance.get('options', {})}\n"
         tables.append(f"{title}\n{table_of(results)}")
         records[path.name] = [vars(result) for result in results]
-    about = machine.conditions(())
+    about = {**machine.conditions(()), "quick": False}
     write_json(output / "hands.json", {"conditions": about, "models": records})
     page = "\n".join(["# Other people's hands, in per cent\n", conditions_text(about), *tables])
     write_text(output / "hands.md", page)

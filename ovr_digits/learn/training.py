@@ -18,7 +18,7 @@ from ovr_digits.learn.detectors import OneVsRestDigits
 from ovr_digits.learn.features import PatchKernelFeatures
 from ovr_digits.learn.negatives import draw_negatives
 from ovr_digits.learn.presets import FORMS, NEGATIVES, PRESETS, Preset
-from ovr_digits.learn.training_set import gather
+from ovr_digits.learn.training_set import TrainingSet, gather
 from ovr_digits.models.modelfile import save_models
 from ovr_digits.models.stamp import stamp
 from ovr_digits.parallel import collect
@@ -140,19 +140,7 @@ def train(
     _check_samples(limited.y, len(limited) - round(learning.validation_fraction * len(limited)))
     hands = [load_hands(name, options.data_dir, progress) for name in options.hands]
     training = gather(limited, hands, options.forms, learning.validation_fraction, options.seed)
-    X, y = training.images(), training.y
-    n_fit = len(y) - training.n_held_out
-
-    n_negatives = round(options.negatives * len(X))
-    progress.stage("pictures of no digit", n_negatives)
-    negatives = draw_negatives(n_negatives, X[:n_fit], options.seed, progress.advance)
-    learnt = vars(learning) | {"validation_fraction": training.n_held_out / len(y)}
-    model = OneVsRestDigits(
-        PatchKernelFeatures(preset.views, n_channels=preset.n_channels),
-        **learnt,
-        n_jobs=options.n_jobs,
-        random_state=options.seed,
-    ).fit(X, y, None, progress, negatives, on_epoch, training.images)
+    model = fit(training, options, progress, on_epoch)
 
     progress.stage("voting on the test set", len(test_split))
     scores = collect(
@@ -164,7 +152,7 @@ def train(
         output=options.output,
         dataset=options.dataset,
         source=", ".join([train_split.source, *options.hands, *drawn]),
-        samples=len(X),
+        samples=len(training.y),
         test_samples=len(test_split),
         seconds=time.perf_counter() - started,
         validation_accuracy=model.validation_score_,
@@ -193,6 +181,29 @@ def train(
         detector.provenance_ = from_where
     save_models(model.detectors_, options.output)
     return result
+
+
+def fit(
+    training: TrainingSet,
+    options: CommonOptions,
+    progress: Progress,
+    on_epoch: OnEpoch | None = None,
+) -> OneVsRestDigits:
+    """Fit ten detectors on a training set, and on negatives that are drawn for it."""
+    X, y = training.images(), training.y
+    n_negatives = round(options.negatives * len(X))
+    progress.stage("pictures of no digit", n_negatives)
+    first = X[: len(X) - training.n_held_out]
+    negatives = draw_negatives(n_negatives, first, options.seed, progress.advance)
+    preset = options.preset
+    learnt = vars(preset.learning) | {"validation_fraction": training.n_held_out / len(y)}
+    model = OneVsRestDigits(
+        PatchKernelFeatures(preset.views, n_channels=preset.n_channels),
+        **learnt,
+        n_jobs=options.n_jobs,
+        random_state=options.seed,
+    )
+    return model.fit(X, y, None, progress, negatives, on_epoch, training.images)
 
 
 def provenance(result: TrainingResult, digest: str, split: str) -> dict[str, Any]:
