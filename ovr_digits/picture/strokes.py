@@ -18,7 +18,7 @@ _STEP = 3.0
 # How hands differ. What these numbers move is measured by ``benchmarks.hands``.
 
 #: Widths of pens, from and to, as a share of the digit's longer side: MNIST's, a little more.
-_PEN = (0.09, 0.28)
+_PEN = (0.09, 0.25)
 #: How much wider and thinner one stroke gets, as a share.
 _PRESSURE = 0.15
 #: Columns that a row moves for each row, standard deviation; radians; logarithm of the stretch.
