@@ -104,7 +104,7 @@ def _spread(values: Sequence[float]) -> dict[str, float]:
 
 def _train(settings: Settings, preset: str, stem: str, name: str, options: Sequence[str]) -> Record:
     """One run of the command, or its stored result."""
-    arguments = ["--preset", preset, "--dataset", settings.data.dataset, *options]
+    arguments = ["--preset", preset, "--dataset", settings.data.dataset, "--forms", "0", *options]
     if settings.data.quick:
         arguments += ["--epochs", "3"]
     conditions = {

@@ -52,8 +52,9 @@ pytestmark = pytest.mark.xdist_group("cli")
 
 NUMBERS = {"confidence", "votes", "scores"}
 VOTE_KEYS = ["digit", "confidence", "verdict", "fired", "votes", "scores"]
-SMALL = ["--dataset", "digits", "--limit", "300", "--seed", "5"]
-QUICK = ["--dataset", "digits", "--limit", "100", "--epochs", "1", "--preset", "fast"]
+SMALL = ["--dataset", "digits", "--limit", "300", "--forms", "0", "--seed", "5"]
+QUICK = ["--dataset", "digits", "--limit", "100", "--forms", "0"]
+QUICK += ["--epochs", "1", "--preset", "fast"]
 
 
 @pytest.fixture(scope="module")
@@ -156,6 +157,8 @@ def test_train_then_evaluate_on_the_bundled_digits(run, trained):
         "detector_loss": "hinge",
         "limit": 300,
         "negatives": 0.125,
+        "hands": [],
+        "forms": 0,
     }
     assert said["validation_accuracy"] > 0.9
     (found,) = objects(run("evaluate", "--dataset", "digits", "--models", model, "--json"))

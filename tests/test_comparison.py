@@ -17,7 +17,8 @@ from ovr_digits.report.plots.evaluation import plot_differences
 
 pytestmark = pytest.mark.xdist_group("comparison")
 
-QUICK = ["--dataset", "digits", "--limit", "100", "--epochs", "1", "--preset", "fast"]
+QUICK = ["--dataset", "digits", "--limit", "100", "--forms", "0"]
+QUICK += ["--epochs", "1", "--preset", "fast"]
 
 
 @pytest.fixture(scope="module")

@@ -59,7 +59,7 @@ def test_a_place_adds_what_the_score_loses_without_it(models):
     ("digit", "stroke"),
     [
         (1, (8, 4, 20, 7)),  # a bar at its foot, too far to one side
-        (7, (6, 21, 12, 24)),  # a foot, as of a two
+        (7, (18, 14, 22, 22)),  # a second stem beside its own
         (0, (12, 4, 15, 20)),  # a line down the middle
     ],
 )

@@ -36,7 +36,8 @@ pytestmark = pytest.mark.xdist_group("inspection")
 def trained(request, tmp_path_factory) -> Path:
     """A models.pkl of each preset, badly trained on a few of the bundled digits."""
     path = tmp_path_factory.mktemp("presets") / f"{request.param}.pkl"
-    quick = ["--dataset", "digits", "--limit", "100", "--epochs", "1", "--preset", request.param]
+    quick = ["--dataset", "digits", "--limit", "100", "--forms", "0", "--epochs", "1"]
+    quick += ["--preset", request.param]
     done = call("train", *quick, "--output", path, folder=path.parent)
     assert done.returncode == 0, done.stderr
     return path

@@ -7,9 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from commandline import call
 
+from ovr_digits import load_models
+from ovr_digits.data.hands import ALL
 from ovr_digits.data.splits import load_split
 from ovr_digits.learn.forms import draw_forms
+from ovr_digits.learn.presets import HAND_SETS
 from ovr_digits.learn.training_set import gather
 
 N_FORMS = 30
@@ -62,3 +66,23 @@ def test_a_data_set_alone(others):
     training = gather(split, [], 0, 0.5, seed=0)
     assert (training.images() == split.X).all()
     assert training.n_held_out == 750
+
+
+def test_the_command_draws_forms_and_says_so(tmp_path):
+    quick = ("--limit", 100, "--forms", 76, "--preset", "fast", "--epochs", 2)
+    told = call("train", "--dataset", "digits", *quick, folder=tmp_path)
+    assert "trained on 176 images from scikit-learn's bundled digits, 76 drawn forms" in told.stdout
+    options = load_models(tmp_path / "models.pkl").provenance["options"]
+    assert (options["forms"], options["hands"]) == (76, [])
+
+
+@pytest.mark.parametrize("sets", ["nobody", "pendigits,nobody", ""])
+def test_sets_that_nobody_knows_are_refused(tmp_path, sets):
+    result = call("train", "--dataset", "digits", "--hands", sets, folder=tmp_path)
+    assert result.returncode == 2
+    assert "there are pendigits, optdigits, semeion, all and none" in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_names_of_sets_are_those_of_the_data():
+    assert HAND_SETS == ALL

@@ -23,6 +23,7 @@ class OursDefault(Peer):
         """Run the command, which reads the images itself."""
         self._folder = tempfile.TemporaryDirectory()
         command = [ovr_digits_command(), "train", "--preset", self.preset, *data.train_options()]
+        command += ["--forms", "0"]  # all contestants learn from the same images
         command += ["--jobs", str(cores), "--output", str(self._models)]
         if (limit := data.limit("train")) is not None:
             command += ["--limit", str(limit)]

@@ -22,7 +22,8 @@ from ovr_digits.data.corrections import keep_correction, load_corrections
 from ovr_digits.errors import DigitsError
 from ovr_digits.progress import Progress
 
-_TRAIN = ["train", "--dataset", "digits", "--limit", "120", "--preset", "fast", "--epochs", "3"]
+_TRAIN = ["train", "--dataset", "digits", "--limit", "120", "--forms", "0"]
+_TRAIN += ["--preset", "fast", "--epochs", "3"]
 _OLD = b"the old one"
 _DAMAGED = b"\x1f\x8b and so on"
 
