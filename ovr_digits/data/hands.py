@@ -223,15 +223,9 @@ def load_hands(
     if name not in SETS:
         raise ValueError(f"name is one of {', '.join(ALL)}, not {name!r}")
     place, used = place_in_use(name, folder)
-    try:
-        return _read(name, used)
-    except DigitsError as error:
-        if place != "cache":
-            prefix = "" if place == "--data-dir" else f"{place}: "
-            command = f"ovr-digits data download --dataset {name} --data-dir {used}"
-            raise DigitsError(f"{prefix}{error}; repair it with {command}") from error
-        download_hands(name, used, progress)
-        return _read(name, used)
+    repair = f"repair it with ovr-digits data download --dataset {name} --data-dir {used}"
+    fetch = partial(download_hands, name, used, progress)
+    return splits.read_or_fetch(place, partial(_read, name, used), fetch, repair)
 
 
 def download_hands(name: str, folder: Path, progress: Progress = _SILENT) -> list[str]:

@@ -13,9 +13,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 
@@ -26,6 +28,7 @@ from ovr_digits.data.mnist import MNIST_FILES, MNIST_PARTS, find_files
 from ovr_digits.errors import DigitsError
 from ovr_digits.progress import Progress
 
+T = TypeVar("T")
 Dataset = Literal["mnist", "digits"]
 Part = Literal["train", "test"]
 
@@ -101,15 +104,30 @@ def load_split(
     if dataset != "mnist":
         raise ValueError(f'dataset is "mnist" or "digits", not {dataset!r}')
     place, folder = place_in_use(data_dir)
+
+    def fetch() -> None:
+        files = {name: MNIST_FILES[name] for name in MNIST_PARTS[part]}
+        download_mnist(folder, files, progress)
+
+    return read_or_fetch(place, partial(_read_mnist, folder, part), fetch, _WITHOUT_MNIST)
+
+
+def read_or_fetch(place: str, read: Callable[[], T], fetch: Callable[[], object], advice: str) -> T:
+    """What can be read at a place of ``search_places``; the cache is filled where it lacks that.
+
+    Raises
+    ------
+    DigitsError
+        With advice, where a folder that was named cannot be read; else as ``fetch`` does.
+    """
     try:
-        return _read_mnist(folder, part)
+        return read()
     except DigitsError as error:
         if place != "cache":
             prefix = "" if place == "--data-dir" else f"{place}: "
-            raise DigitsError(f"{prefix}{error}; {_WITHOUT_MNIST}") from error
-        files = {name: MNIST_FILES[name] for name in MNIST_PARTS[part]}
-        download_mnist(folder, files, progress)
-        return _read_mnist(folder, part)
+            raise DigitsError(f"{prefix}{error}; {advice}") from error
+        fetch()
+        return read()
 
 
 def search_places(

@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw
 from ovr_digits.core.arrays import Float64, Floats, Grey
 from ovr_digits.picture.mnist_form import to_mnist_form
 
-#: Pixels of the side of the page that fit on the longer side of the strokes, and its margin.
+#: The longer side of the strokes that are drawn, and the margin about them, in pixels.
 _LENGTH, _MARGIN = 80, 12
 #: Pixels between the stamps of the pen that make a stroke.
 _STEP = 3.0
