@@ -1,0 +1,279 @@
+"""Parts marks into the digits that touch in them, where ten detectors say that it is several."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import numpy as np
+
+from ovr_digits.core.arrays import Float32, Grey, Integers
+from ovr_digits.core.detectors import DetectorArrays
+from ovr_digits.core.vote import Vote, count_votes
+from ovr_digits.picture.cuts import find_cuts, pairs_of_cuts
+from ovr_digits.picture.lines import Group, usual_height
+from ovr_digits.picture.mnist_form import to_mnist_form, with_usual_pen
+from ovr_digits.picture.regions import Box, Regions, bounding_box, find_regions
+
+#: A mark that is less wide, in heights of the usual digit, is one digit.
+_NARROW = 0.4
+#: From this width on a mark may be digits that touch, however sure the vote on it is;
+_WIDE = 0.85
+#: below it, where the winner's score is less than that.
+_SURE = 2.5
+#: How many cuts are tried to a height of a mark's width.
+_CUTS = 9
+#: Of all marks on a picture, and for each mark: how many heights are looked at for cuts, ...
+_CUT_WIDTH, _CUT_WIDTH_EACH = 30.0, 0.1
+#: ... and how many pieces between cuts are voted on. Both bound the time that a picture takes.
+_MOST_PIECES, _MOST_PIECES_EACH = 300, 0.4
+#: Digits higher than twice that many pixels are cut on a reduced picture.
+_DETAIL = 60
+#: A mark that is higher than that many digits is no row of them.
+_HIGHEST = 2.5
+#: Where a score is as likely that of a digit as that of a piece that is none, and how soon it
+#: changes about that; found, as all these, on drawn numbers.
+_DOUBT, _SCALE = 8.0, 0.35
+#: What is taken away from a piece's worth: for every piece, for each height of ink that its
+#: cuts cross, for being wider than a digit, and for being lower.
+_FAULTS = np.array([0.1, 2.6, 5.0, 14.0])
+#: How high a score each part of a mark has to have for any of them to be sure, those that are read
+#: as 1 and others: letters can be cut into strokes and curves that look a little like digits.
+_STRONG_ONE, _STRONG = 13.0, 5.0
+#: As much ink, in squares of a digit's height, may be in no part where they are to be sure.
+_CRUMBS = 0.005
+#: What a 1 is worth beyond its score for being narrower than this, in heights: what a cut
+#: leaves of its neighbour on it lowers its score more than that of other digits.
+_NARROW_ONE, _ONE_IS_NARROW = 0.5, 4.0
+
+
+@dataclass(frozen=True, eq=False)
+class Mark:
+    """Ink that is a digit, or digits that touch.
+
+    Attributes
+    ----------
+    ink : (h, w) float32 in 0..1
+    corner : (top, left)
+        Of the ink, in pixels of the picture.
+    height : float
+        Of a usual digit, in pixels of the ink.
+    factor : int
+        Pixels of the picture to one of the ink, on a side.
+    """
+
+    ink: Float32
+    corner: tuple[int, int]
+    height: float
+    factor: int = 1
+
+    @property
+    def width(self) -> float:
+        """In heights of a usual digit."""
+        return self.ink.shape[1] / self.height
+
+
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """A part of a mark that may be a digit.
+
+    Attributes
+    ----------
+    start, end : int
+        Where it is cut off, as numbers of the mark's edges from left to right.
+    box : (top, left, bottom, right)
+        In pixels of the picture.
+    image : (28, 28) uint8
+    width : float
+        In heights of a usual digit.
+    faults : float
+        What its shape and its cuts take away from its worth.
+    crumbs : float
+        Ink beside it that is left out, in squares of a usual digit's height.
+    """
+
+    start: int
+    end: int
+    box: Box
+    image: Grey
+    width: float
+    faults: float
+    crumbs: float = 0.0
+
+    def worth(self, scores: tuple[float, ...]) -> float:
+        """How much it looks like one digit, by its scores: about a log-likelihood."""
+        *_, second, first = sorted(scores)
+        likelihood = -float(np.logaddexp(0, _SCALE * (_DOUBT - first))) - 2 * max(second, 0)
+        is_one = scores.index(first) == 1
+        bonus = _ONE_IS_NARROW * max(_NARROW_ONE - self.width, 0) if is_one else 0.0
+        return likelihood + bonus - self.faults
+
+
+def marks_of(ink: Float32, regions: Regions, line: Sequence[Group]) -> list[Mark]:
+    """The ink of each group of regions in a line, without that of its neighbours."""
+    usual = usual_height([group.box for group in line])
+    marks = []
+    for group in line:
+        top, left, bottom, right = group.box
+        part = (slice(top, bottom), slice(left, right))
+        own = np.where(np.isin(regions.labels[part], group.regions), ink[part], 0)
+        own = own.astype(np.float32)
+        marks.append(Mark(own, (top, left), min(usual, bottom - top)))
+    return marks
+
+
+def read_marks(models: DetectorArrays, marks: Sequence[Mark]) -> Iterator[list[tuple[Piece, Vote]]]:
+    """Of each mark, the digits that it holds: the votes of a page are counted together."""
+    wholes = [_piece(mark, mark.ink, (0, -1), 0.0) for mark in marks]
+    whole_votes = _votes(models, wholes)
+    touching = [_may_touch(mark, vote) for mark, vote in zip(marks, whole_votes, strict=True)]
+    parted = _parted(marks, touching)
+    votes = iter(_votes(models, [piece for pieces in parted for piece in pieces]))
+    for whole, whole_vote, pieces in zip(wholes, whole_votes, parted, strict=True):
+        voted = [(piece, next(votes)) for piece in pieces]
+        best = _best_path(voted)
+        worth = sum(piece.worth(vote.scores) for piece, vote in best)
+        if not best or whole.worth(whole_vote.scores) >= worth:
+            best = [(whole, whole_vote)]
+        else:
+            # Parts are no surer than the mark is likely to be a row of digits.
+            margin = min(_margin(vote) for _, vote in best)
+            if margin < 0 or _is_unlike_digits(best):
+                best = [(piece, _doubted(vote, min(margin, 0.0))) for piece, vote in best]
+        yield best
+
+
+def _margin(vote: Vote) -> float:
+    """How far the score of a part is above what makes it strong."""
+    return max(vote.scores) - (_STRONG_ONE if vote.digit == 1 else _STRONG)
+
+
+def _is_unlike_digits(parts: Sequence[tuple[Piece, Vote]]) -> bool:
+    """Whether some ink of a mark is in no part, or it may be the strokes of an M, an n or a W."""
+    strokes = any({one.digit, other.digit} <= {1, 7} for (_, one), (_, other) in pairwise(parts))
+    return strokes or sum(piece.crumbs for piece, _ in parts) > _CRUMBS
+
+
+def _doubted(vote: Vote, score: float) -> Vote:
+    """The same order of the digits, the highest score being ``score``."""
+    scores = np.array(vote.scores)
+    return count_votes(scores[None] - scores.max() + score)[0]
+
+
+def _votes(models: DetectorArrays, pieces: Sequence[Piece]) -> list[Vote]:
+    if not pieces:
+        return []
+    images = np.array([piece.image.ravel() for piece in pieces])
+    return count_votes(models.decision_function(images))
+
+
+def _may_touch(mark: Mark, vote: Vote) -> bool:
+    """Whether a mark may be several digits."""
+    is_sure = vote.verdict == "sure" and max(vote.scores) >= _SURE
+    if mark.width <= (_WIDE if is_sure else _NARROW) or len(mark.ink) > _HIGHEST * mark.height:
+        return False
+    return not find_regions(mark.ink > 0).are_bars().all()
+
+
+def _parted(marks: Sequence[Mark], touching: Sequence[bool]) -> list[list[Piece]]:
+    """Of each mark that may be several digits, the pieces that may be one; of others none.
+
+    There is a bound to them: narrow marks come first, and where all have more pieces than are
+    voted on, fewer cuts are tried, those that cross the least ink.
+    """
+    left = _CUT_WIDTH + _CUT_WIDTH_EACH * len(marks)
+    cut = {}
+    for k in sorted(np.flatnonzero(touching).tolist(), key=lambda k: marks[k].width):
+        left -= marks[k].width
+        if left < 0:
+            break
+        mark = _reduced(marks[k])
+        cut[k] = mark, *find_cuts(mark.ink, mark.height, round(_CUTS * mark.width))
+    most = _MOST_PIECES + _MOST_PIECES_EACH * len(marks)
+    for share in np.linspace(1, 0, _CUTS + 1):
+        chosen = {k: _fewer(*each, share) for k, each in cut.items()}
+        pairs = {k: pairs_of_cuts(*each, cut[k][0].height) for k, each in chosen.items()}
+        if sum(map(len, pairs.values())) <= most:
+            break
+    return [_parts(cut[k][0], *chosen[k], pairs[k]) if k in cut else [] for k in range(len(marks))]
+
+
+def _reduced(mark: Mark) -> Mark:
+    """A mark with no more pixels than telling digits apart takes."""
+    factor = int(mark.height // _DETAIL)
+    if factor < 2:
+        return mark
+    h, w = (-(-side // factor) for side in mark.ink.shape)
+    sides = zip((h, w), mark.ink.shape, strict=True)
+    ink = np.pad(mark.ink, [(0, factor * side - length) for side, length in sides])
+    ink = ink.reshape(h, factor, w, factor).mean(axis=(1, 3))
+    return Mark(ink, mark.corner, mark.height / factor, factor)
+
+
+def _fewer(mark: Mark, cuts: Integers, crossed: Float32, share: float) -> tuple[Integers, Float32]:
+    """The edges of a mark and the ink that they cross, with a share of its cuts."""
+    h, w = mark.ink.shape
+    kept = np.sort(np.argsort(crossed, kind="stable")[: round(share * len(cuts))])
+    edges = np.concatenate([np.zeros((1, h), np.int64), cuts[kept], np.full((1, h), w)])
+    return edges, np.pad(crossed[kept], 1)
+
+
+def _parts(
+    mark: Mark, edges: Integers, crossed: Float32, pairs: Sequence[tuple[int, int]]
+) -> list[Piece]:
+    """Those between two edges that may be digits."""
+    firsts, lasts = edges.min(axis=1), edges.max(axis=1)
+    top, left = mark.corner
+    parts = []
+    for i, j in pairs:
+        columns = np.arange(firsts[i], lasts[j])
+        inside = (columns >= edges[i][:, None]) & (columns < edges[j][:, None])
+        ink = np.where(inside, mark.ink[:, firsts[i] : lasts[j]], 0).astype(np.float32)
+        kept = _without_crumbs(ink)
+        if not kept.any():
+            continue
+        rows, sides = bounding_box(kept)
+        size = max(rows.stop - rows.start, sides.stop - sides.start) / mark.height
+        if size > 0.45 and sides.stop - sides.start < 1.5 * mark.height:
+            ends = i, j if j < len(edges) - 1 else -1
+            place = replace(mark, corner=(top, left + int(firsts[i]) * mark.factor))
+            part = _piece(place, kept, ends, float(crossed[i] + crossed[j]))
+            crumbs = float((ink - kept).sum()) / mark.height**2
+            parts.append(replace(part, crumbs=crumbs))
+    return parts
+
+
+def _without_crumbs(ink: Float32) -> Float32:
+    """Ink without what a cut has left of a neighbour."""
+    regions = find_regions(ink > 0)
+    if regions.count < 2:
+        return ink
+    kept = np.concatenate([[False], regions.areas >= 0.15 * regions.areas.max()])
+    return np.where(kept[regions.labels], ink, 0).astype(np.float32)
+
+
+def _piece(mark: Mark, ink: Float32, ends: tuple[int, int], crossed: float) -> Piece:
+    rows, columns = bounding_box(ink)
+    sides = (rows.start, columns.start, rows.stop, columns.stop)
+    top, left, bottom, right = (mark.factor * side for side in sides)
+    y, x = mark.corner
+    height, width = (
+        side / mark.height for side in (rows.stop - rows.start, columns.stop - columns.start)
+    )
+    faults = _FAULTS @ (1, crossed, max(width - 0.95, 0), max(0.76 - height, 0))
+    box = (y + top, x + left, y + bottom, x + right)
+    return Piece(*ends, box, to_mnist_form(with_usual_pen(ink)), width, float(faults))
+
+
+def _best_path(voted: Sequence[tuple[Piece, Vote]]) -> list[tuple[Piece, Vote]]:
+    """Pieces from the first edge to the last, -1, with the most worth in all."""
+    paths: dict[int, tuple[float, list[tuple[Piece, Vote]]]] = {0: (0.0, [])}
+    for piece, vote in sorted(voted, key=lambda item: (item[0].start, item[0].end)):
+        if piece.start not in paths:
+            continue
+        worth, path = paths[piece.start]
+        worth += piece.worth(vote.scores)
+        if piece.end not in paths or worth > paths[piece.end][0]:
+            paths[piece.end] = (worth, [*path, (piece, vote)])
+    return paths[-1][1] if -1 in paths else []
