@@ -18,7 +18,7 @@ from ovr_digits.data.hands import SETS, load_hands
 from ovr_digits.data.splits import load_split
 from ovr_digits.learn.presets import FORMS, PRESETS
 from ovr_digits.learn.training import CommonOptions, fit
-from ovr_digits.learn.training_set import gather
+from ovr_digits.learn.training_set import Drawing, gather
 from ovr_digits.parallel import collect
 from ovr_digits.progress import TerminalProgress
 
@@ -43,7 +43,8 @@ def main(
         others = [sets[name] for name in sets if name not in left_out]
         held_out = options.preset.learning.validation_fraction
         with TerminalProgress() as progress:
-            model = fit(gather(limited, others, forms, held_out, seed), options, progress)
+            drawing = Drawing(forms, seed, progress=progress)
+            model = fit(gather(limited, others, held_out, drawing), options, progress)
 
         def reader(X: Any, model: Any = model) -> Any:
             return collect(model.arrays().decision_function, X, -1)

@@ -14,7 +14,7 @@ from ovr_digits.data.hands import ALL
 from ovr_digits.data.splits import load_split
 from ovr_digits.learn.forms import draw_forms
 from ovr_digits.learn.presets import HAND_SETS
-from ovr_digits.learn.training_set import gather
+from ovr_digits.learn.training_set import Drawing, gather
 
 N_FORMS = 30
 
@@ -26,7 +26,7 @@ class Writers:
     y: Any
     writers: Any
 
-    def images(self, copy: int, seed: int, rows: Any) -> Any:
+    def images(self, copy: int, seed: int, rows: Any, *how: Any) -> Any:
         """Each image tells its copy, its seed and its row."""
         X = np.zeros((len(rows), 784), np.uint8)
         X[:, 0], X[:, 1], X[:, 2] = copy, seed, rows
@@ -40,22 +40,26 @@ def others() -> Any:
 
 def test_the_last_digits_and_the_last_writers_are_held_out(others):
     split = load_split("digits", "train")
-    training = gather(split, [others], N_FORMS, 1 / 6, seed=7)
+    training = gather(split, [others], 1 / 6, Drawing(N_FORMS, 7))
     X, n_fit = training.images(), len(training.y) - training.n_held_out
-    assert len(X) == len(training.y) == N_FORMS + 60 + len(split)
+    assert len(X) == len(training.y) == 2 * N_FORMS + 60 + len(split)
+    # Those that are cut out of rows come first.
+    X, y, n_fit = X[N_FORMS:], training.y[N_FORMS:], n_fit - N_FORMS
     assert training.n_held_out == 10 + 250
     assert (X[:N_FORMS] == draw_forms(N_FORMS, seed=7)).all()
     assert (X[N_FORMS : N_FORMS + 50, 2] == np.arange(50)).all()
     assert (X[n_fit : n_fit + 10, 2] == np.arange(50, 60)).all()
     assert (X[N_FORMS + 50 : n_fit] == split.X[:1250]).all()
     assert (X[n_fit + 10 :] == split.X[1250:]).all()
-    assert (training.y[n_fit:] == np.concatenate([others.y[50:], split.y[1250:]])).all()
+    assert (y[n_fit:] == np.concatenate([others.y[50:], split.y[1250:]])).all()
 
 
 def test_a_copy_is_drawn_anew_where_it_was_drawn(others):
     split = load_split("digits", "train")
-    training = gather(split, [others], N_FORMS, 1 / 6, seed=7)
+    training = gather(split, [others], 1 / 6, Drawing(N_FORMS, 7))
     first, second = training.images(0), training.images(2)
+    assert (first[:N_FORMS] == second[:N_FORMS]).all(), "what is cut out is cut once"
+    first, second = first[N_FORMS:], second[N_FORMS:]
     assert (first[:N_FORMS] != second[:N_FORMS]).any(axis=1).all()
     assert (second[N_FORMS : N_FORMS + 50, :2] == (2, 7)).all()
     assert (first[N_FORMS + 50 : 1000] == second[N_FORMS + 50 : 1000]).all()
@@ -63,7 +67,7 @@ def test_a_copy_is_drawn_anew_where_it_was_drawn(others):
 
 def test_a_data_set_alone(others):
     split = load_split("digits", "train")
-    training = gather(split, [], 0, 0.5, seed=0)
+    training = gather(split, [], 0.5, Drawing(0, 0))
     assert (training.images() == split.X).all()
     assert training.n_held_out == 750
 
@@ -71,7 +75,9 @@ def test_a_data_set_alone(others):
 def test_the_command_draws_forms_and_says_so(tmp_path):
     quick = ("--limit", 100, "--forms", 76, "--preset", "fast", "--epochs", 2)
     told = call("train", "--dataset", "digits", *quick, folder=tmp_path)
-    assert "trained on 176 images from scikit-learn's bundled digits, 76 drawn forms" in told.stdout
+    assert (
+        "trained on 189 images from scikit-learn's bundled digits, 89 drawn digits" in told.stdout
+    )
     options = load_models(tmp_path / "models.pkl").provenance["options"]
     assert (options["forms"], options["hands"]) == (76, [])
 

@@ -117,7 +117,8 @@ def training_options(function: options.F) -> options.F:
     default=FORMS,
     show_default=True,
     metavar="N",
-    help="Digits to draw in the forms of the world's hands, and to learn from as well.",
+    help="Digits to draw in the forms of the world's hands, and as many to cut out of drawn rows, "
+    "to learn from as well.",
 )
 @options.moved_to("train-stream", "--source", "--augment", "--scheduler", "--parts")
 @options.moved_to("train-stream", "--checkpoint", "--resume")

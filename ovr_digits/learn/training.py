@@ -18,7 +18,7 @@ from ovr_digits.learn.detectors import OneVsRestDigits
 from ovr_digits.learn.features import PatchKernelFeatures
 from ovr_digits.learn.negatives import draw_negatives
 from ovr_digits.learn.presets import FORMS, NEGATIVES, PRESETS, Preset
-from ovr_digits.learn.training_set import TrainingSet, gather
+from ovr_digits.learn.training_set import Drawing, TrainingSet, gather
 from ovr_digits.models.modelfile import save_models
 from ovr_digits.models.stamp import stamp
 from ovr_digits.parallel import collect
@@ -69,7 +69,8 @@ class TrainingOptions(CommonOptions):
     hands : tuple of str
         Other people's digits to learn from as well, see ``data.hands``.
     forms : int
-        Digits of the world's forms to draw and to learn from as well, see ``forms.draw_forms``.
+        Digits of the world's forms to draw and to learn from as well, see ``forms.draw_forms``,
+        and at most as many to cut out of rows, see ``rows.draw_cut_digits``.
     """
 
     limit: int | None = None
@@ -139,7 +140,8 @@ def train(
     preset, learning = options.preset, options.preset.learning
     _check_samples(limited.y, len(limited) - round(learning.validation_fraction * len(limited)))
     hands = [load_hands(name, options.data_dir, progress) for name in options.hands]
-    training = gather(limited, hands, options.forms, learning.validation_fraction, options.seed)
+    drawing = Drawing(options.forms, options.seed, options.n_jobs, progress)
+    training = gather(limited, hands, learning.validation_fraction, drawing)
     model = fit(training, options, progress, on_epoch)
 
     progress.stage("voting on the test set", len(test_split))
@@ -147,7 +149,8 @@ def train(
         model.arrays().decision_function, test_split.X, options.n_jobs, progress.advance
     )
     assert model.validation_score_ is not None
-    drawn = [f"{options.forms:,} drawn forms"] if options.forms else []
+    n_drawn = len(training.y) - len(limited) - sum(map(len, hands))
+    drawn = [f"{n_drawn:,} drawn digits"] if n_drawn else []
     result = TrainingResult(
         output=options.output,
         dataset=options.dataset,

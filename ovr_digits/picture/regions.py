@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ovr_digits.core.arrays import Array, Bools, Float64, Integers
+from ovr_digits.core.arrays import Array, Bools, Float32, Float64, Integers
 
 #: Share of the smallest even bar about a region that a line fills; nobody draws one quite straight.
 _STRAIGHT = 0.75
@@ -181,6 +181,15 @@ def find_regions(mask: Bools) -> Regions:
     labels = np.zeros((h, w), np.int32)
     labels[mask] = np.repeat(labels_of_runs + 1, ends - starts)
     return Regions(mask, labels, boxes, areas)
+
+
+def without_crumbs(ink: Float32) -> Float32:
+    """Ink without what a cut has left of a neighbour."""
+    regions = find_regions(ink > 0)
+    if regions.count < 2:
+        return ink
+    kept = np.concatenate([[False], regions.areas >= 0.15 * regions.areas.max()])
+    return np.where(kept[regions.labels], ink, 0).astype(np.float32)
 
 
 def _joined(n: int, a: Integers, b: Integers) -> Integers:

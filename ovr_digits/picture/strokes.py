@@ -23,6 +23,8 @@ _PEN = (0.09, 0.25)
 _PRESSURE = 0.15
 #: Columns that a row moves for each row, standard deviation; radians; logarithm of the stretch.
 _SLANT, _TURN, _STRETCH = 0.12, 0.06, 0.10
+#: Share of hands that write wide, and how much wider at most.
+_WIDE, _WIDEST = 0.3, 2.0
 #: How far a fast hand rounds off, from and to, as a share of the longer side.
 _ROUNDING = (0.0, 0.05)
 
@@ -73,6 +75,8 @@ def _hand(rng: np.random.Generator) -> Floats:
     turn, slant = rng.normal(0, _TURN), rng.normal(0, _SLANT)
     rotation = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
     stretch = np.exp(rng.normal(0, _STRETCH))
+    if rng.random() < _WIDE:
+        stretch *= rng.uniform(1, _WIDEST)
     return np.array([[stretch, 0], [-slant, 1]]) @ rotation
 
 

@@ -14,7 +14,7 @@ from ovr_digits.core.vote import Vote, count_votes
 from ovr_digits.picture.cuts import find_cuts, pairs_of_cuts
 from ovr_digits.picture.lines import Group, usual_height
 from ovr_digits.picture.mnist_form import to_mnist_form, with_usual_pen
-from ovr_digits.picture.regions import Box, Regions, bounding_box, find_regions
+from ovr_digits.picture.regions import Box, Regions, bounding_box, find_regions, without_crumbs
 
 #: A mark that is less wide, in heights of the usual digit, is one digit.
 _NARROW = 0.4
@@ -230,7 +230,7 @@ def _parts(
         columns = np.arange(firsts[i], lasts[j])
         inside = (columns >= edges[i][:, None]) & (columns < edges[j][:, None])
         ink = np.where(inside, mark.ink[:, firsts[i] : lasts[j]], 0).astype(np.float32)
-        kept = _without_crumbs(ink)
+        kept = without_crumbs(ink)
         if not kept.any():
             continue
         rows, sides = bounding_box(kept)
@@ -242,15 +242,6 @@ def _parts(
             crumbs = float((ink - kept).sum()) / mark.height**2
             parts.append(replace(part, crumbs=crumbs))
     return parts
-
-
-def _without_crumbs(ink: Float32) -> Float32:
-    """Ink without what a cut has left of a neighbour."""
-    regions = find_regions(ink > 0)
-    if regions.count < 2:
-        return ink
-    kept = np.concatenate([[False], regions.areas >= 0.15 * regions.areas.max()])
-    return np.where(kept[regions.labels], ink, 0).astype(np.float32)
 
 
 def _piece(mark: Mark, ink: Float32, ends: tuple[int, int], crossed: float) -> Piece:
