@@ -65,8 +65,12 @@ _ALPHABETS = (
     "#&%@?!+=*<{}[$€£¥¶±×÷≠≈≤≥√∑∏∇∈∩∪⊂",
     "→←↑↓↔⇒★☆♠♣♥♦♪♫✓✗✚✂☎☺☹☀☁☂⌂⌘■□▲△▼▽◆◇",
 )
-#: Fonts that come with matplotlib: those that have all of the above, and others for Latin letters.
-_WIDE_FONTS = ("DejaVuSans", "DejaVuSans-Oblique", "DejaVuSans-Bold")
+#: Digits of other scripts (Arabic, Lao) that look like none of ours.
+_FOREIGN_DIGITS = "٢٣٤٧໒໓໔໗໘"
+#: Fonts that come with matplotlib: those that have these digits, those that have all of the
+#: alphabets above, and others for Latin letters.
+_FOREIGN_FONTS = ("DejaVuSans", "DejaVuSans-Bold")
+_WIDE_FONTS = (*_FOREIGN_FONTS, "DejaVuSans-Oblique")
 _LATIN_FONTS = (
     *_WIDE_FONTS,
     *("DejaVuSansMono", "DejaVuSerif", "DejaVuSerif-Italic", "DejaVuSerif-Bold"),
@@ -83,8 +87,9 @@ def draw_negatives(
 ) -> Grey:
     """Draw pictures that every detector should say no to.
 
-    Letters of many fonts, signs, shapes, scribbles, textures, specks, pieces of
-    digits, digits one over the other and side by side, and blank pictures.
+    Letters of many fonts, signs, digits of other scripts, shapes, scribbles,
+    textures, specks, pieces of digits, digits one over the other and side by
+    side, and blank pictures.
 
     Parameters
     ----------
@@ -138,6 +143,10 @@ def _letter(rng: Random, digits: Grey) -> Grey:
 
 def _sign(rng: Random, digits: Grey) -> Grey:
     return _glyph(rng, _ALPHABETS[2:], _WIDE_FONTS)
+
+
+def _foreign_digit(rng: Random, digits: Grey) -> Grey:
+    return _glyph(rng, [_FOREIGN_DIGITS], _FOREIGN_FONTS)
 
 
 def _glyph(rng: Random, alphabets: Sequence[str], fonts: Sequence[str]) -> Grey:
@@ -233,7 +242,7 @@ def _polygon(rng: Random, digits: Grey) -> Grey:
     elif rng.random() < 0.5:
         radii = np.ones(n)
     points = _circle(radii, rng.uniform(0, 7), rng.uniform(0.6, 1))
-    if rng.random() < 0.3:
+    if rng.random() < 0.5:
         return _warped(_filled(points), rng)
     return _warped(_lines([np.concatenate([points, points[:2]])], rng.uniform(*_SHAPE_PEN)), rng)
 
@@ -291,6 +300,10 @@ def _loops(rng: Random, digits: Grey) -> Grey:
 def _blob(rng: Random, digits: Grey) -> Grey:
     radii = rng.uniform(0.4, 1, rng.integers(5, 10))
     return _filled(smooth(_circle(radii, rng.uniform(0, 7), rng.uniform(0.4, 1)), closed=True))
+
+
+def _disc(rng: Random, digits: Grey) -> Grey:
+    return _filled(_circle(np.ones(40), 0, rng.uniform(0.6, 1)))
 
 
 def _cloud(rng: Random, sigma: float) -> Float64:
@@ -370,8 +383,8 @@ def _side_by_side(rng: Random, digits: Grey) -> Grey:
 _Draw = Callable[[Random, Grey], Grey]
 #: What is drawn, and how often beside the others.
 _KINDS: tuple[tuple[_Draw, int], ...] = (
-    *((_letter, 3), (_sign, 9)),
-    *((_scribble, 3), (_scribbles, 3), (_polygon, 3), (_blob, 3)),
+    *((_letter, 3), (_sign, 9), (_foreign_digit, 2)),
+    *((_scribble, 3), (_scribbles, 3), (_polygon, 4), (_blob, 3), (_disc, 1)),
     *((_dash, 1), (_crossed, 1), (_grid, 1), (_sticks, 1)),
     *((_wave, 1), (_spiral, 1), (_loops, 1)),
     *((_texture, 3), (_specks, 2)),
