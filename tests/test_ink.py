@@ -12,6 +12,7 @@ from hypothesis.extra.numpy import arrays
 from PIL import Image, ImageDraw
 from strokes import picture_of, write
 
+from ovr_digits.core.vote import count_votes
 from ovr_digits.errors import DigitsError
 from ovr_digits.picture import mnist_form
 from ovr_digits.picture.digit import find_digit, read_digit
@@ -277,6 +278,43 @@ def test_thick_grey_strokes_that_are_cut_tightly_keep_their_middle(digit):
     streaks = np.where(np.sin(np.arange(ink.shape[1]) / 20) > 0.3, 0.9, 0.45)
     found = find_ink(shrunk(1 - ink * streaks, 28))
     assert (found[shrunk(ink, 28)[..., 0] > 0.9] > 0).mean() > 0.97
+
+
+# --- broken strokes ------------------------------------------------------------------------------
+
+
+def broken(digit: int, hand: int, on: int, off: int) -> tuple[bytes, bytes]:
+    """Pictures of a digit written with a pen 14 wide that skips, and with one that does not."""
+    strokes = write(digit, 140, 140, 180, hand, steps=40)
+    points = [[stroke[k : k + 2] for k in range(0, len(stroke) - 1)] for stroke in strokes]
+    pieces, along = [], 0.0
+    for stroke in points:
+        for one, other in stroke:
+            along += float(np.hypot(*np.subtract(other, one)))
+            if along % (on + off) < on:
+                pieces.append([one, other])
+    return picture_of(pieces, pen=14), picture_of(strokes, pen=14)
+
+
+@pytest.mark.parametrize(
+    ("on", "off"), [(2, 20), (25, 30), (60, 40)], ids=["dots", "dashes", "gaps"]
+)
+def test_the_pieces_of_a_broken_digit_are_put_together(shipped_models, on, off):
+    for digit in range(10):
+        pieces, whole = (find_digit(picture) for picture in broken(digit, 0, on, off))
+        assert pieces.box == pytest.approx(whole.box, abs=off)
+        vote = count_votes(shipped_models.decision_function(pieces.image.reshape(1, -1)))[0]
+        assert vote.digit == digit
+
+
+def test_specks_beside_a_broken_digit_are_none_of_it():
+    pieces, _ = broken(3, 0, 25, 30)
+    picture = Image.open(io.BytesIO(pieces))
+    alone = find_digit(pieces).box
+    ImageDraw.Draw(picture).ellipse((8, 130, 20, 142), fill=0)
+    file = io.BytesIO()
+    picture.save(file, "PNG")
+    assert find_digit(file.getvalue()).box == alone
 
 
 def test_the_ground_may_be_told():

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ovr_digits.core.arrays import Bools
+from ovr_digits.core.arrays import Bools, Integers
+from ovr_digits.picture.broken import find_strokes
 from ovr_digits.picture.regions import Regions
 
 # Moved by the styles "stray dots" and "lined paper" of python -m benchmarks.pictures.
@@ -23,26 +24,43 @@ def digit_among(regions: Regions) -> Bools:
     wanted = np.zeros(regions.count, bool)
     if not regions.count:
         return wanted
-    boxes, areas, sizes = regions.boxes, regions.areas, regions.sizes
-    main = int(np.argmax(areas * sizes))
-    size, area = sizes[main], areas[main]
+    boxes, areas = regions.boxes, regions.areas
+    strokes = find_strokes(regions)
+    main = _largest(regions, strokes)
+    wanted |= strokes == strokes[main]
+    area = areas[wanted].sum()
+    (top, left), (bottom, right) = _extent(boxes[wanted])
+    size = np.hypot(bottom - top, right - left)
     height, width = regions.heights, regions.widths
     # The base of a one is no underline: it is less wide than the digit is high.
-    underline = (width > _UNDERLINE * height) & (boxes[:, 0] >= boxes[main, 2] - 2)
-    underline &= width > np.maximum(_WIDER * width[main], _WIDE_FOR_HEIGHT * height[main])
+    underline = (width > _UNDERLINE * height) & (boxes[:, 0] >= bottom - 2) & ~wanted
+    underline &= width > max(_WIDER * (right - left), _WIDE_FOR_HEIGHT * (bottom - top))
     part = areas > _PART * area
     reach = np.where(part, _PART_APART * size, _BIT_APART * size + 1)
     reach[(areas <= _BIT * area) | underline] = 0
-    wanted[main] = True
     while True:
-        top, left = boxes[wanted, :2].min(axis=0)
-        bottom, right = boxes[wanted, 2:].max(axis=0)
+        (top, left), (bottom, right) = _extent(boxes[wanted])
         gap_y = np.maximum(boxes[:, 0] - bottom, top - boxes[:, 2])
         gap_x = np.maximum(boxes[:, 1] - right, left - boxes[:, 3])
         near = wanted | (np.hypot(np.maximum(gap_y, 0), np.maximum(gap_x, 0)) < reach)
         if (near == wanted).all():
             return wanted
         wanted = near
+
+
+def _largest(regions: Regions, strokes: Integers) -> int:
+    """A region of the largest stroke, of those whose numbers are given (count,)."""
+    n = regions.count
+    areas = np.bincount(strokes, regions.areas, n)
+    first, last = regions.boxes[:, :2].copy(), regions.boxes[:, 2:].copy()
+    np.minimum.at(first, strokes, regions.boxes[:, :2])
+    np.maximum.at(last, strokes, regions.boxes[:, 2:])
+    return int(np.argmax(areas * np.hypot(*(last - first).T)))
+
+
+def _extent(boxes: Integers) -> tuple[Integers, Integers]:
+    """The first corner and the last of a box about all (n, 4)."""
+    return boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)
 
 
 def marks_among(regions: Regions) -> Bools:
