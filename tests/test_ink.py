@@ -347,6 +347,26 @@ def test_a_solid_shape_is_no_ink(shape, colours):
         find_ink(np.asarray(image, np.float32) / 255)
 
 
+@pytest.mark.parametrize(
+    ("shape", "extra"),
+    [("ellipse", {}), ("rectangle", {}), ("rounded_rectangle", {"radius": 45})],
+)
+def test_an_empty_badge_is_no_ink(shape, extra):
+    image = Image.new("RGB", (960, 960), "white")
+    box = (120, 120, 800, 800)
+    getattr(ImageDraw.Draw(image), shape)(box, outline="#202028", width=28, **extra)
+    with pytest.raises(DigitsError):
+        find_ink(np.asarray(image.reduce(4), np.float32) / 255)
+
+
+def test_a_round_nought_of_a_pen_is_ink():
+    turn = np.linspace(0, 6.4, 60)
+    radii = 80 + 5 * np.sin(2 * turn + 1) + turn
+    circle = np.stack([140 + radii * np.cos(turn), 140 + radii * np.sin(turn)], axis=1)
+    found = find_digit(picture_of([list(map(tuple, circle.tolist()))], pen=12))
+    assert found.image.any()
+
+
 def test_a_solid_shape_beside_the_digit_is_left_out():
     picture = np.concatenate([PLAIN, np.ones_like(PLAIN)], axis=1).astype(np.float32)
     y, x = np.mgrid[:SIDE, : 2 * SIDE]

@@ -20,6 +20,9 @@ _WIDEST = 1.5
 #: Two pieces, together not so many times as high as the higher, may be two digits in a row.
 _HIGHER = 1.3
 
+#: What is less long than this, in its own width, is a dot: beside a single stroke no piece of it.
+_LONG = 2.5
+
 #: From so many pieces on a digit is broken; with fewer its strokes may just not touch.
 _BROKEN = 3
 #: The longer side in pixels to which ink is reduced before its pieces are joined.
@@ -57,8 +60,9 @@ def find_strokes(regions: Regions) -> Integers:
         top, left = regions.boxes[own, :2].min(axis=0)
         bottom, right = regions.boxes[own, 2:].max(axis=0)
         is_row = bottom - top < _HIGHER * regions.heights[own].max()
+        is_dot = (regions.sizes[large] < _LONG * wide)[own[large]].any()
         few = np.count_nonzero(own) < _BROKEN
-        if (few and is_row) or right - left > _WIDEST * (bottom - top):
+        if (few and (is_row or is_dot)) or right - left > _WIDEST * (bottom - top):
             numbers[own] = np.flatnonzero(own)
     return numbers
 

@@ -12,7 +12,13 @@ import numpy as np
 from ovr_digits.core.arrays import Bools, Float32, Integers
 from ovr_digits.errors import BlankPictureError
 from ovr_digits.picture.choice import digit_among, marks_among
-from ovr_digits.picture.guides import find_boxes, find_frame, find_rings, find_ruled_lines
+from ovr_digits.picture.guides import (
+    find_badges,
+    find_boxes,
+    find_frame,
+    find_rings,
+    find_ruled_lines,
+)
 from ovr_digits.picture.notes import MOST_NOTES, find_notes, is_hole, is_speck, painted, rim
 from ovr_digits.picture.paper import (
     SMOOTH,
@@ -329,7 +335,7 @@ def _find_guides(regions: Regions, seen: Bools, before: set[str]) -> tuple[Bools
         return regions.only(frame).mask, _FRAME
     if _BOX not in before:
         boxes, content = find_boxes(regions)
-        boxes |= find_rings(regions)
+        boxes |= find_rings(regions) | find_badges(regions)
         if boxes.any():
             return regions.only(boxes).mask & ~content, _BOX
     lines = find_ruled_lines(regions.mask)
