@@ -12,6 +12,7 @@ from hypothesis.extra.numpy import arrays
 from PIL import Image, ImageDraw
 from strokes import picture_of, write
 
+from ovr_digits.core.vote import count_votes
 from ovr_digits.errors import DigitsError
 from ovr_digits.picture import mnist_form
 from ovr_digits.picture.digit import find_digit, read_digit
@@ -279,6 +280,43 @@ def test_thick_grey_strokes_that_are_cut_tightly_keep_their_middle(digit):
     assert (found[shrunk(ink, 28)[..., 0] > 0.9] > 0).mean() > 0.97
 
 
+# --- broken strokes ------------------------------------------------------------------------------
+
+
+def broken(digit: int, hand: int, on: int, off: int) -> tuple[bytes, bytes]:
+    """Pictures of a digit written with a pen 14 wide that skips, and with one that does not."""
+    strokes = write(digit, 140, 140, 180, hand, steps=40)
+    points = [[stroke[k : k + 2] for k in range(0, len(stroke) - 1)] for stroke in strokes]
+    pieces, along = [], 0.0
+    for stroke in points:
+        for one, other in stroke:
+            along += float(np.hypot(*np.subtract(other, one)))
+            if along % (on + off) < on:
+                pieces.append([one, other])
+    return picture_of(pieces, pen=14), picture_of(strokes, pen=14)
+
+
+@pytest.mark.parametrize(
+    ("on", "off"), [(2, 20), (25, 30), (60, 40)], ids=["dots", "dashes", "gaps"]
+)
+def test_the_pieces_of_a_broken_digit_are_put_together(shipped_models, on, off):
+    for digit in range(10):
+        pieces, whole = (find_digit(picture) for picture in broken(digit, 0, on, off))
+        assert pieces.box == pytest.approx(whole.box, abs=off)
+        vote = count_votes(shipped_models.decision_function(pieces.image.reshape(1, -1)))[0]
+        assert vote.digit == digit
+
+
+def test_specks_beside_a_broken_digit_are_none_of_it():
+    pieces, _ = broken(3, 0, 25, 30)
+    picture = Image.open(io.BytesIO(pieces))
+    alone = find_digit(pieces).box
+    ImageDraw.Draw(picture).ellipse((8, 130, 20, 142), fill=0)
+    file = io.BytesIO()
+    picture.save(file, "PNG")
+    assert find_digit(file.getvalue()).box == alone
+
+
 def test_the_ground_may_be_told():
     ink = page()
     dark = find_ink(coloured(ink, (0, 0, 0), (1, 1, 1)), "dark ink")
@@ -307,6 +345,26 @@ def test_a_solid_shape_is_no_ink(shape, colours):
     getattr(ImageDraw.Draw(image), shape)((60, 40, 200, 190), fill=colours[0])
     with pytest.raises(DigitsError, match="only solid shapes"):
         find_ink(np.asarray(image, np.float32) / 255)
+
+
+@pytest.mark.parametrize(
+    ("shape", "extra"),
+    [("ellipse", {}), ("rectangle", {}), ("rounded_rectangle", {"radius": 45})],
+)
+def test_an_empty_badge_is_no_ink(shape, extra):
+    image = Image.new("RGB", (960, 960), "white")
+    box = (120, 120, 800, 800)
+    getattr(ImageDraw.Draw(image), shape)(box, outline="#202028", width=28, **extra)
+    with pytest.raises(DigitsError):
+        find_ink(np.asarray(image.reduce(4), np.float32) / 255)
+
+
+def test_a_round_nought_of_a_pen_is_ink():
+    turn = np.linspace(0, 6.4, 60)
+    radii = 80 + 5 * np.sin(2 * turn + 1) + turn
+    circle = np.stack([140 + radii * np.cos(turn), 140 + radii * np.sin(turn)], axis=1)
+    found = find_digit(picture_of([list(map(tuple, circle.tolist()))], pen=12))
+    assert found.image.any()
 
 
 def test_a_solid_shape_beside_the_digit_is_left_out():

@@ -117,6 +117,18 @@ def turned(digit: int, degrees: float) -> Picture:
     return inked(mask(digit).rotate(degrees, Image.Resampling.BICUBIC))
 
 
+def grey_pencil(digit: int, levels: int, sigma: float) -> Picture:
+    """So many levels darker than grey paper, in light that falls off."""
+    paper = inked(mask(digit), f"#{3 * f'{150 - levels:02x}'}", f"#{3 * '96'}")
+    return noisy(lit(paper, lambda x, y: 1 - 0.15 * x - 0.2 * y), sigma)
+
+
+def with_logo(digit: int, shape: str, box: tuple[int, int, int, int], **how: Any) -> Picture:
+    picture = inked(mask(digit), "#707070")
+    getattr(ImageDraw.Draw(picture), shape)(box, **how)
+    return picture
+
+
 def clear(digit: int, colour: str) -> Picture:
     picture = Image.new("RGBA", (320, 240), colour)
     picture.putalpha(mask(digit))
@@ -131,6 +143,12 @@ KINDS: dict[str, Callable[[int], Picture]] = {
     "blue ink on yellow": lambda d: inked(mask(d), "#1e32b4", "#fff5b4"),
     "green ink on pink": lambda d: inked(mask(d), "#0a7828", "#fad2dc"),
     "pencil on grey": lambda d: inked(mask(d), "#8c8c8c", "#c8c8c8"),
+    "grey pencil": lambda d: grey_pencil(d, 14, 1),
+    "paler pencil": lambda d: grey_pencil(d, 9, 1.5),
+    "grey pencil, noisy": lambda d: grey_pencil(d, 14, 4),
+    "a stamp": lambda d: with_logo(d, "ellipse", (250, -70, 390, 50), outline="#1830b0", width=5),
+    "a logo": lambda d: with_logo(d, "rectangle", (212, 20, 232, 40), fill="black"),
+    "a badge": lambda d: with_logo(d, "ellipse", (30, 190, 60, 220), outline="black", width=4),
     "light from the left": lambda d: lit(inked(mask(d)), lambda x, y: 1 - 0.7 * x),
     "a lamp": lambda d: lit(inked(mask(d)), lambda x, y: 1.1 * np.exp(-2 * (x**2 + y**2))),
     "a soft shadow": lambda d: lit(

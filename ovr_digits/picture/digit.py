@@ -12,6 +12,7 @@ from PIL import Image
 from ovr_digits.core.arrays import Float32, Grey
 from ovr_digits.errors import BlankPictureError
 from ovr_digits.files import read_bytes
+from ovr_digits.picture.broken import mended
 from ovr_digits.picture.decoding import MAX_BYTES, MAX_PIXELS, as_array, opened, turned, upright
 from ovr_digits.picture.ink import Ground, find_ink, find_ink_and_marks
 from ovr_digits.picture.mnist_form import IMAGE_SHAPE, are_mnist_form, to_mnist_form, with_usual_pen
@@ -84,7 +85,7 @@ def find_digit(
     if stored is not None:
         image = stored
     elif ink.any():
-        image = to_mnist_form(with_usual_pen(ink))
+        image = to_mnist_form(with_usual_pen(mended(ink)))
     else:
         image = np.zeros(IMAGE_SHAPE, np.uint8)
     return DigitPicture(view, ink, image, marks)

@@ -8,7 +8,7 @@ import numpy as np
 
 from ovr_digits.core.arrays import Bools, Integers
 from ovr_digits.picture.regions import Regions, find_regions, find_runs
-from ovr_digits.picture.shapes import grown
+from ovr_digits.picture.shapes import filled, grown
 
 #: A stroke of a digit is at most this many times as long as other digits beside it.
 _LONGEST = 1.6
@@ -24,6 +24,10 @@ _DRAWN = 0.95
 _HOLLOW = 0.5
 #: The least side of a box, in pixels.
 _LEAST_SIDE = 12
+#: An empty badge: how much of its bounding box a box fills at least, with rounded corners, and how
+#: far its edge strays from a circle at most, in radii. Of 1,500 noughts of MNIST none fills more
+#: than 0.89, or strays less than 0.025; one drawn with care strays 0.011.
+_BOXY, _ROUND = 0.9, 0.008
 #: The side of a place where lines cross, in their thickness.
 _CROSSING = 2.0
 #: Only so many of the largest marks are compared with one another.
@@ -227,6 +231,25 @@ def _written_in(cut: Bools, bands: Sequence[int]) -> Bools:
     high = regions.heights > 0.3 * min(cut.shape)
     inner: Bools = regions.only(large & high).mask
     return inner
+
+
+def find_badges(regions: Regions) -> Bools:
+    """Which regions are the empty outline of a box with round corners, or a perfect circle."""
+    badges = np.zeros(regions.count, bool)
+    hollow = regions.areas < _HOLLOW * regions.heights * regions.widths
+    hollow &= np.minimum(regions.heights, regions.widths) >= 2 * _LEAST_SIDE
+    for k in np.flatnonzero(hollow & (regions.sizes > 0.5 * regions.sizes.max())).tolist():
+        top, left, bottom, right = regions.boxes[k].tolist()
+        own = regions.labels[top:bottom, left:right] == k + 1
+        outline = filled(own)
+        if find_regions(outline & ~own).count != 1:
+            continue
+        ends = np.pad(outline, 1)
+        beside = ends[:-2, 1:-1] & ends[2:, 1:-1] & ends[1:-1, :-2] & ends[1:-1, 2:]
+        edge = np.argwhere(outline & ~beside)
+        radii = np.hypot(*(edge - edge.mean(axis=0)).T)
+        badges[k] = outline.mean() > _BOXY or radii.std() < _ROUND * radii.mean()
+    return badges
 
 
 def find_rings(regions: Regions) -> Bools:

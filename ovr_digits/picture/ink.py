@@ -12,9 +12,23 @@ import numpy as np
 from ovr_digits.core.arrays import Bools, Float32, Integers
 from ovr_digits.errors import BlankPictureError
 from ovr_digits.picture.choice import digit_among, marks_among
-from ovr_digits.picture.guides import find_boxes, find_frame, find_rings, find_ruled_lines
+from ovr_digits.picture.guides import (
+    find_badges,
+    find_boxes,
+    find_frame,
+    find_rings,
+    find_ruled_lines,
+)
 from ovr_digits.picture.notes import MOST_NOTES, find_notes, is_hole, is_speck, painted, rim
-from ovr_digits.picture.paper import even_paper, is_even, local_paper, strength_of
+from ovr_digits.picture.paper import (
+    SMOOTH,
+    even_paper,
+    is_even,
+    local_paper,
+    noise_of,
+    smoothed,
+    strength_of,
+)
 from ovr_digits.picture.regions import LeftOut, Regions, as_box, bounding_box, find_regions
 from ovr_digits.picture.shapes import border, grown
 from ovr_digits.picture.sides import find_sides
@@ -30,6 +44,8 @@ _Chooser = Callable[[Regions], Bools]
 MIN_CONTRAST = 0.04
 #: Share of the ink's own strength from which a pixel counts as ink.
 _LEVEL = 0.4
+#: Ink that is not so many times as strong as the noise is told on a smoother picture.
+_NOISY = 5.0
 #: Ruled lines are far paler than the ink where they have less than that share of its strength.
 _PALE_LINES = 0.7
 #: How far about a pixel its paper is looked for, in shares of the picture's longer side: far
@@ -210,12 +226,13 @@ def _best_guess(
 ) -> _Guess | None:
     """The likeliest way to tell ink from paper: dark or light, on paper that changes or not."""
     best: _Guess | None = None
-    reaches: list[float | None] = [*_REACHES, None]
+    ways: list[tuple[float, bool] | None] = [*((reach, False) for reach in _REACHES), None]
+    ways += [(_REACHES[0], True)]
     even = is_even(planes)
     if even:
-        reaches.sort(key=lambda reach: reach is not None)
-    for reach in reaches:
-        local = None if reach is None else local_paper(planes, reach)
+        ways.sort(key=lambda way: way is not None)
+    for way in ways:
+        local = None if way is None else local_paper(planes, *way)
         for is_dark in kinds:
             paper = even_paper(planes, is_dark) if local is None else local
             strength = np.where(allowed, strength_of(planes, paper, is_dark), 0)
@@ -248,17 +265,20 @@ def _guess(strength: Float32, within: Bools, level: float, choose: _Chooser) -> 
     """The ink, if it is what stands out by its strength (h, w)."""
     if strength.max() < MIN_CONTRAST:
         return None
-    steps = np.diff(strength[::2], axis=1)[within[::2, 1:]]
-    noise = 0.0  # which one column cannot tell
-    if steps.size:
-        noise = 1.5 * float(np.median(np.abs(steps, out=steps), overwrite_input=True))
+    noise = noise_of(strength, within)
     allowed = within
     framed = np.zeros_like(within)
     left_out: list[LeftOut] = []
     kinds: set[str] = set()
     of_lines = 0.0
-    for _ in range(_LOOKS):
+    for look in range(_LOOKS):
         top = _ink_strength(strength, allowed, noise)
+        if not look and top < _NOISY * noise:
+            strength = smoothed(strength)
+            # The darkest of the noise was taken for paper, or the lightest.
+            strength -= np.median(strength[::2, ::2])
+            noise = noise_of(strength, within, SMOOTH)
+            top = _ink_strength(strength, allowed, noise)
         least = max(MIN_CONTRAST, 3 * noise)
         if top < least:
             # Else the paper in them might be taken for ink.
@@ -315,7 +335,7 @@ def _find_guides(regions: Regions, seen: Bools, before: set[str]) -> tuple[Bools
         return regions.only(frame).mask, _FRAME
     if _BOX not in before:
         boxes, content = find_boxes(regions)
-        boxes |= find_rings(regions)
+        boxes |= find_rings(regions) | find_badges(regions)
         if boxes.any():
             return regions.only(boxes).mask & ~content, _BOX
     lines = find_ruled_lines(regions.mask)

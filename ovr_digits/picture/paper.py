@@ -6,13 +6,17 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from PIL import Image
 
-from ovr_digits.core.arrays import Float32
+from ovr_digits.core.arrays import Bools, Float32
 
 #: Longest side of the small picture on which the paper's own brightness is told.
 _PAPER_SIDE = 48
 #: Paper is even where that share of a picture, and that of a third at each corner, has one level,
 #: to within that much, of 1; moved by the style "cut tight" of python -m benchmarks.pictures.
 _PAPER, _CORNER, _EVEN = 0.3, 0.05, 0.012
+#: Over so many pixels of the small picture the usual slope of its light is told.
+_SLOPE_OVER = 4
+#: Pixels that a smoother picture mixes are nearer to one another than this.
+SMOOTH = 6
 
 
 def even_paper(planes: Float32, is_dark: bool) -> Float32:
@@ -37,12 +41,18 @@ def is_even(planes: Float32) -> bool:
     return False
 
 
-def local_paper(planes: Float32, share: float) -> Float32:
-    """What the picture would be with no ink on it: a median over a wide neighbourhood."""
+def local_paper(planes: Float32, share: float, in_falling_light: bool = False) -> Float32:
+    """What the picture would be with no ink on it: a median over a wide neighbourhood.
+
+    Along the sides that is off by as much as the light changes within its reach; light that falls
+    off evenly may be taken away first, so that it does not hide the palest ink.
+    """
     c, h, w = planes.shape
     factor = max(1, -(-max(h, w) // _PAPER_SIDE))
     small_h, small_w = max(1, h // factor), max(1, w // factor)
     small = _resized(planes, (small_w, small_h), Image.Resampling.BOX)
+    light = _falling_light(small) if in_falling_light else np.zeros_like(small)
+    small -= light
     reach = max(2, round(share * max(small_h, small_w)))
     reach_y, reach_x = min(reach, small_h - 1), min(reach, small_w - 1)
     padded = np.pad(small, ((0, 0), (reach_y, reach_y), (reach_x, reach_x)), mode="reflect")
@@ -51,8 +61,24 @@ def local_paper(planes: Float32, share: float) -> Float32:
     # Sorted, as NumPy is far slower at picking the middle of so many short rows.
     ranked = np.sort(windows[..., ::2, ::2].reshape(c, small_h, small_w, -1))
     n = ranked.shape[-1]
-    smooth = ranked[..., (n - 1) // 2 : n // 2 + 1].mean(axis=-1)
+    smooth = ranked[..., (n - 1) // 2 : n // 2 + 1].mean(axis=-1) + light
     return _resized(smooth, (w, h), Image.Resampling.BICUBIC)
+
+
+def _falling_light(small: Float32) -> Float32:
+    """Planes (c, h, w) that rise as the light does everywhere: no edge or ink moves them."""
+    light = np.zeros_like(small)
+    for axis in (1, 2):
+        along = np.moveaxis(small, axis, 1)
+        n = along.shape[1]
+        if n < 3 * _SLOPE_OVER:
+            continue
+        rises = along[:, _SLOPE_OVER:] - along[:, :-_SLOPE_OVER]
+        thirds = [np.median(third, axis=(1, 2)) for third in np.array_split(rises, 3, axis=1)]
+        slope = np.maximum(np.min(thirds, axis=0), 0) + np.minimum(np.max(thirds, axis=0), 0)
+        places = (np.arange(n, dtype=np.float32) - (n - 1) / 2) / _SLOPE_OVER
+        np.moveaxis(light, axis, 1)[:] += (slope[:, None] * places)[..., None]
+    return light
 
 
 def _resized(planes: Float32, size: tuple[int, int], how: Image.Resampling) -> Float32:
@@ -80,3 +106,22 @@ def strength_of(planes: Float32, paper: Float32, is_dark: bool) -> Float32:
         return most
     strength: Float32 = np.tensordot(direction / np.sqrt(3 * length), away, 1).astype(np.float32)
     return strength
+
+
+def noise_of(strength: Float32, within: Bools, apart: int = 1) -> float:
+    """How much the strength (h, w) of pixels so far apart differs, where nothing is written."""
+    steps = (strength[::2, apart:] - strength[::2, :-apart])[within[::2, apart:]]
+    if not steps.size:
+        return 0.0  # which so few columns cannot tell
+    return 1.5 * float(np.median(np.abs(steps, out=steps), overwrite_input=True))
+
+
+def smoothed(strength: Float32) -> Float32:
+    """The strength (h, w) with each pixel the mean of those about it, a sixth as noisy."""
+    for _ in range(SMOOTH // 2 + 1):
+        for axis in (0, 1):
+            pad = np.pad(strength, [(1, 1) if k == axis else (0, 0) for k in (0, 1)], "edge")
+            one = np.moveaxis(pad, axis, 0)
+            mixed = (one[:-2] + 2 * one[1:-1] + one[2:]) / np.float32(4)
+            strength = np.moveaxis(mixed, 0, axis)
+    return np.ascontiguousarray(strength)
