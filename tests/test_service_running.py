@@ -1,7 +1,7 @@
 """The service on real sockets, with real workers, and as a process: what is slow, dies or stops.
 
-``OVR_DIGITS_API_EXAMPLES=5000 pytest tests/test_service_running.py -m long -k description_holds`` has
-schemathesis try as many requests instead of some hundred.
+``OVR_DIGITS_API_EXAMPLES=5000 pytest tests/test_service_running.py -m long -k description_holds``
+has schemathesis try as many requests instead of some hundred.
 """
 
 from __future__ import annotations
