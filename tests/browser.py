@@ -122,6 +122,11 @@ class Watch:
         if kind in ("error", "warning"):
             self._seen.append(f"{kind}: {text}")
 
+    def begin_anew(self) -> None:
+        """Forget what was seen and allowed so far."""
+        self._seen.clear()
+        self.allowed.clear()
+
     def found(self) -> list[str]:
         """What happened and was not allowed."""
         return [what for what in self._seen if not any(part in what for part in self.allowed)]

@@ -168,12 +168,12 @@ def test_train_then_evaluate_on_the_bundled_digits(run, trained):
     assert found["accuracy"] == pytest.approx(said["test_accuracy"], abs=1e-6)
 
 
-@pytest.mark.parametrize("n", [1000, pytest.param(10_000, marks=pytest.mark.long)])
+@pytest.mark.parametrize("n", [300, pytest.param(10_000, marks=pytest.mark.long)])
 def test_evaluate_and_samples_on_mnist(run, mnist_dir, monkeypatch, n):
     split = splits.load_split("mnist", "test", mnist_dir)
     part = replace(split, X=split.X[:n], y=split.y[:n])
     monkeypatch.setattr(splits, "load_split", lambda *_: part)
-    (found,) = objects(run("evaluate", "--json", "--jobs", 2))
+    (found,) = objects(run("evaluate", "--json", "--jobs", 1 if n < 10_000 else 2))
     assert_consistent(found)
     assert (found["dataset"], found["samples"]) == ("mnist", n)
     assert np.array(found["confusion"]).sum(axis=1).tolist() == np.bincount(part.y).tolist()
@@ -206,9 +206,8 @@ def test_provenance(trained):
 
 
 def test_the_same_seed_learns_the_same_watched_or_not(run, trained, tmp_path):
-    script = execute(ROOT / "training.py", *SMALL, folder=tmp_path)
-    assert script.returncode == 0, script.stderr
-    assert "trained on 300 images from scikit-learn's bundled digits" in script.stdout
+    said = run("train", *SMALL).stdout
+    assert "trained on 300 images from scikit-learn's bundled digits" in said
     one, other = (load_models(path) for path in (tmp_path / "models.pkl", trained[0]))
     np.testing.assert_array_equal(one.coef, other.coef)
     np.testing.assert_array_equal(one.intercept, other.intercept)
@@ -540,21 +539,17 @@ def test_closed_standard_output_and_error(tmp_path):
         closed = shell(f"$OVR {command} >&-", tmp_path)
         assert closed.returncode == status
         assert "Traceback" not in closed.stderr
-    train = f"$OVR train {' '.join(QUICK)} --json"
-    (said,) = objects(shell(f"{train} --output one.pkl 2>&-", tmp_path))
-    assert said["output"] == "one.pkl"
-    assert shell(f"{train} --output other.pkl --log log <&- >&- 2>&-", tmp_path).returncode == 0
-    sizes = [(tmp_path / name).stat().st_size for name in ("one.pkl", "other.pkl")]
-    assert abs(sizes[0] - sizes[1]) < 100
+    train = f"$OVR train {' '.join(QUICK)} --output one.pkl --log log"
+    assert shell(f"{train} <&- >&- 2>&-", tmp_path).returncode == 0
+    assert load_models(tmp_path / "one.pkl").coef.shape[0] == 10
     assert all(json.loads(line) for line in (tmp_path / "log").read_text().splitlines())
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
-@pytest.mark.parametrize("command", [f"predict {EXAMPLES / 'two.png'}", "data --help"])
-def test_no_room_for_the_output(tmp_path, command):
-    result = shell(f"$OVR {command} >/dev/full", tmp_path)
+def test_no_room_for_the_output(tmp_path):
+    result = shell(f"$OVR predict {EXAMPLES / 'two.png'} >/dev/full", tmp_path)
     assert_one_line(result, "cannot go on: No space left on device")
-    assert shell(f"$OVR {command} >/dev/full 2>&1", tmp_path).returncode == 1
+    assert shell("$OVR data --help >/dev/full 2>&1", tmp_path).returncode == 1
 
 
 def test_a_working_folder_that_is_gone(tmp_path):
@@ -691,11 +686,11 @@ def test_pictures_are_drawn_whatever_is_said_of_windows_and_styles(run, tmp_path
     picture = EXAMPLES / "two.png"
     assert run("predict", picture, "--save", "plain.png").returncode == 0
     (tmp_path / "matplotlibrc").write_text("text.usetex: True\nfont.size: 40\n")
-    commands = json.dumps([[{}, ["predict", str(picture), "--save", "other.png"]]])
-    for backend in ("no-such-backend", "module://no_such.module"):
-        result = execute("-c", SEVERAL, commands, folder=tmp_path, MPLBACKEND=backend)
-        assert (result.returncode, result.stderr) == (0, "")
-        assert (tmp_path / "other.png").read_bytes() == (tmp_path / "plain.png").read_bytes()
+    backend = "module://no_such.module"
+    command = ("-m", "ovr_digits", "predict", picture, "--save", "other.png")
+    result = execute(*command, folder=tmp_path, MPLBACKEND=backend)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert (tmp_path / "other.png").read_bytes() == (tmp_path / "plain.png").read_bytes()
 
 
 def test_reader_that_goes_away(trained, tmp_path):
@@ -872,6 +867,7 @@ def begin_training(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[st
         process.communicate()
 
 
+@pytest.mark.long
 def test_interrupt_leaves_everything_as_it_was(tmp_path, begin_training):
     old = tmp_path / "models.pkl"
     old.write_bytes(b"what was there")

@@ -28,6 +28,7 @@ PATIENCE = 120
 ENDLESS = 10**6
 #: Tests that share a cluster, which is started once for a run.
 SHARED = pytest.mark.xdist_group("cluster")
+LONG = pytest.mark.long
 
 
 # What tasks do
@@ -122,7 +123,7 @@ def test_tasks_are_taken_a_bounded_number_ahead(engine: Engine) -> None:
 
     ahead = []
     for i, result in enumerate(engine.run(double, tasks())):
-        if i < 5:
+        if i < 2:
             time.sleep(0.3)  # long enough for all the others to be worked on
         assert result == 2 * i
         ahead.append(taken - i)
@@ -201,9 +202,9 @@ def test_the_cluster_works_rather_than_this_process(two_workers: Cluster) -> Non
 
 
 @SHARED
-@pytest.mark.parametrize("nanny", [False, pytest.param(True, marks=pytest.mark.long)])
+@pytest.mark.parametrize("nanny", [False, pytest.param(True, marks=LONG)])
 def test_tasks_of_a_killed_worker_are_done_again(
-    harmed: Cluster, tmp_path: Path, nanny: bool
+    harmed: Cluster, tmp_path: Path, capfd: pytest.CaptureFixture[str], nanny: bool
 ) -> None:
     harmed.mend(1)
     with open_engine(scheduler=harmed.address) as engine:
@@ -218,6 +219,7 @@ def test_tasks_of_a_killed_worker_are_done_again(
         assert results == [2 * i for i in range(30)]
         assert len([path for path in tmp_path.iterdir() if path.is_file()]) > 30
         assert [r for r, _ in engine.run(total, ((value, i) for i in range(4)))] == [7, 8, 9, 10]
+    assert capfd.readouterr().err == ""
 
 
 @SHARED
@@ -236,6 +238,7 @@ def test_all_workers_are_killed_and_others_come(harmed: Cluster, tmp_path: Path)
 
 
 @SHARED
+@LONG
 def test_workers_that_come_are_used(harmed: Cluster) -> None:
     harmed.mend(1)
     with open_engine(scheduler=harmed.address) as engine:
@@ -288,7 +291,7 @@ def test_the_extra_is_named_where_it_is_missing(monkeypatch: pytest.MonkeyPatch)
 def test_no_scheduler_is_one_line(
     two_workers: Cluster, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("ovr_digits.scale.engine.cluster.CONNECT_PATIENCE", 1.0)
+    monkeypatch.setattr("ovr_digits.scale.engine.cluster.CONNECT_PATIENCE", 0.5)
     with two_workers.client() as client:
         worker = next(iter(client.ncores()))
     with socket.socket() as free, socket.create_server(("127.0.0.1", 0)) as mute:
@@ -329,7 +332,7 @@ def test_no_worker_is_one_line(harmed: Cluster, monkeypatch: pytest.MonkeyPatch)
 
 
 @SHARED
-@pytest.mark.parametrize("version", ["0.0.1", None])
+@pytest.mark.parametrize("version", ["0.0.1", pytest.param(None, marks=LONG)])
 def test_a_cluster_needs_the_same_version(
     harmed: Cluster, tmp_path: Path, version: str | None
 ) -> None:
@@ -452,6 +455,7 @@ def test_nothing_but_results_is_written() -> None:
 
 
 @SHARED
+@LONG
 def test_nothing_but_results_is_written_when_a_worker_is_killed(harmed: Cluster) -> None:
     harmed.mend(2)
     with running(scheduler=harmed.address, n_tasks=20) as program:
@@ -488,6 +492,7 @@ def test_a_killed_scheduler_is_one_line_and_a_new_one_goes_on(harmed: Cluster) -
 
 
 @SHARED
+@LONG
 def test_a_scheduler_that_is_back_at_once_has_forgotten_all(harmed: Cluster) -> None:
     harmed.mend(1)
     with running(scheduler=harmed.address) as program:

@@ -32,7 +32,9 @@ from ovr_digits.report.plots.style import png_bytes
 pytestmark = pytest.mark.xdist_group("inspection")
 
 
-@pytest.fixture(scope="module", params=list(PRESETS))
+@pytest.fixture(
+    scope="module", params=["fast", "default", pytest.param("best", marks=pytest.mark.long)]
+)
 def trained(request, tmp_path_factory) -> Path:
     """A models.pkl of each preset, badly trained on a few of the bundled digits."""
     path = tmp_path_factory.mktemp("presets") / f"{request.param}.pkl"
@@ -155,22 +157,21 @@ def test_what_is_not_there(run, tiny_models):
 # --- pictures ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("trained", ["fast"], indirect=True)
-def test_pictures(run, trained, monkeypatch, tmp_path):
+def test_pictures(run, tiny_models, monkeypatch, tmp_path):
     split = load_split("digits", "test")
     few = replace(split, X=split.X[:100], y=split.y[:100])
     monkeypatch.setattr("ovr_digits.data.splits.load_split", lambda *_: few)
     monkeypatch.setattr("ovr_digits.report.inspection._AVERAGED", 1)
     folder = tmp_path / "new" / "pictures"
-    (said,) = objects(run("inspect", trained, "--save", folder, "--json"))
-    assert said["path"] == str(trained)
+    (said,) = objects(run("inspect", tiny_models, "--save", folder, "--json"))
+    assert said["path"] == str(tiny_models)
     assert sorted(path.name for path in folder.iterdir()) == ["anchors.png", "detectors.png"]
     for path in folder.iterdir():
         with Image.open(path) as picture:
             assert min(picture.size) > 700
             pixels = np.asarray(picture.convert("RGB")).reshape(-1, 3)
         orange = (pixels == (0xD5, 0x5E, 0x00)).all(axis=1).sum()
-        assert (orange > 1000) == (path.name == "detectors.png")  # so few images teach little
+        assert (orange > 1000) == (path.name == "detectors.png")  # the frames of false alarms
 
 
 def test_every_view_has_words():
@@ -233,7 +234,7 @@ def drawn_branch(rng: np.random.Generator) -> Branch:
     return Branch(str(rng.choice(list(VIEWS))), tuple(layers))
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", range(6))
 def test_pictures_of_any_geometry_that_is_read(tiny_models_bytes, digit_images, seed):
     rng = np.random.default_rng(seed)
     detectors = pickle.loads(tiny_models_bytes)
@@ -247,7 +248,7 @@ def test_pictures_of_any_geometry_that_is_read(tiny_models_bytes, digit_images, 
         if len(branch.layers) > 1:
             assert view.last.shape[0] == len(branch.layers[-1].anchors)
             assert view.last.shape[1] == view.last.shape[2] <= 55  # all of an image, from any place
-    if seed < 2:
+    if seed == 0:
         assert png_bytes(plot_anchors(shown)).startswith(b"\x89PNG")
 
 
@@ -290,7 +291,9 @@ def test_a_zero_wants_a_ring_of_ink_and_a_hole():
 @pytest.fixture(scope="module")
 def portrayed(tiny_models) -> tuple[list[DetectorPortrait], Split]:
     split = load_split("digits", "test")
-    return portray_detectors(load_models(tiny_models), split, n_jobs=1), split
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ovr_digits.report.inspection._AVERAGED", 2)
+        return portray_detectors(load_models(tiny_models), split, n_jobs=1), split
 
 
 def test_a_portrait_counts_and_picks(tiny_models, portrayed):
@@ -308,7 +311,7 @@ def test_a_portrait_counts_and_picks(tiny_models, portrayed):
         assert portrait.scores[portrait.lowest_own[0]] == portrait.scores[own].min()
         assert (y[portrait.highest_other] != digit).all()
         assert portrait.scores[portrait.highest_other[0]] == portrait.scores[~own].max()
-    fours = split.X[y == 4][:6].reshape(-1, 28, 28)
+    fours = split.X[y == 4][:2].reshape(-1, 28, 28)
     effects = np.mean([ink_effects(models, image)[4] for image in fours], axis=0)
     np.testing.assert_allclose(portraits[4].effects, effects, atol=1e-3)
 

@@ -1,7 +1,7 @@
 """The service on real sockets, with real workers, and as a process: what is slow, dies or stops.
 
-``OVR_DIGITS_API_EXAMPLES=5000 pytest tests/test_service_running.py -k description_holds`` has
-schemathesis try as many requests instead of some hundred.
+``OVR_DIGITS_API_EXAMPLES=5000 pytest tests/test_service_running.py -m long -k description_holds``
+has schemathesis try as many requests instead of some hundred.
 """
 
 from __future__ import annotations
@@ -397,9 +397,9 @@ def begin(connection: socket.socket, path: bytes) -> None:
 def test_a_stop_ends_what_was_begun(
     start: Callable[..., Server], command: str, number: signal.Signals
 ) -> None:
-    server = start("--workers", "2", command=command, BROWSER="", DISPLAY="", WAYLAND_DISPLAY="")
+    server = start("--workers", "1", command=command, BROWSER="", DISPLAY="", WAYLAND_DISPLAY="")
     workers = server.workers()
-    assert len(workers) == 2
+    assert len(workers) == 1
     with server.connect() as idle, server.connect() as connection:
         begin(connection, b"api/predict")
         os.killpg(server.process.pid, number)  # as a terminal and a service manager do
@@ -518,8 +518,8 @@ def test_workers_that_are_ended_while_they_start_say_nothing(tmp_path: Path) -> 
         "import time\n"
         "from ovr_digits.web.workers import Workers\n"
         "if __name__ == '__main__':\n"
-        "    for pause in (0, 40, 80):\n"
-        "        workers = Workers(3, b'')\n"
+        "    for pause in (0, 60):\n"
+        "        workers = Workers(2, b'')\n"
         "        workers.start()\n"
         "        time.sleep(pause / 1000)\n"
         "        workers.stop()\n"
@@ -558,6 +558,7 @@ def test_help_loads_nothing_of_the_service() -> None:
     assert max(map(len, run.stdout.splitlines())) <= 80
 
 
+@pytest.mark.long
 def test_the_description_holds(service: Service, tmp_path: Path) -> None:
     """All checks of schemathesis: no request that it can think of is answered otherwise."""
     wanted = int(os.environ.get("OVR_DIGITS_API_EXAMPLES", "60"))

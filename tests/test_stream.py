@@ -27,8 +27,8 @@ from ovr_digits.scale.checkpoint import Checkpoint
 from ovr_digits.scale.part import Learnt
 from ovr_digits.scale.training import Course, StreamOptions, train_stream
 
-#: Thirteen rounds of two parts.
-N = 3200
+#: Six rounds of two parts.
+N = 1600
 TRAIN = ("train-stream", "--dataset", "digits", "--preset", "fast", "--parts", "2")
 STREAM = (*TRAIN, "--augment", str(N), "--output", "models.pkl", "--json")
 CHECKPOINT = ("--checkpoint", "unfinished", "--resume")
@@ -111,9 +111,7 @@ def wait_for_round(folder: Path, process: subprocess.Popen[str], after: float = 
 
 
 @pytest.mark.parametrize(("kills", "jobs"), [(1, 1), pytest.param(3, 2, marks=pytest.mark.long)])
-def test_killed_and_resumed_by_two_processes_it_comes_to_the_same(
-    run, tmp_path, undisturbed, kills, jobs
-):
+def test_killed_and_resumed_it_comes_to_the_same(run, tmp_path, undisturbed, kills, jobs):
     (tmp_path / "models.pkl").write_bytes(b"of yesterday")
     started = 0.0
     for _ in range(kills):
@@ -124,7 +122,7 @@ def test_killed_and_resumed_by_two_processes_it_comes_to_the_same(
     assert (tmp_path / "models.pkl").read_bytes() == b"of yesterday"
     refused = run(*STREAM, *CHECKPOINT, "--parts", "3")
     assert_one_line(refused, "parts 2 there, 3 here")
-    (said,) = objects(run(*STREAM, "--jobs", "2", *CHECKPOINT))
+    (said,) = objects(run(*STREAM, "--jobs", jobs, *CHECKPOINT))
     assert said["samples"] == N
     assert_same(tmp_path / "models.pkl", undisturbed)
     provenance = load_models(tmp_path / "models.pkl").provenance
