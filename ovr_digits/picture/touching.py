@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import pairwise, product
 
 import numpy as np
 
-from ovr_digits.core.arrays import Float32, Grey, Integers
+from ovr_digits.core.arrays import Bools, Float32, Grey, Integers
 from ovr_digits.core.detectors import DetectorArrays
 from ovr_digits.core.vote import Vote, count_votes
 from ovr_digits.picture.cuts import find_cuts, pairs_of_cuts
 from ovr_digits.picture.lines import Group, usual_height
-from ovr_digits.picture.mnist_form import to_mnist_form, with_usual_pen
+from ovr_digits.picture.mnist_form import pen_width, to_mnist_form, with_usual_pen
 from ovr_digits.picture.regions import Box, Regions, bounding_box, find_regions, without_crumbs
 
 #: A mark that is less wide, in heights of the usual digit, is one digit.
@@ -36,8 +36,14 @@ _HIGHEST = 2.5
 #: changes about that; found, as all these, on drawn numbers.
 _DOUBT, _SCALE = 8.0, 0.35
 #: What is taken away from a piece's worth: for every piece, for each height of ink that its
-#: cuts cross, for being wider than a digit, and for being lower.
-_FAULTS = np.array([0.1, 2.6, 5.0, 14.0])
+#: cuts cross, and for being wider than a digit.
+_FAULTS = np.array([0.1, 2.6, 5.0])
+#: From what height down a piece is worth less, and how much for each height; zeros are often
+#: smaller.
+_LOW, _LOW_ZERO = (0.76, 14.0), (0.6, 5.0)
+#: Where ink runs along a cut for so many heights, its neighbours may share a stroke, as joined
+#: zeros do; a part with such a stroke of the other side is worth that much less.
+_ALONG, _SHARING = 0.3, 1.0
 #: How high a score each part of a mark has to have for any of them to be sure, those that are read
 #: as 1 and others: letters can be cut into strokes and curves that look a little like digits.
 _STRONG_ONE, _STRONG = 13.0, 5.0
@@ -46,6 +52,9 @@ _CRUMBS = 0.005
 #: What a 1 is worth beyond its score for being narrower than this, in heights: what a cut
 #: leaves of its neighbour on it lowers its score more than that of other digits.
 _NARROW_ONE, _ONE_IS_NARROW = 0.5, 4.0
+
+#: Numbers of two edges, and how many pixels beyond the first and the second a part goes.
+_Way = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,10 +94,10 @@ class Piece:
     box : (top, left, bottom, right)
         In pixels of the picture.
     image : (28, 28) uint8
-    width : float
+    width, height : float
         In heights of a usual digit.
     faults : float
-        What its shape and its cuts take away from its worth.
+        What its width and its cuts take away from its worth.
     crumbs : float
         Ink beside it that is left out, in squares of a usual digit's height.
     """
@@ -98,6 +107,7 @@ class Piece:
     box: Box
     image: Grey
     width: float
+    height: float
     faults: float
     crumbs: float = 0.0
 
@@ -105,9 +115,10 @@ class Piece:
         """How much it looks like one digit, by its scores: about a log-likelihood."""
         *_, second, first = sorted(scores)
         likelihood = -float(np.logaddexp(0, _SCALE * (_DOUBT - first))) - 2 * max(second, 0)
-        is_one = scores.index(first) == 1
-        bonus = _ONE_IS_NARROW * max(_NARROW_ONE - self.width, 0) if is_one else 0.0
-        return likelihood + bonus - self.faults
+        digit = scores.index(first)
+        bonus = _ONE_IS_NARROW * max(_NARROW_ONE - self.width, 0) if digit == 1 else 0.0
+        least, cost = _LOW if digit else _LOW_ZERO
+        return likelihood + bonus - self.faults - cost * max(least - self.height, 0)
 
 
 def marks_of(ink: Float32, regions: Regions, line: Sequence[Group]) -> list[Mark]:
@@ -196,7 +207,11 @@ def _parted(marks: Sequence[Mark], touching: Sequence[bool]) -> list[list[Piece]
         pairs = {k: pairs_of_cuts(*each, cut[k][0].height) for k, each in chosen.items()}
         if sum(map(len, pairs.values())) <= most:
             break
-    return [_parts(cut[k][0], *chosen[k], pairs[k]) if k in cut else [] for k in range(len(marks))]
+    ways = {k: [(*pair, 0, 0) for pair in pairs[k]] for k in cut}
+    sharing = {k: _with_shared_strokes(cut[k][0], chosen[k][0], pairs[k]) for k in cut}
+    if sum(map(len, sharing.values())) <= most:
+        ways = sharing
+    return [_parts(cut[k][0], *chosen[k], ways[k]) if k in cut else [] for k in range(len(marks))]
 
 
 def _reduced(mark: Mark) -> Mark:
@@ -219,29 +234,60 @@ def _fewer(mark: Mark, cuts: Integers, crossed: Float32, share: float) -> tuple[
     return edges, np.pad(crossed[kept], 1)
 
 
-def _parts(
-    mark: Mark, edges: Integers, crossed: Float32, pairs: Sequence[tuple[int, int]]
-) -> list[Piece]:
+def _with_shared_strokes(
+    mark: Mark, edges: Integers, pairs: Sequence[tuple[int, int]]
+) -> list[_Way]:
+    """Two edges, and how many pixels beyond each a stroke of the neighbour's may be shared."""
+    h, w = mark.ink.shape
+    pen = max(1, round(pen_width(mark.ink)))
+    before = np.pad(np.cumsum(mark.ink, axis=1), ((0, 0), (1, 0)))
+    rows = np.arange(h)
+
+    def along(step: int) -> Bools:
+        beside = before[rows, np.clip(edges + step, 0, w)] - before[rows, edges]
+        shared: Bools = (np.abs(beside) > 0.5 * pen).sum(axis=1) > _ALONG * mark.height
+        return shared
+
+    lefts, rights = along(-pen), along(pen)
+    return [
+        (i, j, left, right)
+        for i, j in pairs
+        for left, right in product((0, pen)[: 1 + lefts[i]], (0, pen)[: 1 + rights[j]])
+    ]
+
+
+def _parts(mark: Mark, edges: Integers, crossed: Float32, ways: Sequence[_Way]) -> list[Piece]:
     """Those between two edges that may be digits."""
-    firsts, lasts = edges.min(axis=1), edges.max(axis=1)
-    top, left = mark.corner
     parts = []
-    for i, j in pairs:
-        columns = np.arange(firsts[i], lasts[j])
-        inside = (columns >= edges[i][:, None]) & (columns < edges[j][:, None])
-        ink = np.where(inside, mark.ink[:, firsts[i] : lasts[j]], 0).astype(np.float32)
-        kept = without_crumbs(ink)
-        if not kept.any():
-            continue
-        rows, sides = bounding_box(kept)
-        size = max(rows.stop - rows.start, sides.stop - sides.start) / mark.height
-        if size > 0.45 and sides.stop - sides.start < 1.5 * mark.height:
-            ends = i, j if j < len(edges) - 1 else -1
-            place = replace(mark, corner=(top, left + int(firsts[i]) * mark.factor))
-            part = _piece(place, kept, ends, float(crossed[i] + crossed[j]))
-            crumbs = float((ink - kept).sum()) / mark.height**2
-            parts.append(replace(part, crumbs=crumbs))
+    for i, j, left, right in ways:
+        ends = i, j if j < len(edges) - 1 else -1
+        crossing = float(crossed[i] + crossed[j])
+        part = _part(mark, edges[i] - left, edges[j] + right, ends, crossing)
+        if part is not None:
+            cost = _SHARING * ((left > 0) + (right > 0))
+            parts.append(replace(part, faults=part.faults + cost))
     return parts
+
+
+def _part(
+    mark: Mark, first: Integers, last: Integers, ends: tuple[int, int], crossed: float
+) -> Piece | None:
+    """What may be a digit from the column ``first`` of each row to ``last``."""
+    start, stop = max(int(first.min()), 0), int(last.max())
+    columns = np.arange(start, min(stop, mark.ink.shape[1]))
+    inside = (columns >= first[:, None]) & (columns < last[:, None])
+    ink = np.where(inside, mark.ink[:, columns], 0).astype(np.float32)
+    kept = without_crumbs(ink)
+    if not kept.any():
+        return None
+    rows, sides = bounding_box(kept)
+    size = max(rows.stop - rows.start, sides.stop - sides.start) / mark.height
+    if size <= 0.45 or sides.stop - sides.start >= 1.5 * mark.height:
+        return None
+    top, left = mark.corner
+    place = replace(mark, corner=(top, left + start * mark.factor))
+    part = _piece(place, kept, ends, crossed)
+    return replace(part, crumbs=float((ink - kept).sum()) / mark.height**2)
 
 
 def _piece(mark: Mark, ink: Float32, ends: tuple[int, int], crossed: float) -> Piece:
@@ -252,9 +298,9 @@ def _piece(mark: Mark, ink: Float32, ends: tuple[int, int], crossed: float) -> P
     height, width = (
         side / mark.height for side in (rows.stop - rows.start, columns.stop - columns.start)
     )
-    faults = _FAULTS @ (1, crossed, max(width - 0.95, 0), max(0.76 - height, 0))
+    faults = float(_FAULTS @ (1, crossed, max(width - 0.95, 0)))
     box = (y + top, x + left, y + bottom, x + right)
-    return Piece(*ends, box, to_mnist_form(with_usual_pen(ink)), width, float(faults))
+    return Piece(*ends, box, to_mnist_form(with_usual_pen(ink)), width, height, faults)
 
 
 def _best_path(voted: Sequence[tuple[Piece, Vote]]) -> list[tuple[Piece, Vote]]:
