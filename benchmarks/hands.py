@@ -2,7 +2,7 @@
 
 DIR holds ``labels.csv`` (file, digit, writer, kind, part), the pictures that it names,
 ``optdigits-orig.windep`` and ``usps-zip.test``, plain or .gz, and the sets of ``data.hands``, which
-the models that ship have learnt from.
+the models that ship have learnt from. With --peers, other ways to read digits are given the same.
 """
 
 from __future__ import annotations
@@ -17,7 +17,10 @@ import click
 import numpy as np
 
 from benchmarks import machine
+from benchmarks.data import Data
 from benchmarks.options import results_option
+from benchmarks.peers import PEERS, READERS, Entry
+from benchmarks.peers.trained import trained
 from benchmarks.report import conditions_text, markdown_table
 from benchmarks.store import write_json, write_text
 from ovr_digits import load_models
@@ -33,10 +36,20 @@ from ovr_digits.picture.mnist_form import to_mnist_form, with_usual_pen
 
 #: Sets that a models.pkl may have learnt from; all others are summed up.
 _LEARNT = frozenset(SETS)
+_SUM = "**all so far**"
 _COLUMNS = ["set", "digits", "read rightly", "*sure*", "wrong and *sure*"]
+#: Of MNIST's test digits, what a peer's level of *sure* is set by: every such one.
+_EVERY = 10
+_PEERS_NOTE = """\
+All are given the same: the 28×28 pixels that ovr-digits makes of a picture, which is half of the
+work. The networks have learnt from MNIST's 60,000 training digits, the two packages are as they
+ship. RapidOCR gets the form enlarged, dark on white; a digit is read where its text holds just
+one. A peer is *sure* where its own confidence is above the level at which it is so for as many of
+MNIST's test digits (every tenth) as the first models here: {share:.1%}.
+"""
 
-#: Gives scores (n, 10) of images (n, 784), positive where a detector fires.
-Reader = Callable[[Any], Any]
+#: Gives the digits (n,) on images (n, 784), -1 where it reads none, and whether each is sure (n,).
+Reader = Callable[[Any], tuple[Any, Any]]
 
 
 @dataclass(frozen=True)
@@ -71,9 +84,8 @@ def added(name: str, results: Sequence[Result]) -> Result:
 
 def measure(name: str, reader: Reader, X: Any, y: Any) -> Result:
     """Count what a reader makes of images X (n, 784) and their digits y (n,)."""
-    votes = count_votes(reader(X))
-    right = np.array([vote.digit for vote in votes]) == y
-    sure = np.array([vote.verdict == "sure" for vote in votes])
+    digits, sure = reader(X)
+    right = digits == y
     return Result(
         name,
         len(y),
@@ -83,6 +95,42 @@ def measure(name: str, reader: Reader, X: Any, y: Any) -> Result:
         np.bincount(y, minlength=10).tolist(),
         np.bincount(y[right], minlength=10).tolist(),
     )
+
+
+def reader_of(models: Any) -> Reader:
+    """Ten detectors as a reader; ``models`` has their ``decision_function``."""
+
+    def read(X: Any) -> tuple[Any, Any]:
+        votes = count_votes(collect(models.decision_function, X, -1))
+        verdicts = np.array([vote.verdict for vote in votes])
+        return np.array([vote.digit for vote in votes]), verdicts == "sure"
+
+    return read
+
+
+def as_sure(peer: Any, X: Any, share: float) -> Reader:
+    """A peer, whose ``read`` tells its confidences, sure of that share (0..1) of images X."""
+    level = np.quantile(peer.read(X)[1], 1 - share)
+
+    def read(X: Any) -> tuple[Any, Any]:
+        digits, confidences = peer.read(X)
+        return digits, (digits >= 0) & (confidences >= level)
+
+    return read
+
+
+def find_peers(
+    entries: Mapping[str, Entry], data: Data, output: Path
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """The peers that can run here, by title, and why the others cannot, by name."""
+    found, skipped = {}, {}
+    for name, entry in entries.items():
+        if (reason := entry.missing()) is not None:
+            skipped[name] = reason
+        else:
+            is_trained = name in PEERS
+            found[entry.title] = trained(name, data, output)[0] if is_trained else entry.load()()
+    return found, skipped
 
 
 def load_sets(folder: Path) -> dict[str, tuple[Any, Any]]:
@@ -128,6 +176,15 @@ def table_of(results: Sequence[Result]) -> str:
     return markdown_table(columns, [result.row() for result in results])
 
 
+def summary_of(tables: Mapping[str, Sequence[Result]]) -> str:
+    """Markdown: what each reader read rightly of each set, and what was wrong and sure."""
+    rows = [
+        [of_set[0].name, f"{of_set[0].digits:,}", *(" / ".join(r.row()[2:5:2]) for r in of_set)]
+        for of_set in zip(*tables.values(), strict=False)
+    ]
+    return markdown_table(["rightly / wrong and *sure*", "digits", *tables], rows)
+
+
 @click.command()
 @click.option(
     "--data", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True
@@ -139,28 +196,39 @@ def table_of(results: Sequence[Result]) -> str:
     multiple=True,
     help="A models.pkl to measure; may be given several times. [default: as ovr-digits]",
 )
+@click.option("--peers", is_flag=True, help="Ask peers too; networks learn from MNIST at first.")
 @results_option
-def main(data: Path, paths: tuple[Path, ...], output: Path) -> None:
+def main(data: Path, paths: tuple[Path, ...], peers: bool, output: Path) -> None:
     """Read digits of writers whom nobody has learnt from, set by set and digit by digit."""
+    models = {path.name: load_models(path) for path in paths or (find_models(None),)}
+    readers = {name: reader_of(each) for name, each in models.items()}
+    notes = [
+        f"- {name} has learnt from {each.provenance.get('options', {})}\n"
+        for name, each in models.items()
+    ]
+    if peers:
+        found, skipped = find_peers(READERS, Data(), output)
+        X = Data().load("test")[0][::_EVERY]
+        share = float(next(iter(readers.values()))(X)[1].mean())
+        readers |= {title: as_sure(peer, X, share) for title, peer in found.items()}
+        notes += [_PEERS_NOTE.format(share=share)]
+        notes += [f"- **{name}** skipped: {reason}\n" for name, reason in skipped.items()]
     sets = load_sets(data)
-    tables, records = [], {}
-    for path in paths or (find_models(None),):
-        models = load_models(path)
-
-        def reader(X: Any, models: Any = models) -> Any:
-            return collect(models.decision_function, X, -1)
-
-        results = [measure(name, reader, X, y) for name, (X, y) in sets.items()]
+    tables = {}
+    for title, reader in readers.items():
+        asked = [name for name in sets if title in models or name not in _LEARNT]
+        results = [measure(name, reader, *sets[name]) for name in asked]
         others = [result for result in results if result.name not in _LEARNT]
-        results.insert(len(others), added("**all so far**", others))
-        title = f"## {path.name}, learnt from {models.provenance.get('options', {})}\n"
-        tables.append(f"{title}\n{table_of(results)}")
-        records[path.name] = [vars(result) for result in results]
-    about = {**machine.conditions(()), "quick": False}
-    write_json(output / "hands.json", {"conditions": about, "models": records})
-    page = "\n".join(["# Other people's hands, in per cent\n", conditions_text(about), *tables])
-    write_text(output / "hands.md", page)
-    click.echo("\n".join(tables), nl=False)
+        results.insert(len(others), added(_SUM, others))
+        tables[title] = results
+        click.echo(f"{title}\n\n{table_of(results)}")
+    packages = [package for entry in READERS.values() for package in entry.packages]
+    about = {**machine.conditions(packages if peers else ()), "quick": False}
+    records = {title: [vars(result) for result in of_one] for title, of_one in tables.items()}
+    write_json(output / "hands.json", {"conditions": about, "readers": records})
+    page = ["# Other people's hands, in per cent\n", conditions_text(about), summary_of(tables)]
+    page += [*notes, *(f"## {title}\n\n{table_of(each)}" for title, each in tables.items())]
+    write_text(output / "hands.md", "\n".join(page))
 
 
 if __name__ == "__main__":

@@ -9,17 +9,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import click
 
-from benchmarks.hands import measure, table_of
+from benchmarks.hands import measure, reader_of, table_of
 from ovr_digits.data.hands import SETS, load_hands
 from ovr_digits.data.splits import load_split
 from ovr_digits.learn.presets import FORMS, PRESETS
 from ovr_digits.learn.training import CommonOptions, fit
 from ovr_digits.learn.training_set import gather
-from ovr_digits.parallel import collect
 from ovr_digits.progress import TerminalProgress
 
 
@@ -44,10 +42,7 @@ def main(
         held_out = options.preset.learning.validation_fraction
         with TerminalProgress() as progress:
             model = fit(gather(limited, others, forms, held_out, seed), options, progress)
-
-        def reader(X: Any, model: Any = model) -> Any:
-            return collect(model.arrays().decision_function, X, -1)
-
+        reader = reader_of(model.arrays())
         for name in left_out:
             # Drawn as no training has seen them.
             X = sets[name].images(1, seed + 1)
