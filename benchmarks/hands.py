@@ -21,8 +21,7 @@ from benchmarks.data import Data
 from benchmarks.options import results_option
 from benchmarks.peers import PEERS, READERS, Entry
 from benchmarks.peers.trained import trained
-from benchmarks.report import conditions_text, markdown_table
-from benchmarks.store import write_json, write_text
+from benchmarks.report import markdown_table, write_results
 from ovr_digits import load_models
 from ovr_digits.core.vote import count_votes
 from ovr_digits.data.hands import SETS, load_hands
@@ -225,10 +224,10 @@ def main(data: Path, paths: tuple[Path, ...], peers: bool, output: Path) -> None
     packages = [package for entry in READERS.values() for package in entry.packages]
     about = {**machine.conditions(packages if peers else ()), "quick": False}
     records = {title: [vars(result) for result in of_one] for title, of_one in tables.items()}
-    write_json(output / "hands.json", {"conditions": about, "readers": records})
-    page = ["# Other people's hands, in per cent\n", conditions_text(about), summary_of(tables)]
-    page += [*notes, *(f"## {title}\n\n{table_of(each)}" for title, each in tables.items())]
-    write_text(output / "hands.md", "\n".join(page))
+    pages = [f"## {title}\n\n{table_of(each)}" for title, each in tables.items()]
+    parts = [summary_of(tables), *notes, *pages]
+    title = "Other people's hands, in per cent"
+    write_results(output / "hands", title, about, {"readers": records}, *parts)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import re
 import statistics
 import subprocess
@@ -17,36 +16,18 @@ from typing import Any
 
 import click
 import numpy as np
-from PIL import Image, ImageDraw
 
 from benchmarks import machine
+from benchmarks.handwriting import make_writer, write
 from benchmarks.measure import ROOT
 from benchmarks.options import results_option
 from benchmarks.processes import cpu_of, memory_of, processes_of
-from benchmarks.report import conditions_text, markdown_table
-from benchmarks.store import write_json, write_text
+from benchmarks.report import markdown_table, write_results
 
 _SIDE = 280
 _N_DRAWINGS = 40
 #: Seconds at the start that do not count: the workers come up, memory is first taken.
 _WARM_UP = 5.0
-#: The strokes of ten digits in a square of 0..1, as a person draws them.
-_STROKES = [
-    [[(0.5, 0.1), (0.25, 0.3), (0.25, 0.7), (0.5, 0.9), (0.75, 0.7), (0.75, 0.3), (0.5, 0.1)]],
-    [[(0.4, 0.25), (0.55, 0.1), (0.55, 0.9)]],
-    [[(0.25, 0.3), (0.45, 0.1), (0.7, 0.25), (0.6, 0.5), (0.25, 0.9), (0.78, 0.88)]],
-    [[(0.3, 0.15), (0.65, 0.15), (0.68, 0.4), (0.45, 0.5), (0.72, 0.65), (0.6, 0.9), (0.27, 0.83)]],
-    [[(0.55, 0.1), (0.22, 0.6), (0.8, 0.6)], [(0.62, 0.4), (0.6, 0.92)]],
-    [[(0.7, 0.1), (0.35, 0.1), (0.32, 0.45), (0.62, 0.5), (0.7, 0.75), (0.5, 0.9), (0.27, 0.82)]],
-    [[(0.62, 0.1), (0.33, 0.45), (0.3, 0.8), (0.55, 0.9), (0.7, 0.7), (0.5, 0.55), (0.32, 0.7)]],
-    [[(0.25, 0.12), (0.75, 0.12), (0.45, 0.9)]],
-    [
-        [(0.5, 0.5), (0.3, 0.28), (0.5, 0.1), (0.7, 0.28), (0.5, 0.5), (0.28, 0.72), (0.5, 0.9)],
-        [(0.5, 0.9), (0.72, 0.72), (0.5, 0.5)],
-    ],
-    [[(0.68, 0.3), (0.45, 0.12), (0.3, 0.33), (0.5, 0.48), (0.68, 0.3), (0.65, 0.6), (0.55, 0.9)]],
-]
-
 _COLUMNS = [
     "",
     "answers a second",
@@ -96,24 +77,6 @@ class Load:
             "errors": self.errors,
             "client_cores": self.client_cpu / self.seconds,
         }
-
-
-def draw_digit(digit: int, rng: np.random.Generator) -> bytes:
-    """A digit of one's own hand, black on white, as a PNG in grey."""
-    fine = 2 * _SIDE
-    picture = Image.new("L", (fine, fine), 255)
-    pen = ImageDraw.Draw(picture)
-    size, corner = rng.uniform(0.6, 0.95), rng.uniform(0.02, 0.05, 2)
-    width = int(fine * rng.uniform(0.05, 0.09))
-    for stroke in _STROKES[digit]:
-        points = corner + size * (np.array(stroke) + rng.normal(0, 0.015, (len(stroke), 2)))
-        places = [(float(x), float(y)) for x, y in fine * points]
-        pen.line(places, 0, width, "curve")
-        for x, y in places:
-            pen.ellipse((x - width / 2, y - width / 2, x + width / 2, y + width / 2), 0)
-    content = io.BytesIO()
-    picture.resize((_SIDE, _SIDE), Image.Resampling.BOX).save(content, "PNG")
-    return content.getvalue()
 
 
 @contextmanager
@@ -257,7 +220,8 @@ def main(  # noqa: PLR0913
     workers = workers or machine.count_cores()
     rng = np.random.default_rng(0)
     head = "POST /api/predict?form=true HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n"
-    drawings = [draw_digit(number % 10, rng) for number in range(_N_DRAWINGS)]
+    person = make_writer("test", 0, rng)
+    drawings = [write(person, number % 10, rng, _SIDE) for number in range(_N_DRAWINGS)]
     requests = [head.format(len(drawing)).encode() + drawing for drawing in drawings]
     found = []
     with running_service(workers, models, "--quiet") as (process, host, port):
@@ -273,12 +237,9 @@ def main(  # noqa: PLR0913
         "seconds": seconds,
     }
     table = markdown_table(_COLUMNS, [_row(each) for each in found])
-    output.mkdir(parents=True, exist_ok=True)
     stem = output / f"service{'-quick' if quick else ''}"
-    write_json(stem.with_suffix(".json"), {"conditions": about, "loops": found})
-    title = f"# The service with {workers} workers, {connections} connections\n"
-    page = "\n".join([title, conditions_text(about), _NOTES, table])
-    write_text(stem.with_suffix(".md"), page)
+    title = f"The service with {workers} workers, {connections} connections"
+    write_results(stem, title, about, {"loops": found}, _NOTES, table)
 
 
 if __name__ == "__main__":
