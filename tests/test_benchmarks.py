@@ -181,6 +181,7 @@ def test_a_peer_that_is_not_installed_is_skipped_with_the_reason(tmp_path: Path)
     assert "pip install such-a-reader" in skipped["reader"]
 
 
+@pytest.mark.long
 @pytest.mark.filterwarnings("default")  # other people's packages may warn
 @pytest.mark.parametrize("name", ["rapidocr", "digit-recognizer-py"])
 def test_a_package_that_reads_digits_is_given_them_as_it_wants_them(name: str) -> None:
