@@ -10,7 +10,6 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from benchmarks.measure import ROOT
 from benchmarks.options import results_option
 from benchmarks.processes import cpu_of, memory_of, processes_of
 from benchmarks.report import markdown_table, write_results
+from benchmarks.store import Record
 
 _SIDE = 280
 _N_DRAWINGS = 40
@@ -44,39 +44,6 @@ client in Python on the same cores. *open loop*: sent at random moments at a giv
 whatever becomes of them, and timed from the moment at which they were to be sent. *closed loop*:
 every connection sends the next one when it has the answer to the last.
 """
-
-
-@dataclass
-class Load:
-    """What became of the requests of one run.
-
-    Attributes
-    ----------
-    seconds : float
-        From the first request that counts to the last answer.
-    latencies : list of float
-        Seconds of each that was answered as it should be.
-    errors : int
-    client_cpu : float
-        Seconds of processor time of the client.
-    """
-
-    seconds: float
-    latencies: list[float]
-    errors: int
-    client_cpu: float
-
-    def as_json(self) -> dict[str, float]:
-        """The figures of the run."""
-        ordered = sorted(self.latencies)
-        return {
-            "answers": len(ordered),
-            "answers_per_second": len(ordered) / self.seconds,
-            "median_milliseconds": 1000 * statistics.median(ordered),
-            "p99_milliseconds": 1000 * ordered[int(0.99 * (len(ordered) - 1))],
-            "errors": self.errors,
-            "client_cores": self.client_cpu / self.seconds,
-        }
 
 
 @contextmanager
@@ -111,8 +78,11 @@ class Client:
         self._n_connections = n_connections
         self._requests = requests
 
-    async def run(self, seconds: float, rate: float | None, rng: np.random.Generator) -> Load:
-        """Send at a mean rate (open loop), or as fast as answers come (closed loop)."""
+    async def run(self, seconds: float, rate: float | None, rng: np.random.Generator) -> Record:
+        """Send at a mean rate (open loop), or as fast as answers come (closed loop).
+
+        The figures count from the end of the warm-up to the last answer.
+        """
         waiting: asyncio.Queue[tuple[int, float]] = asyncio.Queue()
         self._latencies: list[float] = []
         self._errors = 0
@@ -138,8 +108,15 @@ class Client:
         for task in connections:
             task.cancel()
         await asyncio.gather(*connections, return_exceptions=True)
-        share = took / (took + _WARM_UP)
-        return Load(took, self._latencies, self._errors, share * (time.process_time() - cpu))
+        ordered = sorted(self._latencies)
+        return {
+            "answers": len(ordered),
+            "answers_per_second": len(ordered) / took,
+            "median_milliseconds": 1000 * statistics.median(ordered),
+            "p99_milliseconds": 1000 * ordered[int(0.99 * (len(ordered) - 1))],
+            "errors": self._errors,
+            "client_cores": (time.process_time() - cpu) / (took + _WARM_UP),
+        }
 
     async def _connection(self, waiting: asyncio.Queue[tuple[int, float]], again: bool) -> None:
         reader, writer = await asyncio.open_connection(*self._address)
@@ -165,7 +142,7 @@ class Client:
                 waiting.task_done()
 
 
-async def measure(client: Client, pid: int, seconds: float, rate: float | None) -> dict[str, Any]:
+async def measure(client: Client, pid: int, seconds: float, rate: float | None) -> Record:
     """One run, with what the server took for it."""
     rng = np.random.default_rng(0)
     run = asyncio.create_task(client.run(seconds, rate, rng))
@@ -176,14 +153,14 @@ async def measure(client: Client, pid: int, seconds: float, rate: float | None) 
     took = time.perf_counter() - started
     return {
         "loop": "closed" if rate is None else f"open, {rate:g} a second",
-        **load.as_json(),
+        **load,
         "server_cores": (cpu_of(pids) - cpu) / took,
         "memory_mb": [memory, memory_of(pids)],
         "processes_replaced": len(set(processes_of(pid)) ^ set(pids)),
     }
 
 
-def _row(found: dict[str, Any]) -> list[str]:
+def _row(found: Record) -> list[str]:
     return [
         f"**{found['loop']}**",
         f"{found['answers_per_second']:.0f}",
