@@ -8,7 +8,7 @@ the models that ship have learnt from. With --peers, other ways to read digits a
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,8 @@ import numpy as np
 from benchmarks import machine
 from benchmarks.data import Data
 from benchmarks.options import results_option
-from benchmarks.peers import PEERS, READERS, Entry
-from benchmarks.peers.trained import trained
+from benchmarks.peers import READERS
+from benchmarks.peers.asking import ask
 from benchmarks.report import markdown_table, write_results
 from ovr_digits import load_models
 from ovr_digits.core.vote import count_votes
@@ -47,8 +47,8 @@ one. A peer is *sure* where its own confidence is above the level at which it is
 MNIST's test digits (every tenth) as the first models here: {share:.1%}.
 """
 
-#: Gives the digits (n,) on images (n, 784), -1 where it reads none, and whether each is sure (n,).
-Reader = Callable[[Any], tuple[Any, Any]]
+#: The digits (n,) that a reader sees on images, -1 where it sees none, and which (n,) are sure.
+Answers = tuple[Any, Any]
 
 
 @dataclass(frozen=True)
@@ -81,9 +81,9 @@ def added(name: str, results: Sequence[Result]) -> Result:
     return Result(name, *np.sum(counts, axis=0).tolist(), *np.sum(by_digit, axis=0).tolist())
 
 
-def measure(name: str, reader: Reader, X: Any, y: Any) -> Result:
-    """Count what a reader makes of images X (n, 784) and their digits y (n,)."""
-    digits, sure = reader(X)
+def measure(name: str, answers: Answers, y: Any) -> Result:
+    """Count the answers to images of digits y (n,)."""
+    digits, sure = answers
     right = digits == y
     return Result(
         name,
@@ -96,40 +96,17 @@ def measure(name: str, reader: Reader, X: Any, y: Any) -> Result:
     )
 
 
-def reader_of(models: Any) -> Reader:
-    """Ten detectors as a reader; ``models`` has their ``decision_function``."""
-
-    def read(X: Any) -> tuple[Any, Any]:
-        votes = count_votes(collect(models.decision_function, X, -1))
-        verdicts = np.array([vote.verdict for vote in votes])
-        return np.array([vote.digit for vote in votes]), verdicts == "sure"
-
-    return read
+def answers_of(models: Any, X: Any) -> Answers:
+    """What detectors, which have a ``decision_function``, make of images X (n, 784)."""
+    votes = count_votes(collect(models.decision_function, X, -1))
+    verdicts = np.array([vote.verdict for vote in votes])
+    return np.array([vote.digit for vote in votes]), verdicts == "sure"
 
 
-def as_sure(peer: Any, X: Any, share: float) -> Reader:
-    """A peer, whose ``read`` tells its confidences, sure of that share (0..1) of images X."""
-    level = np.quantile(peer.read(X)[1], 1 - share)
-
-    def read(X: Any) -> tuple[Any, Any]:
-        digits, confidences = peer.read(X)
-        return digits, (digits >= 0) & (confidences >= level)
-
-    return read
-
-
-def find_peers(
-    entries: Mapping[str, Entry], data: Data, output: Path
-) -> tuple[dict[str, Any], dict[str, str]]:
-    """The peers that can run here, by title, and why the others cannot, by name."""
-    found, skipped = {}, {}
-    for name, entry in entries.items():
-        if (reason := entry.missing()) is not None:
-            skipped[name] = reason
-        else:
-            is_trained = name in PEERS
-            found[entry.title] = trained(name, data, output)[0] if is_trained else entry.load()()
-    return found, skipped
+def as_sure(digits: Any, confidences: Any, n_known: int, share: float) -> Answers:
+    """A peer's answers, sure where it is as confident as in that share of the first n_known."""
+    level = np.quantile(confidences[:n_known], 1 - share)
+    return digits, (digits >= 0) & (confidences >= level)
 
 
 def load_sets(folder: Path) -> dict[str, tuple[Any, Any]]:
@@ -200,27 +177,26 @@ def summary_of(tables: Mapping[str, Sequence[Result]]) -> str:
 def main(data: Path, paths: tuple[Path, ...], peers: bool, output: Path) -> None:
     """Read digits of writers whom nobody has learnt from, set by set and digit by digit."""
     models = {path.name: load_models(path) for path in paths or (find_models(None),)}
-    readers = {name: reader_of(each) for name, each in models.items()}
-    notes = [
-        f"- {name} has learnt from {each.provenance.get('options', {})}\n"
-        for name, each in models.items()
-    ]
-    if peers:
-        found, skipped = find_peers(READERS, Data(), output)
-        X = Data().load("test")[0][::_EVERY]
-        share = float(next(iter(readers.values()))(X)[1].mean())
-        readers |= {title: as_sure(peer, X, share) for title, peer in found.items()}
-        notes += [_PEERS_NOTE.format(share=share)]
-        notes += [f"- **{name}** skipped: {reason}\n" for name, reason in skipped.items()]
     sets = load_sets(data)
-    tables = {}
-    for title, reader in readers.items():
-        asked = [name for name in sets if title in models or name not in _LEARNT]
-        results = [measure(name, reader, *sets[name]) for name in asked]
-        others = [result for result in results if result.name not in _LEARNT]
-        results.insert(len(others), added(_SUM, others))
-        tables[title] = results
-        click.echo(f"{title}\n\n{table_of(results)}")
+    tables, notes = {}, []
+    for name, each in models.items():
+        tables[name] = _results({of: answers_of(each, X) for of, (X, _) in sets.items()}, sets)
+        notes.append(f"- {name} has learnt from {each.provenance.get('options', {})}\n")
+    if peers:
+        unknown = {name: X for name, (X, _) in sets.items() if name not in _LEARNT}
+        images = [Data().load("test")[0][::_EVERY], *unknown.values()]
+        share = float(answers_of(next(iter(models.values())), images[0])[1].mean())
+        notes.append(_PEERS_NOTE.format(share=share))
+        ends = np.cumsum([len(X) for X in images])
+        for name, entry in READERS.items():
+            read = ask(name, entry, Data(), output, np.concatenate(images))
+            if isinstance(read, str):
+                notes.append(f"- **{name}** skipped: {read}\n")
+                continue
+            digits, sure = (np.split(part, ends) for part in as_sure(*read, ends[0], share))
+            answers = zip(digits[1:-1], sure[1:-1], strict=True)
+            tables[entry.title] = _results(dict(zip(unknown, answers, strict=True)), sets)
+    click.echo("\n".join([*notes, *(f"{title}\n\n{table_of(tables[title])}" for title in tables)]))
     packages = [package for entry in READERS.values() for package in entry.packages]
     about = {**machine.conditions(packages if peers else ()), "quick": False}
     records = {title: [vars(result) for result in of_one] for title, of_one in tables.items()}
@@ -228,6 +204,14 @@ def main(data: Path, paths: tuple[Path, ...], peers: bool, output: Path) -> None
     parts = [summary_of(tables), *notes, *pages]
     title = "Other people's hands, in per cent"
     write_results(output / "hands", title, about, {"readers": records}, *parts)
+
+
+def _results(answers: Mapping[str, Answers], sets: Mapping[str, Any]) -> list[Result]:
+    """The counts of each set, and of those together that nothing was learnt from."""
+    results = [measure(name, answers[name], sets[name][1]) for name in answers]
+    others = [result for result in results if result.name not in _LEARNT]
+    results.insert(len(others), added(_SUM, others))
+    return results
 
 
 if __name__ == "__main__":

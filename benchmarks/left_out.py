@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from benchmarks.hands import measure, reader_of, table_of
+from benchmarks.hands import answers_of, measure, table_of
 from ovr_digits.data.hands import SETS, load_hands
 from ovr_digits.data.splits import load_split
 from ovr_digits.learn.presets import FORMS, PRESETS
@@ -42,11 +42,11 @@ def main(
         held_out = options.preset.learning.validation_fraction
         with TerminalProgress() as progress:
             model = fit(gather(limited, others, forms, held_out, seed), options, progress)
-        reader = reader_of(model.arrays())
         for name in left_out:
             # Drawn as no training has seen them.
             X = sets[name].images(1, seed + 1)
-            results.append(measure(name, reader, X, sets[name].y.astype(int)))
+            answers = answers_of(model.arrays(), X)
+            results.append(measure(name, answers, sets[name].y.astype(int)))
     click.echo(table_of(results), nl=False)
 
 

@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks.drawing import STYLES, draw
 from benchmarks.peers import PEERS
-from benchmarks.peers.trained import trained
+from benchmarks.peers.asking import trained
 from benchmarks.report import markdown_table
 from benchmarks.setting import Setting, common_options
 

@@ -1,13 +1,16 @@
-"""Contestants that other programs ask too: trained once, kept in the results' runs/."""
+"""Asks contestants, trained once and kept in the results' runs/, and packages that only read."""
 
 from __future__ import annotations
 
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from benchmarks import machine
 from benchmarks.data import Data
-from benchmarks.peers import PEERS
+from benchmarks.peers import PEERS, Entry
 from benchmarks.store import Record, result_of
 
 if TYPE_CHECKING:
@@ -37,3 +40,22 @@ def trained(name: str, data: Data, output: Path, fresh: bool = False) -> tuple[P
     if not is_new:
         peer.load(folder)
     return peer, record
+
+
+def ask(name: str, entry: Entry, data: Data, output: Path, X: Any) -> tuple[Any, Any] | str:
+    """What ``read`` makes of images X (n, 784), or why it cannot be asked.
+
+    It is asked in a process of its own: PyTorch and TensorFlow do not go into one.
+    """
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        try:
+            return pool.submit(_read, name, entry, data, output, X).result()
+        except BrokenProcessPool:
+            return "its process has died"
+
+
+def _read(name: str, entry: Entry, data: Data, output: Path, X: Any) -> tuple[Any, Any] | str:
+    if (reason := entry.missing()) is not None:
+        return reason
+    peer: Any = trained(name, data, output)[0] if name in PEERS else entry.load()()
+    return peer.read(X)
