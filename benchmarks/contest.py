@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import click
+
 from benchmarks import machine, report
 from benchmarks.data import Data
 from benchmarks.measure import CommandError, run_command
 from benchmarks.peers import PEERS, Entry
-from benchmarks.progress import Line
 from benchmarks.store import Record, result_of, stored, write_json, write_text
 
 #: Fresh processes whose median is the cold time, and how many of them a quick run starts.
@@ -73,9 +74,10 @@ def run_contest(settings: Settings, names: Sequence[str]) -> bool:
             if found is not None and name not in names:
                 rows[name] = found
         for i, name in enumerate(names, 1):
-            line = Line(f"[{i}/{len(names)}] {name}")
+            click.echo(f"[{i}/{len(names)}] {name}: ", err=True, nl=False)
             rows[name], is_new = _contestant(settings, folder, name, about, stem)
-            line.end(report.summary(rows[name]) + ("" if is_new else " (measured before)"))
+            known = "" if is_new else " (measured before)"
+            click.echo(report.summary(rows[name]) + known, err=True)
             _write_tables(settings, stem, about, rows)
     report.save_picture(settings.output / f"{stem}.png", _in_order(rows), about)
     return not any("failed" in row for row in rows.values())

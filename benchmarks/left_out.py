@@ -9,17 +9,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import click
 
-from benchmarks.hands import measure, table_of
+from benchmarks.hands import answers_of, measure, table_of
 from ovr_digits.data.hands import SETS, load_hands
 from ovr_digits.data.splits import load_split
 from ovr_digits.learn.presets import FORMS, PRESETS
 from ovr_digits.learn.training import CommonOptions, fit
 from ovr_digits.learn.training_set import Drawing, gather
-from ovr_digits.parallel import collect
 from ovr_digits.progress import TerminalProgress
 
 
@@ -46,13 +44,11 @@ def main(
             drawing = Drawing(forms, seed, progress=progress)
             model = fit(gather(limited, others, held_out, drawing), options, progress)
 
-        def reader(X: Any, model: Any = model) -> Any:
-            return collect(model.arrays().decision_function, X, -1)
-
         for name in left_out:
             # Drawn as no training has seen them.
             X = sets[name].images(1, seed + 1)
-            results.append(measure(name, reader, X, sets[name].y.astype(int)))
+            answers = answers_of(model.arrays(), X)
+            results.append(measure(name, answers, sets[name].y.astype(int)))
     click.echo(table_of(results), nl=False)
 
 

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import sysconfig
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 #: ``ru_maxrss`` counts in these.
 _RSS_UNIT = 1 if sys.platform == "darwin" else 1024
+#: Asks whether a process has ended, and leaves it to be waited for; macOS has no ``os.waitid``.
+_LOOK = sum(getattr(os, name, 0) for name in ("WEXITED", "WNOHANG", "WNOWAIT"))
 
 
 class CommandError(Exception):
@@ -55,7 +57,9 @@ def measured() -> Iterator[Cost]:
     )
 
 
-def run_command(command: Sequence[str], log: Path) -> tuple[Cost, str]:
+def run_command(
+    command: Sequence[str], log: Path, watch: Callable[[int], object] | None = None
+) -> tuple[Cost, str]:
     """Run a command from the checkout and tell what it took and printed.
 
     Linux gives a new process its parent's peak memory to start from, so this is
@@ -66,6 +70,8 @@ def run_command(command: Sequence[str], log: Path) -> tuple[Cost, str]:
     command : sequence of str
     log : Path
         Takes what the command writes on stderr.
+    watch : callable, optional
+        Given the process's id twice a second; on Linux.
 
     Raises
     ------
@@ -85,6 +91,9 @@ def run_command(command: Sequence[str], log: Path) -> tuple[Cost, str]:
             start_new_session=True,
         )
         try:
+            while watch and os.waitid(os.P_PID, process.pid, _LOOK) is None:
+                watch(process.pid)
+                time.sleep(0.5)
             _, status, usage = os.wait4(process.pid, 0)
             process.returncode = os.waitstatus_to_exitcode(status)
         finally:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import tempfile
 import time
 from collections.abc import Sequence
@@ -13,15 +12,12 @@ from typing import TYPE_CHECKING, Any
 import click
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from benchmarks.handwriting import ODD, Writer, make_writer, write
+from benchmarks.handwriting import Writer, make_writer, write
 from benchmarks.report import markdown_table
 from benchmarks.setting import Setting, common_options
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from ovr_digits.core.detectors import DetectorArrays
 
 Images = NDArray[np.uint8]
@@ -37,7 +33,6 @@ from, in percentage points, of {accuracy:.2%} before; *seconds* is the time to l
 #: Drawings after which somebody gives up waiting for mistakes, and corrects what comes.
 _PATIENCE = 200
 _N_ODD = 4
-_N_SHOWN = 8
 
 
 @dataclass(frozen=True)
@@ -51,7 +46,7 @@ class HandResult:
     drawn : int
         Drawings until enough were corrected.
     odd_accuracy, all_accuracy, mnist_accuracy : (before, after)
-    wrong_label_odd, wrong_label_all, wrong_label_mnist : float
+    wrong_label_all, wrong_label_mnist : float
         After learning with one label of the corrections wrong.
     calibration_error, sure : (before, after)
         Of the votes on MNIST, and the share of it for which exactly one detector fires.
@@ -63,7 +58,6 @@ class HandResult:
     odd_accuracy: tuple[float, float]
     all_accuracy: tuple[float, float]
     mnist_accuracy: tuple[float, float]
-    wrong_label_odd: float
     wrong_label_all: float
     wrong_label_mnist: float
     calibration_error: tuple[float, float]
@@ -158,7 +152,6 @@ class Experiment:
             odd_accuracy=(of_odd[0], of_odd[1]),
             all_accuracy=(of_all[0], of_all[1]),
             mnist_accuracy=(accuracies[0], accuracies[1]),
-            wrong_label_odd=of_odd[2],
             wrong_label_all=of_all[2],
             wrong_label_mnist=accuracies[2],
             calibration_error=(errors[0], errors[1]),
@@ -198,26 +191,6 @@ def _votes_text(results: Sequence[HandResult]) -> str:
     )
 
 
-def plot_forms(part: str, seed: int) -> Figure:
-    """Every odd form, as several people draw it."""
-    from matplotlib.figure import Figure
-
-    forms = list(ODD[part])
-    figure = Figure(figsize=(8, 0.75 * len(forms)), layout="constrained")
-    rows = figure.subplots(len(forms), _N_SHOWN, squeeze=False)
-    rng = np.random.default_rng([seed, 1])
-    for row, (digit, name) in zip(rows, forms, strict=True):
-        for axes in row:
-            content = write(make_writer(part, len(forms), rng), digit, rng)
-            axes.imshow(Image.open(io.BytesIO(content)), cmap="gray")
-            axes.set(xticks=[], yticks=[])
-            axes.spines[:].set_visible(False)
-        row[0].set_ylabel(
-            f"{digit}\n{name}", rotation=0, ha="right", va="center", fontsize=8, labelpad=8
-        )
-    return figure
-
-
 @click.command()
 @common_options(10, "Writers.")
 @click.option("--corrected", type=click.IntRange(min=1), default=20, show_default=True)
@@ -225,7 +198,6 @@ def plot_forms(part: str, seed: int) -> Figure:
 def main(setting: Setting, count: int, corrected: int, later: int) -> None:
     """Draw as people with odd digits do, correct, learn, and see how later drawings fare."""
     from ovr_digits.data.corrections import load_corrections
-    from ovr_digits.report.plots.style import save_figure
 
     experiment = Experiment(setting)
     results, kept = [], []
@@ -260,8 +232,7 @@ def main(setting: Setting, count: int, corrected: int, later: int) -> None:
         "writers": [asdict(result) for result in results],
         "together": {"corrections": n_all, "mnist_accuracy": [before, after], "seconds": seconds},
     }
-    stem = setting.store("own_hand", record, table, notes)
-    save_figure(plot_forms(experiment.part, setting.seed), stem.with_suffix(".png"))
+    setting.store("own_hand", record, table, notes)
     click.echo("\n".join([*notes[1:], table]), nl=False)
 
 

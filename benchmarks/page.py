@@ -9,14 +9,12 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import click
 
 from benchmarks import machine
 from benchmarks.options import results_option
-from benchmarks.report import conditions_text, markdown_table
-from benchmarks.store import write_json, write_text
+from benchmarks.report import markdown_table, write_results
 
 _NOTES = """\
 Digits are drawn with the mouse at the pace of a hand, 60 points a second. From the event
@@ -109,16 +107,11 @@ def main(count: int, seed: int, cores: int, models: str | None, quick: bool, out
     rows = [_row(end, [getattr(one, end) for one in drawn]) for end in ("bars", "screen")]
     table = markdown_table(["from pointerup to", "median, ms", "p90, ms", "longest, ms"], rows)
     right = sum(one.answer == one.digit for one in drawn)
-    about: dict[str, Any] = {
-        **machine.conditions(("fastapi", "uvicorn", "playwright")),
-        "seed": seed,
-        "quick": quick,
-    }
-    output.mkdir(parents=True, exist_ok=True)
+    about = machine.conditions(("fastapi", "uvicorn", "playwright"))
+    about |= {"seed": seed, "quick": quick}
     stem = output / f"page{'-quick' if quick else ''}"
-    write_json(stem.with_suffix(".json"), {"conditions": about, "drawn": [vars(o) for o in drawn]})
-    title = f"# The page: {len(drawn)} digits drawn, {right} read right\n"
-    write_text(stem.with_suffix(".md"), "\n".join([title, conditions_text(about), _NOTES, table]))
+    title = f"The page: {len(drawn)} digits drawn, {right} read right"
+    write_results(stem, title, about, {"drawn": [vars(one) for one in drawn]}, _NOTES, table)
     click.echo(table, nl=False)
 
 

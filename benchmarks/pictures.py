@@ -15,13 +15,11 @@ import numpy as np
 from PIL import Image
 from threadpoolctl import threadpool_limits
 
-from benchmarks import machine
-from benchmarks.data import Data
 from benchmarks.drawing import STYLES, draw
 from benchmarks.peers import PEERS
+from benchmarks.peers.asking import trained
 from benchmarks.report import markdown_table
 from benchmarks.setting import Setting, common_options
-from benchmarks.store import Record, result_of
 
 if TYPE_CHECKING:
     from benchmarks.peers.base import Peer
@@ -75,31 +73,6 @@ def fed_as_apps_do(content: bytes, auto: bool) -> Any:
     with Image.open(io.BytesIO(content)) as picture:
         levels = np.asarray(picture.convert("L").resize((28, 28))).ravel()
     return levels if auto and levels.mean() < 127.5 else 255 - levels
-
-
-def trained_cnn(data: Data, output: Path, fresh: bool) -> tuple[Peer, Record]:
-    """The CNN and what its training took; one trained before on the same digits is used again."""
-    entry = PEERS["cnn"]
-    stem = f"pictures-cnn-{data.dataset}" + ("-quick" if data.quick else "")
-    folder = output / "runs" / stem
-    peer = entry.load()(quick=data.quick)
-
-    def train() -> Record:
-        cost = peer.train(data, machine.count_cores())
-        folder.mkdir(parents=True, exist_ok=True)
-        peer.save(folder)
-        return {"samples": len(data.load("train")[1]), "train_wall_seconds": cost.wall}
-
-    conditions = {
-        "dataset": data.dataset,
-        "quick": data.quick,
-        "versions": machine.installed_versions(entry.packages),
-        "code": machine.code_digest([entry.source()]),
-    }
-    record, is_new = result_of(folder / "record.json", conditions, fresh, train)
-    if not is_new:
-        peer.load(folder)
-    return peer, record
 
 
 def read_style(
@@ -175,7 +148,7 @@ def main(setting: Setting, count: int, fresh: bool) -> None:
     if (reason := PEERS["cnn"].missing()) is not None:
         click.echo(f"no columns for the CNN: {reason}", err=True)
     else:
-        cnn, record = trained_cnn(setting.data, setting.output, fresh)
+        cnn, record = trained("cnn", setting.data, setting.output, fresh)
         columns, packages = _COLUMNS + _CNN_COLUMNS, PEERS["cnn"].packages
         notes = [_CNN_NOTE.format(samples=record["samples"], dataset=setting.data.dataset)]
     results, files = [], {}

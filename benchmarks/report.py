@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.store import Record
+from benchmarks.store import Record, write_json, write_text
 
 _PEER_COLUMNS = (
     "",
@@ -45,6 +45,14 @@ def conditions_text(about: Record) -> str:
     if about["quick"]:
         text = f"**A quick run: few images, few epochs. Not the real figures.**\n\n{text}"
     return text
+
+
+def write_results(stem: Path, title: str, about: Record, results: Record, *parts: str) -> None:
+    """Write results and their conditions as JSON, and as a page of Markdown with these parts."""
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    write_json(stem.with_suffix(".json"), {"conditions": about, **results})
+    page = [f"# {title}\n", conditions_text(about), *parts]
+    write_text(stem.with_suffix(".md"), "\n".join(page))
 
 
 def peers_table(content: Record) -> str:

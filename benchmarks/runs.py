@@ -8,12 +8,13 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+import click
+
 from benchmarks import machine
 from benchmarks.contest import Settings
 from benchmarks.measure import ovr_digits_command, run_command
-from benchmarks.progress import Line
-from benchmarks.report import conditions_text, markdown_table
-from benchmarks.store import Record, result_of, write_json, write_text
+from benchmarks.report import markdown_table, write_results
+from benchmarks.store import Record, result_of
 
 #: The smallest training set of the scaling runs; the others are 2, 4 and 8 times as large.
 _SMALLEST = {"mnist": 7_500, "digits": 187}
@@ -41,9 +42,10 @@ def run_scaling(settings: Settings, preset: str) -> None:
     rows: list[Record] = []
     first: dict[int, float] = {}
     for i, (name, options, size, jobs) in enumerate(plan, 1):
-        line = Line(f"[{i}/{len(plan)}] {size:,} images, {jobs} jobs")
+        click.echo(f"[{i}/{len(plan)}] {size:,} images, {jobs} jobs: ", err=True, nl=False)
         result = _train(settings, preset, stem, name, options)
-        line.end(f"{result['wall_seconds']:.1f} s, {result['peak_bytes'] / 1e6:,.0f} MB")
+        said = f"{result['wall_seconds']:.1f} s, {result['peak_bytes'] / 1e6:,.0f} MB"
+        click.echo(said, err=True)
         first.setdefault(jobs, result["wall_seconds"])
         ratio = result["wall_seconds"] / first[jobs]
         rows.append({"images": size, "jobs": jobs, **result, "times_the_smallest": ratio})
@@ -62,7 +64,7 @@ def run_scaling(settings: Settings, preset: str) -> None:
                 for row in rows
             ],
         )
-        title = f"# Training, preset {preset}, on {settings.data.dataset}: how it scales\n"
+        title = f"Training, preset {preset}, on {settings.data.dataset}: how it scales"
         _write(settings, stem, preset, rows, [title, table, _SCALING_NOTES])
 
 
@@ -72,12 +74,13 @@ def run_accuracy(settings: Settings, preset: str, seeds: int) -> None:
     rows: list[Record] = []
     limit = settings.data.limit("train")
     for seed in range(seeds):
-        line = Line(f"[{seed + 1}/{seeds}] seed {seed}")
+        click.echo(f"[{seed + 1}/{seeds}] seed {seed}: ", err=True, nl=False)
         options = ["--seed", str(seed)] + (["--limit", str(limit)] if limit is not None else [])
         result = _train(settings, preset, stem, f"seed-{seed}", options)
-        line.end(
+        click.echo(
             f"validation {result['validation_accuracy']:.2%}, test {result['test_accuracy']:.2%}, "
-            f"{result['wall_seconds']:.0f} s"
+            f"{result['wall_seconds']:.0f} s",
+            err=True,
         )
         rows.append({"seed": seed, **result})
         measures = {
@@ -94,7 +97,7 @@ def run_accuracy(settings: Settings, preset: str, seeds: int) -> None:
                 for name, (key, form) in measures.items()
             ],
         )
-        title = f"# Preset {preset} on {settings.data.dataset}: {len(rows)} seeds\n"
+        title = f"Preset {preset} on {settings.data.dataset}: {len(rows)} seeds"
         _write(settings, stem, preset, rows, [title, table], spread)
 
 
@@ -151,10 +154,6 @@ def _write(
         "quick": settings.data.quick,
         "preset": preset,
     }
-    content = {"conditions": about, "runs": list(rows)}
-    if spread is not None:
-        content["spread"] = spread
-    write_json(settings.output / f"{stem}.json", content)
+    results = {"runs": list(rows)} | ({} if spread is None else {"spread": spread})
     title, *others = parts
-    page = "\n".join([title, conditions_text(about), *others])
-    write_text(settings.output / f"{stem}.md", page)
+    write_results(settings.output / stem, title, about, results, *others)

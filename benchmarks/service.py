@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import re
 import statistics
 import subprocess
@@ -11,42 +10,24 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
 import numpy as np
-from PIL import Image, ImageDraw
 
 from benchmarks import machine
+from benchmarks.handwriting import make_writer, write
 from benchmarks.measure import ROOT
 from benchmarks.options import results_option
 from benchmarks.processes import cpu_of, memory_of, processes_of
-from benchmarks.report import conditions_text, markdown_table
-from benchmarks.store import write_json, write_text
+from benchmarks.report import markdown_table, write_results
+from benchmarks.store import Record
 
 _SIDE = 280
 _N_DRAWINGS = 40
 #: Seconds at the start that do not count: the workers come up, memory is first taken.
 _WARM_UP = 5.0
-#: The strokes of ten digits in a square of 0..1, as a person draws them.
-_STROKES = [
-    [[(0.5, 0.1), (0.25, 0.3), (0.25, 0.7), (0.5, 0.9), (0.75, 0.7), (0.75, 0.3), (0.5, 0.1)]],
-    [[(0.4, 0.25), (0.55, 0.1), (0.55, 0.9)]],
-    [[(0.25, 0.3), (0.45, 0.1), (0.7, 0.25), (0.6, 0.5), (0.25, 0.9), (0.78, 0.88)]],
-    [[(0.3, 0.15), (0.65, 0.15), (0.68, 0.4), (0.45, 0.5), (0.72, 0.65), (0.6, 0.9), (0.27, 0.83)]],
-    [[(0.55, 0.1), (0.22, 0.6), (0.8, 0.6)], [(0.62, 0.4), (0.6, 0.92)]],
-    [[(0.7, 0.1), (0.35, 0.1), (0.32, 0.45), (0.62, 0.5), (0.7, 0.75), (0.5, 0.9), (0.27, 0.82)]],
-    [[(0.62, 0.1), (0.33, 0.45), (0.3, 0.8), (0.55, 0.9), (0.7, 0.7), (0.5, 0.55), (0.32, 0.7)]],
-    [[(0.25, 0.12), (0.75, 0.12), (0.45, 0.9)]],
-    [
-        [(0.5, 0.5), (0.3, 0.28), (0.5, 0.1), (0.7, 0.28), (0.5, 0.5), (0.28, 0.72), (0.5, 0.9)],
-        [(0.5, 0.9), (0.72, 0.72), (0.5, 0.5)],
-    ],
-    [[(0.68, 0.3), (0.45, 0.12), (0.3, 0.33), (0.5, 0.48), (0.68, 0.3), (0.65, 0.6), (0.55, 0.9)]],
-]
-
 _COLUMNS = [
     "",
     "answers a second",
@@ -63,57 +44,6 @@ client in Python on the same cores. *open loop*: sent at random moments at a giv
 whatever becomes of them, and timed from the moment at which they were to be sent. *closed loop*:
 every connection sends the next one when it has the answer to the last.
 """
-
-
-@dataclass
-class Load:
-    """What became of the requests of one run.
-
-    Attributes
-    ----------
-    seconds : float
-        From the first request that counts to the last answer.
-    latencies : list of float
-        Seconds of each that was answered as it should be.
-    errors : int
-    client_cpu : float
-        Seconds of processor time of the client.
-    """
-
-    seconds: float
-    latencies: list[float]
-    errors: int
-    client_cpu: float
-
-    def as_json(self) -> dict[str, float]:
-        """The figures of the run."""
-        ordered = sorted(self.latencies)
-        return {
-            "answers": len(ordered),
-            "answers_per_second": len(ordered) / self.seconds,
-            "median_milliseconds": 1000 * statistics.median(ordered),
-            "p99_milliseconds": 1000 * ordered[int(0.99 * (len(ordered) - 1))],
-            "errors": self.errors,
-            "client_cores": self.client_cpu / self.seconds,
-        }
-
-
-def draw_digit(digit: int, rng: np.random.Generator) -> bytes:
-    """A digit of one's own hand, black on white, as a PNG in grey."""
-    fine = 2 * _SIDE
-    picture = Image.new("L", (fine, fine), 255)
-    pen = ImageDraw.Draw(picture)
-    size, corner = rng.uniform(0.6, 0.95), rng.uniform(0.02, 0.05, 2)
-    width = int(fine * rng.uniform(0.05, 0.09))
-    for stroke in _STROKES[digit]:
-        points = corner + size * (np.array(stroke) + rng.normal(0, 0.015, (len(stroke), 2)))
-        places = [(float(x), float(y)) for x, y in fine * points]
-        pen.line(places, 0, width, "curve")
-        for x, y in places:
-            pen.ellipse((x - width / 2, y - width / 2, x + width / 2, y + width / 2), 0)
-    content = io.BytesIO()
-    picture.resize((_SIDE, _SIDE), Image.Resampling.BOX).save(content, "PNG")
-    return content.getvalue()
 
 
 @contextmanager
@@ -148,8 +78,11 @@ class Client:
         self._n_connections = n_connections
         self._requests = requests
 
-    async def run(self, seconds: float, rate: float | None, rng: np.random.Generator) -> Load:
-        """Send at a mean rate (open loop), or as fast as answers come (closed loop)."""
+    async def run(self, seconds: float, rate: float | None, rng: np.random.Generator) -> Record:
+        """Send at a mean rate (open loop), or as fast as answers come (closed loop).
+
+        The figures count from the end of the warm-up to the last answer.
+        """
         waiting: asyncio.Queue[tuple[int, float]] = asyncio.Queue()
         self._latencies: list[float] = []
         self._errors = 0
@@ -175,8 +108,15 @@ class Client:
         for task in connections:
             task.cancel()
         await asyncio.gather(*connections, return_exceptions=True)
-        share = took / (took + _WARM_UP)
-        return Load(took, self._latencies, self._errors, share * (time.process_time() - cpu))
+        ordered = sorted(self._latencies)
+        return {
+            "answers": len(ordered),
+            "answers_per_second": len(ordered) / took,
+            "median_milliseconds": 1000 * statistics.median(ordered),
+            "p99_milliseconds": 1000 * ordered[int(0.99 * (len(ordered) - 1))],
+            "errors": self._errors,
+            "client_cores": (time.process_time() - cpu) / (took + _WARM_UP),
+        }
 
     async def _connection(self, waiting: asyncio.Queue[tuple[int, float]], again: bool) -> None:
         reader, writer = await asyncio.open_connection(*self._address)
@@ -202,7 +142,7 @@ class Client:
                 waiting.task_done()
 
 
-async def measure(client: Client, pid: int, seconds: float, rate: float | None) -> dict[str, Any]:
+async def measure(client: Client, pid: int, seconds: float, rate: float | None) -> Record:
     """One run, with what the server took for it."""
     rng = np.random.default_rng(0)
     run = asyncio.create_task(client.run(seconds, rate, rng))
@@ -213,14 +153,14 @@ async def measure(client: Client, pid: int, seconds: float, rate: float | None) 
     took = time.perf_counter() - started
     return {
         "loop": "closed" if rate is None else f"open, {rate:g} a second",
-        **load.as_json(),
+        **load,
         "server_cores": (cpu_of(pids) - cpu) / took,
         "memory_mb": [memory, memory_of(pids)],
         "processes_replaced": len(set(processes_of(pid)) ^ set(pids)),
     }
 
 
-def _row(found: dict[str, Any]) -> list[str]:
+def _row(found: Record) -> list[str]:
     return [
         f"**{found['loop']}**",
         f"{found['answers_per_second']:.0f}",
@@ -257,7 +197,8 @@ def main(  # noqa: PLR0913
     workers = workers or machine.count_cores()
     rng = np.random.default_rng(0)
     head = "POST /api/predict?form=true HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n"
-    drawings = [draw_digit(number % 10, rng) for number in range(_N_DRAWINGS)]
+    person = make_writer("test", 0, rng)
+    drawings = [write(person, number % 10, rng, _SIDE) for number in range(_N_DRAWINGS)]
     requests = [head.format(len(drawing)).encode() + drawing for drawing in drawings]
     found = []
     with running_service(workers, models, "--quiet") as (process, host, port):
@@ -273,12 +214,9 @@ def main(  # noqa: PLR0913
         "seconds": seconds,
     }
     table = markdown_table(_COLUMNS, [_row(each) for each in found])
-    output.mkdir(parents=True, exist_ok=True)
     stem = output / f"service{'-quick' if quick else ''}"
-    write_json(stem.with_suffix(".json"), {"conditions": about, "loops": found})
-    title = f"# The service with {workers} workers, {connections} connections\n"
-    page = "\n".join([title, conditions_text(about), _NOTES, table])
-    write_text(stem.with_suffix(".md"), page)
+    title = f"The service with {workers} workers, {connections} connections"
+    write_results(stem, title, about, {"loops": found}, _NOTES, table)
 
 
 if __name__ == "__main__":

@@ -13,8 +13,8 @@ import click
 from benchmarks import machine
 from benchmarks.data import Data
 from benchmarks.options import results_option
-from benchmarks.report import conditions_text
-from benchmarks.store import Record, write_json, write_text
+from benchmarks.report import write_results
+from benchmarks.store import Record
 
 if TYPE_CHECKING:
     from ovr_digits.core.detectors import DetectorArrays
@@ -63,14 +63,11 @@ class Setting:
             "quick": self.data.quick,
             "options": self.models.provenance.get("options"),
         }
-        self.output.mkdir(parents=True, exist_ok=True)
         is_main = (self.data.dataset, self.split) == ("mnist", "test")
         name_of_digits = "" if is_main else f"-{self.data.dataset}-{self.split}"
         stem = self.output / f"{name}{name_of_digits}{'-quick' if self.data.quick else ''}"
-        write_json(stem.with_suffix(".json"), {"conditions": about, **results})
-        title = f"# {name.capitalize()}: {self.data.dataset}, {self.split} digits\n"
-        page = "\n".join([title, conditions_text(about), *notes, table])
-        write_text(stem.with_suffix(".md"), page)
+        title = f"{name.capitalize()}: {self.data.dataset}, {self.split} digits"
+        write_results(stem, title, about, results, *notes, table)
         return stem
 
 

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks import machine
 from benchmarks.contest import Settings
-from benchmarks.report import conditions_text, markdown_table
-from benchmarks.store import write_json, write_text
+from benchmarks.report import markdown_table, write_results
 
 if TYPE_CHECKING:
     import numpy as np
@@ -84,18 +83,11 @@ def run_speed(settings: Settings, models_path: Path | None) -> None:
         ["a photo to 28 × 28 pixels, one thread, ms", f"{1e3 * found_on_photo:.0f}"],
         [f"all {len(X):,} test images, all cores, s", f"{everything:.2f}"],
     ]
-    about = {
-        **machine.conditions(),
-        "dataset": data.dataset,
-        "quick": data.quick,
-    }
+    about = {**machine.conditions(), "dataset": data.dataset, "quick": data.quick}
     preset = (models.provenance.get("options") or {}).get("preset", "unknown")
-    stem = settings.stem(f"speed-{preset}")
-    write_json(settings.output / f"{stem}.json", {"conditions": about, **found})
-    title = f"# Voting with models of preset {preset}\n"
     table = markdown_table(["", ""], rows)
-    page = "\n".join([title, conditions_text(about), table, _NOTES])
-    write_text(settings.output / f"{stem}.md", page)
+    stem = settings.output / settings.stem(f"speed-{preset}")
+    write_results(stem, f"Voting with models of preset {preset}", about, found, table, _NOTES)
     print(table, end="")
 
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -127,3 +128,63 @@ def test_the_service_answers_all_that_is_sent(tmp_path: Path, tiny_models: Path)
         assert found["median_milliseconds"] <= found["p99_milliseconds"]
         assert min(found["memory_mb"]) > 20
         assert f"| **{found['loop']}** | {found['answers_per_second']:.0f} |" in page
+
+
+def test_answers_are_counted_by_set_and_digit() -> None:
+    from benchmarks.hands import added, measure, table_of
+
+    answers = np.array([3, 3, -1, 8, 5]), np.array([True, True, False, True, False])
+    result = measure("five", answers, np.array([3, 5, 8, 8, 5]))
+    assert (result.digits, result.right, result.sure, result.wrong_and_sure) == (5, 3, 3, 1)
+    assert [result.right_of_digit[digit] for digit in (3, 5, 8)] == [1, 1, 1]
+    assert [result.of_digit[digit] for digit in (3, 5, 8)] == [1, 2, 2]
+    both = added("both", [result, result])
+    assert (both.digits, both.wrong_and_sure, both.of_digit[8]) == (10, 2, 4)
+    row = "| five | 5 | 60.00 | 60.00 | 20.00 | - | - | - | 100 | - | 50 | - | - | 50 | - |"
+    assert row in table_of([result])
+
+
+def test_a_peer_is_as_often_sure_as_asked_and_never_of_what_it_does_not_read() -> None:
+    from benchmarks.hands import as_sure
+
+    confidences = np.arange(100) / 100
+    digits = np.full(100, 7)
+    _, sure = as_sure(digits, confidences, n_known=100, share=0.8)
+    assert np.flatnonzero(sure).tolist() == list(range(20, 100))
+    _, sure = as_sure(digits, confidences, n_known=50, share=0.8)
+    assert np.flatnonzero(sure).tolist() == list(range(10, 100))
+    digits[50:] = -1
+    _, sure = as_sure(digits, confidences, n_known=100, share=1.0)
+    assert np.flatnonzero(sure).tolist() == list(range(50))
+
+
+def test_a_peer_that_is_not_installed_tells_what_to_install(tmp_path: Path) -> None:
+    from benchmarks.data import Data
+    from benchmarks.peers import Entry
+    from benchmarks.peers.asking import ask
+
+    entry = Entry("a reader", "shipped:RapidOCR", "no_such_reader", wanted="such-a-reader")
+    reason = ask("reader", entry, Data(), tmp_path, np.zeros((1, 784), np.uint8))
+    assert isinstance(reason, str)
+    assert "no_such_reader cannot be imported" in reason
+    assert "pip install such-a-reader" in reason
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", ["rapidocr", "digit-recognizer-py"])
+def test_a_package_that_reads_digits_reads_drawn_ones(tmp_path: Path, name: str) -> None:
+    from benchmarks.data import Data
+    from benchmarks.handwriting import make_writer, write
+    from benchmarks.peers import READERS
+    from benchmarks.peers.asking import ask
+    from ovr_digits.picture.digit import read_digit
+
+    rng = np.random.default_rng(0)
+    writer = make_writer("test", 0, rng)
+    X = np.stack([read_digit(write(writer, digit, rng)).ravel() for digit in range(10)])
+    answers = ask(name, READERS[name], Data(), tmp_path, X)
+    if isinstance(answers, str):
+        pytest.skip(answers)
+    digits, confidences = answers
+    assert (digits == np.arange(10)).sum() >= 5
+    assert ((confidences >= 0) & (confidences <= 1)).all()

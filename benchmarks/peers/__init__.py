@@ -1,4 +1,4 @@
-"""The contestants: a name, what it is, and where its code lies."""
+"""The contestants, and packages that only read: a name, what it is, and where its code lies."""
 
 from __future__ import annotations
 
@@ -25,12 +25,15 @@ class Entry:
         The module that must be importable, where it is no dependency of ours.
     packages : tuple of str
         Distributions beyond the common ones whose versions matter.
+    wanted : str
+        What pip installs where that module is missing.
     """
 
     title: str
     home: str
     needs: str | None = None
     packages: tuple[str, ...] = ()
+    wanted: str = "'.[bench]'"
 
     def missing(self) -> str | None:
         """Why it cannot run here; None where it can."""
@@ -39,7 +42,7 @@ class Entry:
         try:
             import_module(self.needs)
         except Exception as error:  # a broken installation can raise anything
-            return f"{self.needs} cannot be imported ({error}); pip install '.[bench]'"
+            return f"{self.needs} cannot be imported ({error}); pip install {self.wanted}"
         return None
 
     def load(self) -> type[Peer]:
@@ -57,26 +60,45 @@ class Entry:
         return self.home.startswith("ours:")
 
 
+_KERAS = ("tensorflow", "tensorflow-cpu", "keras")
+
 PEERS = {
     "ours-fast": Entry("ovr-digits, preset fast", "ours:OursFast"),
     "ours-default": Entry("ovr-digits, preset default", "ours:OursDefault"),
     "ours-best": Entry("ovr-digits, preset best", "ours:OursBest"),
-    "logistic": Entry("ten logistic regressions on pixels, first True wins", "linear:Logistic"),
-    "sgd": Entry("ten SGD classifiers on pixels, highest score wins", "linear:SGD"),
-    "knn": Entry("6 nearest neighbours on standardised pixels", "neighbours:Neighbours"),
-    "mlp": Entry("784-32-32-10 ReLU network", "mlp:MLP"),
-    "cnn": Entry(
-        "Keras convolutional network, augmented",
-        "cnn:CNN",
-        needs="tensorflow",
-        packages=("tensorflow", "tensorflow-cpu", "keras"),
+    "logistic": Entry("ten logistic regressions on pixels, first True wins", "simple:Logistic"),
+    "sgd": Entry("ten SGD classifiers on pixels, highest score wins", "simple:SGD"),
+    "knn": Entry("6 nearest neighbours on standardised pixels", "simple:Neighbours"),
+    "mlp": Entry("784-32-32-10 ReLU network", "simple:MLP"),
+    "cnn": Entry("the Keras network of the usual apps", "cnn:CNN", "tensorflow", _KERAS),
+    "modern": Entry(
+        "a convolutional network of today, in Keras", "cnn:Modern", "tensorflow", _KERAS
     ),
-    "svc": Entry("support vector machine, RBF kernel", "svc:SVM"),
+    "svc": Entry("support vector machine, RBF kernel", "simple:SVM"),
     "vw": Entry(
         "Vowpal Wabbit, one against all on pixels",
         "vowpal:VowpalWabbit",
-        needs="vowpalwabbit",
-        packages=("vowpalwabbit",),
+        "vowpalwabbit",
+        ("vowpalwabbit",),
     ),
-    "hgb": Entry("histogram gradient boosting", "boosting:Boosting"),
+    "hgb": Entry("histogram gradient boosting", "simple:Boosting"),
+}
+
+#: Asked for people's own digits: their networks have learnt from MNIST, the packages as they will.
+READERS = {
+    "cnn": PEERS["cnn"],
+    "modern": PEERS["modern"],
+    "rapidocr": Entry(
+        "the recogniser of RapidOCR",
+        "shipped:RapidOCR",
+        "rapidocr",
+        ("rapidocr", "onnxruntime"),
+    ),
+    "digit-recognizer-py": Entry(
+        "the network in digit-recognizer-py",
+        "shipped:DigitRecognizer",
+        "digit_recognizer",
+        ("digit-recognizer-py", "torch"),
+        "digit-recognizer-py",
+    ),
 }

@@ -12,9 +12,9 @@ import click
 import numpy as np
 
 from benchmarks import machine
-from benchmarks.measure import ROOT
-from benchmarks.report import conditions_text, markdown_table
-from benchmarks.store import Record, write_json, write_text
+from benchmarks.options import results_option
+from benchmarks.report import markdown_table, write_results
+from benchmarks.store import Record
 
 _DIGITS = 100_000_000
 _MACHINES = (1, 10, 100)
@@ -95,14 +95,9 @@ def work_out(kind: str, runs: Sequence[Record], at_most: float) -> list[Record]:
 
 
 @click.command()
-@click.option(
-    "--output",
-    type=click.Path(file_okay=False, resolve_path=True, path_type=Path),
-    default=ROOT / "benchmarks" / "results",
-    help="Folder of scale-workers.json, and for the results. [default: benchmarks/results]",
-)
+@results_option
 def main(output: Path) -> None:
-    """Work out from measured figures how far more machines carry."""
+    """Work out from the figures of scale-workers.json, in --output, how far machines carry."""
     measured = json.loads((output / "scale-workers.json").read_text())["runs"]
     n_workers = max(run["workers"] for run in measured)
     rounds = parts_a_second(n_workers)
@@ -112,11 +107,8 @@ def main(output: Path) -> None:
         # Prediction hands out a quarter as many digits at a time, and takes no mean.
         at_most = rounds * (_PART if kind == "training" else 1024)
         found += work_out(kind, runs, at_most)
-    about: dict[str, Any] = {
-        **machine.conditions(("dask", "distributed")),
-        "quick": False,
-        "parts_a_second": rounds,
-    }
+    about = machine.conditions(("dask", "distributed"))
+    about |= {"quick": False, "parts_a_second": rounds}
     rows = [
         [
             f"{row['kind']}, {row['machines']} machine{'s' * (row['machines'] > 1)}",
@@ -128,10 +120,9 @@ def main(output: Path) -> None:
     ]
     table = markdown_table(["", "time", "digits a second", "held up by"], rows)
     notes = _NOTES.format(workers=n_workers, rate=rounds, parts=_PARTS)
-    stem = output / "scale-hundred-million"
-    write_json(stem.with_suffix(".json"), {"conditions": about, "found": found})
-    title = "# A hundred million digits on 1, 10 and 100 machines, worked out\n"
-    write_text(stem.with_suffix(".md"), "\n".join([title, conditions_text(about), notes, table]))
+    title = "A hundred million digits on 1, 10 and 100 machines, worked out"
+    results = {"found": found}
+    write_results(output / "scale-hundred-million", title, about, results, notes, table)
     click.echo(table, nl=False)
 
 

@@ -10,9 +10,9 @@ import click
 
 from benchmarks import machine
 from benchmarks.options import results_option
-from benchmarks.report import conditions_text, markdown_table
+from benchmarks.report import markdown_table, write_results
 from benchmarks.scale.running import run_watched
-from benchmarks.store import Record, write_json, write_text
+from benchmarks.store import Record
 
 _SIZES = (60_000, 600_000, 2_000_000, 8_000_000)
 _QUICK_SIZES = (3_000, 6_000)
@@ -119,7 +119,6 @@ def main(  # noqa: PLR0913
     counts = [int(size) for size in sizes.split(",")] if sizes else [*_SIZES]
     counts = [*_QUICK_SIZES] if quick else counts
     options = ["--dataset", dataset, "--preset", preset, "--jobs", str(jobs), "--seed", str(seed)]
-    output.mkdir(parents=True, exist_ok=True)
     names = ["scale-stream", *([preset] if preset != "default" else []), *(["quick"] * quick)]
     stem = output / "-".join(names)
     runs: list[Record] = []
@@ -127,19 +126,13 @@ def main(  # noqa: PLR0913
         for n in counts:
             runs.append(run_size(n, options, Path(folder)))
             click.echo("  ".join(_row(runs[-1])))
-            about: dict[str, Any] = {
-                **machine.conditions(),
-                "dataset": dataset,
-                "preset": preset,
-                "jobs": jobs,
-                "seed": seed,
-                "quick": quick,
-            }
-            write_json(stem.with_suffix(".json"), {"conditions": about, "runs": runs})
-    title = f"# A stream of distorted digits ({dataset}, preset {preset}): {errors_said(runs)}\n"
-    table = markdown_table(_COLUMNS, [_row(run) for run in runs])
-    page = "\n".join([title, conditions_text(about), _NOTES, table])
-    write_text(stem.with_suffix(".md"), page)
+            about = {**machine.conditions(), "dataset": dataset, "preset": preset}
+            about |= {"jobs": jobs, "seed": seed, "quick": quick}
+            title = (
+                f"A stream of distorted digits ({dataset}, preset {preset}): {errors_said(runs)}"
+            )
+            table = markdown_table(_COLUMNS, [_row(run) for run in runs])
+            write_results(stem, title, about, {"runs": runs}, _NOTES, table)
     draw(runs, stem.with_suffix(".png"))
 
 

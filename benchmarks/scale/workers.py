@@ -7,15 +7,14 @@ import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import click
 
 from benchmarks import machine
 from benchmarks.options import results_option
-from benchmarks.report import conditions_text, markdown_table
+from benchmarks.report import markdown_table, write_results
 from benchmarks.scale.running import run_watched
-from benchmarks.store import Record, write_json, write_text
+from benchmarks.store import Record
 
 _COUNTS = (1, 2, 4)
 _COLUMNS = ("", "workers", "digits a second", "efficiency", "bytes a digit", "peak memory, MB")
@@ -117,17 +116,12 @@ def main(digits: int, kinds: tuple[str, ...], quick: bool, output: Path) -> None
                     found["efficiency"] = found["rate"] / (count * first["rate"])
                     runs.append(found)
                     click.echo("  ".join(_row(found)))
-    about: dict[str, Any] = {
-        **machine.conditions(("dask", "distributed", "pyarrow")),
-        "digits": digits,
-        "quick": quick,
-    }
-    output.mkdir(parents=True, exist_ok=True)
+    about = machine.conditions(("dask", "distributed", "pyarrow"))
+    about |= {"digits": digits, "quick": quick}
     stem = output / f"scale-workers{'-quick' if quick else ''}"
-    write_json(stem.with_suffix(".json"), {"conditions": about, "runs": runs})
     table = markdown_table(_COLUMNS, [_row(run) for run in runs])
-    title = f"# {digits:,} digits on 1, 2 and 4 workers\n"
-    write_text(stem.with_suffix(".md"), "\n".join([title, conditions_text(about), _NOTES, table]))
+    title = f"{digits:,} digits on 1, 2 and 4 workers"
+    write_results(stem, title, about, {"runs": runs}, _NOTES, table)
 
 
 def _row(found: Record) -> list[str]:
