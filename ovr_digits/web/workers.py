@@ -23,6 +23,8 @@ from ovr_digits.web.http import limits
 _GRACE_SECONDS = 5.0
 #: A worker finds its next piece of work waiting.
 _AHEAD = 1
+#: Held while a process is started: it must not be left before it has been told what it is to do.
+_STARTING = threading.Lock()
 
 
 class BusyError(Exception):
@@ -34,14 +36,15 @@ class _Process(SpawnProcess):
 
     def start(self) -> None:
         """Start it; it inherits that Ctrl-C is held back, from its first moment on."""
-        if not hasattr(signal, "pthread_sigmask"):
-            return super().start()
-        resource_tracker.ensure_running()  # else it starts meanwhile, and lets Ctrl-C through
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        try:
-            super().start()
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        with _STARTING:
+            if not hasattr(signal, "pthread_sigmask"):
+                return super().start()
+            resource_tracker.ensure_running()  # else it starts meanwhile, and lets Ctrl-C through
+            before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+            try:
+                super().start()
+            finally:
+                signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def terminate(self) -> None:
         self.kill()
@@ -127,8 +130,9 @@ class Workers:
         """End all processes, whatever they are at."""
         self._pool.stop()  # type: ignore[no-untyped-call]
         # Before what they share with this one is gone: those that start just now would stumble.
-        for process in active_children():
-            process.kill()
+        with _STARTING:
+            for process in active_children():
+                process.kill()
         _end(self._pool)
 
     def _new_pool(self) -> ProcessPool:
