@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image, ImageDraw
 
-from ovr_digits.core.arrays import Array, Bools, Float32, Float64, Integers
+from ovr_digits.core.arrays import Array, Float32, Float64, Integers
 from ovr_digits.picture.mnist_form import pen_width
 from ovr_digits.picture.regions import Regions, bounding_box, find_regions
+from ovr_digits.picture.shapes import outermost
 
 #: What one pen wrote is no further apart than this, in widths of the thinner piece, ...
 _APART = 3.5
@@ -95,7 +96,7 @@ def mended(ink: Float32) -> Float32:
 
 def _links(pieces: Regions, longest: float) -> list[tuple[Array, Array]]:
     """Points (x, y) of pieces between which a stroke goes on."""
-    rows, columns = np.nonzero(_edge(pieces.mask))
+    rows, columns = np.nonzero(outermost(pieces.mask))
     numbers = pieces.labels[rows, columns] - 1
     order = np.argsort(numbers, kind="stable")
     points = np.stack([columns, rows], axis=1)[order]
@@ -129,11 +130,3 @@ def _links(pieces: Regions, longest: float) -> list[tuple[Array, Array]]:
             if (j, k) not in tree and lengths[j, k] < _CLOSING * usual and is_free:
                 tree.append((j, k))
     return [(points[ends[j, k]], points[ends[k, j]]) for j, k in tree]
-
-
-def _edge(mask: Bools) -> Bools:
-    """Pixels of a mask (h, w) beside one that is not of it."""
-    padded = np.pad(mask, 1)
-    inside = padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
-    edge: Bools = mask & ~inside
-    return edge

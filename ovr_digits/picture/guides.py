@@ -8,7 +8,7 @@ import numpy as np
 
 from ovr_digits.core.arrays import Bools, Integers
 from ovr_digits.picture.regions import Regions, find_regions, find_runs
-from ovr_digits.picture.shapes import filled, grown
+from ovr_digits.picture.shapes import filled, grown, outermost
 
 #: A stroke of a digit is at most this many times as long as other digits beside it.
 _LONGEST = 1.6
@@ -244,9 +244,7 @@ def find_badges(regions: Regions) -> Bools:
         outline = filled(own)
         if find_regions(outline & ~own).count != 1:
             continue
-        ends = np.pad(outline, 1)
-        beside = ends[:-2, 1:-1] & ends[2:, 1:-1] & ends[1:-1, :-2] & ends[1:-1, 2:]
-        edge = np.argwhere(outline & ~beside)
+        edge = np.argwhere(outermost(outline))
         radii = np.hypot(*(edge - edge.mean(axis=0)).T)
         badges[k] = outline.mean() > _BOXY or radii.std() < _ROUND * radii.mean()
     return badges

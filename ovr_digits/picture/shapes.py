@@ -59,6 +59,14 @@ def grown(mask: Bools, by: int) -> Bools:
     return mask
 
 
+def outermost(mask: Bools) -> Bools:
+    """Pixels of a mask (h, w) beside one that is not of it."""
+    padded = np.pad(mask, 1)
+    inside = padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
+    edge: Bools = mask & ~inside
+    return edge
+
+
 def border(mask: Array) -> Array:
     """What lies along the sides of a picture (h, w)."""
     return np.concatenate([mask[0], mask[-1], mask[:, 0], mask[:, -1]])
