@@ -83,9 +83,8 @@ def _looked_at(job: Job, folder: Path, done: bool) -> str | None:
         return f"{type(error).__name__}: {error}"
 
 
-def _ended(job: Job, folder: Path, run: _Run) -> str | None:
+def _ended(job: Job, folder: Path, status: int, said: str) -> str | None:
     """What is wrong where a job had to succeed."""
-    status, said = run.wait()
     return f"status {status}: {said[-500:]}" if status else _looked_at(job, folder, True)
 
 
@@ -111,7 +110,8 @@ def _trials(job: Job, fault: str, every: int) -> Iterator[str | None]:
             folder = Path(place, "x")
             if fault == "two at once":
                 runs = [_Run(job, folder, lambda: None) for _ in range(2)]
-                yield next(filter(None, [_ended(job, folder, run) for run in runs]), None)
+                ended = [run.wait() for run in runs]  # both, before the folder is looked at
+                yield next(filter(None, (_ended(job, folder, *end) for end in ended)), None)
             elif fault == "random kill":
                 run = _Run(job, folder, lambda: None)
                 time.sleep(rng.uniform(0, duration))
@@ -130,7 +130,7 @@ def _trials(job: Job, fault: str, every: int) -> Iterator[str | None]:
                     wrong = _looked_at(job, folder, False)
                 yield wrong and f"step {number}: {wrong}"
             if fault != "folder removed":
-                yield _ended(job, folder, _Run(job, folder, lambda: None))  # it is healed
+                yield _ended(job, folder, *_Run(job, folder, lambda: None).wait())  # it is healed
 
 
 def _prepared(job: Job) -> tempfile.TemporaryDirectory[str]:
