@@ -15,6 +15,7 @@ from strokes import picture_of, write
 from ovr_digits.core.vote import count_votes
 from ovr_digits.errors import DigitsError
 from ovr_digits.picture import mnist_form
+from ovr_digits.picture.answers import answer_pictures
 from ovr_digits.picture.digit import find_digit, read_digit
 from ovr_digits.picture.ink import find_ink, find_marks
 from ovr_digits.picture.mnist_form import pen_width, to_mnist_form, with_usual_pen
@@ -412,6 +413,20 @@ def test_one_channel_says_what_three_equal_ones_say(kind):
 def test_a_picture_with_nothing_on_it_is_blank(level):
     with pytest.raises(DigitsError, match="blank"):
         find_ink(np.full((60, 80, 3), level, np.float32))
+
+
+def test_light_that_falls_off_is_no_sure_digit(shipped_models):
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[:200, :300] / 300
+    n_sure = 0
+    for turn in np.radians(range(0, 360, 18)):
+        light = 0.5 + 0.4 * (np.cos(turn) * x + np.sin(turn) * y)
+        light += 0.01 * rng.standard_normal(light.shape)
+        file = io.BytesIO()
+        Image.fromarray(np.uint8(255 * light.clip(0, 1))).save(file, "PNG")
+        (answer,) = answer_pictures(shipped_models, [("light", file.getvalue())])
+        n_sure += answer.vote is not None and answer.vote.verdict == "sure"
+    assert n_sure <= 2
 
 
 def test_faint_noise_is_blank():

@@ -46,6 +46,9 @@ MIN_CONTRAST = 0.04
 _LEVEL = 0.4
 #: Ink that is not so many times as strong as the noise is told on a smoother picture.
 _NOISY = 5.0
+#: What has that share of the strength from which ink is seen left beside it, so many pixels away,
+#: fades as light does; moved by the kind "gradient" of python -m benchmarks.rejection.
+_FADES, _FADES_OVER = 0.25, 6
 #: Ruled lines are far paler than the ink where they have less than that share of its strength.
 _PALE_LINES = 0.7
 #: How far about a pixel its paper is looked for, in shares of the picture's longer side: far
@@ -267,18 +270,18 @@ def _guess(strength: Float32, within: Bools, level: float, choose: _Chooser) -> 
         return None
     noise = noise_of(strength, within)
     allowed = within
+    top = _ink_strength(strength, allowed, noise)
+    if top < _NOISY * noise:
+        strength = smoothed(strength)
+        # The darkest of the noise was taken for paper, or the lightest.
+        strength -= np.median(strength[::2, ::2])
+        noise = noise_of(strength, within, SMOOTH)
+        top = _ink_strength(strength, allowed, noise)
     framed = np.zeros_like(within)
     left_out: list[LeftOut] = []
     kinds: set[str] = set()
     of_lines = 0.0
-    for look in range(_LOOKS):
-        top = _ink_strength(strength, allowed, noise)
-        if not look and top < _NOISY * noise:
-            strength = smoothed(strength)
-            # The darkest of the noise was taken for paper, or the lightest.
-            strength -= np.median(strength[::2, ::2])
-            noise = noise_of(strength, within, SMOOTH)
-            top = _ink_strength(strength, allowed, noise)
+    for _ in range(_LOOKS):
         least = max(MIN_CONTRAST, 3 * noise)
         if top < least:
             # Else the paper in them might be taken for ink.
@@ -302,10 +305,13 @@ def _guess(strength: Float32, within: Bools, level: float, choose: _Chooser) -> 
         # About them only what was ink beside them is: they fade into the paper.
         about = grown(guides, 2 + max(strength.shape) // 150)
         allowed = allowed & ~guides & (mask | ~about)
+        top = _ink_strength(strength, allowed, noise)
     wanted = choose(regions)
     left_out += _left_out(regions, ~wanted, "far smaller than the largest mark")
     chosen = regions.only(wanted).mask
     if not chosen.any():
+        return None
+    if _left_beside(chosen, strength, within) > _FADES * seen_from:
         return None
     near = grown(chosen, 2)
     box = bounding_box(near)
@@ -394,6 +400,13 @@ def _neighbours(regions: Regions, marks: Regions) -> Bools:
 def _left_out(regions: Regions, which: Bools | None, reason: str) -> list[LeftOut]:
     boxes = regions.boxes if which is None else regions.boxes[which]
     return [LeftOut(as_box(box), reason) for box in boxes]
+
+
+def _left_beside(chosen: Bools, strength: Float32, within: Bools) -> float:
+    """The usual strength some pixels away from what was chosen."""
+    near = grown(chosen, _FADES_OVER - 1)
+    ring = grown(near, 1) & ~near & within
+    return float(np.median(strength[ring])) if ring.any() else 0.0
 
 
 def _ink_strength(strength: Float32, allowed: Bools, noise: float) -> float:
