@@ -15,7 +15,7 @@ import hashlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -198,6 +198,7 @@ def _make_split(X: Grey, y: Grey, dataset: Dataset, part: Part, source: str) -> 
 # --- the bundled digits ----------------------------------------------------------------------
 
 
+@cache
 def _load_digits(part: Part) -> Split:
     from sklearn.datasets import load_digits
 
