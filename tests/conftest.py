@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+
+# Before NumPy starts them: threads of several processes at once only wait for one another.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
