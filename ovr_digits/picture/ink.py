@@ -24,6 +24,7 @@ from ovr_digits.picture.paper import (
     SMOOTH,
     even_paper,
     is_even,
+    left_beside,
     local_paper,
     noise_of,
     smoothed,
@@ -46,9 +47,9 @@ MIN_CONTRAST = 0.04
 _LEVEL = 0.4
 #: Ink that is not so many times as strong as the noise is told on a smoother picture.
 _NOISY = 5.0
-#: What has that share of the strength from which ink is seen left beside it, so many pixels away,
-#: fades as light does; moved by the kind "gradient" of python -m benchmarks.rejection.
-_FADES, _FADES_OVER = 0.25, 6
+#: What has that share of the strength from which ink is seen left beside it fades as light does;
+#: moved by the kind "gradient" of python -m benchmarks.rejection.
+_FADES = 0.25
 #: Ruled lines are far paler than the ink where they have less than that share of its strength.
 _PALE_LINES = 0.7
 #: How far about a pixel its paper is looked for, in shares of the picture's longer side: far
@@ -311,7 +312,7 @@ def _guess(strength: Float32, within: Bools, level: float, choose: _Chooser) -> 
     chosen = regions.only(wanted).mask
     if not chosen.any():
         return None
-    if _left_beside(chosen, strength, within) > _FADES * seen_from:
+    if left_beside(chosen, strength, within) > _FADES * seen_from:
         return None
     near = grown(chosen, 2)
     box = bounding_box(near)
@@ -400,13 +401,6 @@ def _neighbours(regions: Regions, marks: Regions) -> Bools:
 def _left_out(regions: Regions, which: Bools | None, reason: str) -> list[LeftOut]:
     boxes = regions.boxes if which is None else regions.boxes[which]
     return [LeftOut(as_box(box), reason) for box in boxes]
-
-
-def _left_beside(chosen: Bools, strength: Float32, within: Bools) -> float:
-    """The usual strength some pixels away from what was chosen."""
-    near = grown(chosen, _FADES_OVER - 1)
-    ring = grown(near, 1) & ~near & within
-    return float(np.median(strength[ring])) if ring.any() else 0.0
 
 
 def _ink_strength(strength: Float32, allowed: Bools, noise: float) -> float:

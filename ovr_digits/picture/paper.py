@@ -7,6 +7,8 @@ from numpy.lib.stride_tricks import sliding_window_view
 from PIL import Image
 
 from ovr_digits.core.arrays import Bools, Float32
+from ovr_digits.picture.regions import bounding_box
+from ovr_digits.picture.shapes import grown
 
 #: Longest side of the small picture on which the paper's own brightness is told.
 _PAPER_SIDE = 48
@@ -15,6 +17,8 @@ _PAPER_SIDE = 48
 _PAPER, _CORNER, _EVEN = 0.3, 0.05, 0.012
 #: Over so many pixels of the small picture the usual slope of its light is told.
 _SLOPE_OVER = 4
+#: So many pixels beside ink it is looked what is left, where the ink is no larger than that.
+_BESIDE, _SIDE = 6, 100
 #: Pixels that a smoother picture mixes are nearer to one another than this.
 SMOOTH = 6
 
@@ -106,6 +110,16 @@ def strength_of(planes: Float32, paper: Float32, is_dark: bool) -> Float32:
         return most
     strength: Float32 = np.tensordot(direction / np.sqrt(3 * length), away, 1).astype(np.float32)
     return strength
+
+
+def left_beside(ink: Bools, strength: Float32, within: Bools) -> float:
+    """The usual strength (h, w) some way off ink: that of a stroke ends, that of light fades."""
+    rows, columns = bounding_box(ink)
+    step = max(1, max(rows.stop - rows.start, columns.stop - columns.start) // _SIDE)
+    some = np.s_[::step, ::step]
+    near = grown(ink[some], _BESIDE - 1)
+    ring = grown(near, 1) & ~near & within[some]
+    return float(np.median(strength[some][ring])) if ring.any() else 0.0
 
 
 def noise_of(strength: Float32, within: Bools, apart: int = 1) -> float:
