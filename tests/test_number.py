@@ -107,7 +107,7 @@ def test_a_blank_page_is_an_error(models):
         read_page(models, Image.new("L", (100, 100), 255))
 
 
-@settings(max_examples=50)
+@settings(max_examples=25)
 @given(arrays(np.uint8, st.tuples(st.integers(5, 60), st.integers(5, 60))))
 def test_any_pixels_give_digits_or_a_clear_error(pixels):
     try:
@@ -410,12 +410,12 @@ def test_the_command_tells_what_it_leaves_out(run, tmp_path):
 )
 def test_drawn_numbers(mnist_dir, tmp_path):
     command = ["-m", "benchmarks.numbers", "--data-dir", mnist_dir]
-    command += ["--count", "20", "--seed", "3", "--output", tmp_path]
+    command += ["--count", "12", "--seed", "3", "--output", tmp_path]
     done = execute(*command, folder=ROOT)
     assert done.returncode == 0, done.stderr
-    assert "| **touching** | 10 |" in done.stdout
+    assert "| **touching** | 6 |" in done.stdout
     rights = {"separated": 0, "touching": 0}
     for drawn in json.loads((tmp_path / "numbers.json").read_text())["numbers"]:
         rights[drawn["kind"]] += drawn["read"] == drawn["text"]
-    assert rights["separated"] >= 8
-    assert rights["touching"] >= 6
+    assert rights["separated"] >= 5
+    assert rights["touching"] >= 3

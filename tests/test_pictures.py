@@ -44,6 +44,7 @@ def run_pictures(tmp_path: Path, *options: str) -> subprocess.CompletedProcess[s
     )
 
 
+@pytest.mark.long
 def test_the_table_by_style_has_no_columns_for_a_network_that_cannot_run(tmp_path):
     done = run_pictures(tmp_path, "--quick")
     assert done.returncode == 0, done.stderr
