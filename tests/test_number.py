@@ -419,3 +419,17 @@ def test_drawn_numbers(mnist_dir, tmp_path):
         rights[drawn["kind"]] += drawn["read"] == drawn["text"]
     assert rights["separated"] >= 5
     assert rights["touching"] >= 3
+
+
+def test_zeros_with_one_stroke_through_all_of_them_are_parted(models):
+    n_right = 0
+    for first, height, width in itertools.product((1, 4, 7, 8), (84, 119), (70, 100)):
+        page = Image.new("L", (700, 260), 255)
+        page.paste(digit_picture(first, 140), (60, 60))
+        draw, left = ImageDraw.Draw(page), 170
+        for _ in range(3):
+            draw.ellipse((left, 200 - height, left + width, 200), outline=30, width=9)
+            left += width - 8
+        draw.line((140, 200 - height // 2, left, 200 - height // 2), fill=30, width=9)
+        n_right += read_page(models, page).text == f"{first}000"
+    assert n_right >= 10

@@ -13,6 +13,7 @@ from ovr_digits.core.detectors import DetectorArrays
 from ovr_digits.core.vote import Vote, count_votes
 from ovr_digits.picture.cuts import find_cuts, pairs_of_cuts
 from ovr_digits.picture.lines import Group, usual_height
+from ovr_digits.picture.loops import find_loops
 from ovr_digits.picture.mnist_form import pen_width, to_mnist_form, with_usual_pen
 from ovr_digits.picture.regions import Box, Regions, bounding_box, find_regions, without_crumbs
 
@@ -52,6 +53,10 @@ _CRUMBS = 0.005
 #: What a 1 is worth beyond its score for being narrower than this, in heights: what a cut
 #: leaves of its neighbour on it lowers its score more than that of other digits.
 _NARROW_ONE, _ONE_IS_NARROW = 0.5, 4.0
+
+#: How far from a loop an edge runs along it, in heights, and what is taken away from its worth for
+#: each height of a stroke between its edges that is none of it.
+_BESIDE, _REST = 0.5, 9.0
 
 #: Numbers of two edges, and how many pixels beyond the first and the second a part goes.
 _Way = tuple[int, int, int, int]
@@ -211,7 +216,33 @@ def _parted(marks: Sequence[Mark], touching: Sequence[bool]) -> list[list[Piece]
     sharing = {k: _with_shared_strokes(cut[k][0], chosen[k][0], pairs[k]) for k in cut}
     if sum(map(len, sharing.values())) <= most:
         ways = sharing
-    return [_parts(cut[k][0], *chosen[k], ways[k]) if k in cut else [] for k in range(len(marks))]
+    return [
+        _parts(cut[k][0], *chosen[k], ways[k]) + _loops(cut[k][0], chosen[k][0]) if k in cut else []
+        for k in range(len(marks))
+    ]
+
+
+def _loops(mark: Mark, edges: Integers) -> list[Piece]:
+    """Parts that are loops, each between any two edges that run along its sides."""
+    loops = find_loops(mark.ink, mark.height)
+    pieces = []
+    rows = np.arange(len(mark.ink))
+    before = np.pad(np.cumsum(mark.ink, axis=1), ((0, 0), (1, 0)))
+    for loop in loops:
+        part = _piece(mark, loop.ink, (0, -1), 0.0)
+        body, _ = bounding_box(loop.ink)
+        middles = edges[:, body].mean(axis=1)
+        off = max(_BESIDE * mark.height, 2.5 * loop.pen)
+        firsts = np.flatnonzero((middles > loop.left - off) & (middles <= loop.left))
+        lasts = np.flatnonzero((middles >= loop.right) & (middles < loop.right + off))
+        own = float(loop.ink.sum())
+        for i, j in product(firsts.tolist(), lasts.tolist()):
+            between = float((before[rows, edges[j]] - before[rows, edges[i]]).sum())
+            rest = max(between - own, 0) / loop.pen / mark.height
+            faults = float(_FAULTS[0] + _REST * rest)
+            end = j if j < len(edges) - 1 else -1
+            pieces.append(replace(part, start=i, end=end, faults=faults))
+    return pieces
 
 
 def _reduced(mark: Mark) -> Mark:
@@ -230,8 +261,22 @@ def _fewer(mark: Mark, cuts: Integers, crossed: Float32, share: float) -> tuple[
     """The edges of a mark and the ink that they cross, with a share of its cuts."""
     h, w = mark.ink.shape
     kept = np.sort(np.argsort(crossed, kind="stable")[: round(share * len(cuts))])
-    edges = np.concatenate([np.zeros((1, h), np.int64), cuts[kept], np.full((1, h), w)])
-    return edges, np.pad(crossed[kept], 1)
+    straight = _between_loops(mark)
+    cuts = np.concatenate([cuts[kept], np.repeat(straight[:, None], h, axis=1)])
+    crossed = np.concatenate([crossed[kept], np.full(len(straight), np.inf, np.float32)])
+    order = np.argsort(cuts.mean(axis=1), kind="stable")
+    edges = np.concatenate([np.zeros((1, h), np.int64), cuts[order], np.full((1, h), w)])
+    return edges, np.pad(crossed[order], 1)
+
+
+def _between_loops(mark: Mark) -> Integers:
+    """Columns between two loops, where one may end and the next begin."""
+    loops = find_loops(mark.ink, mark.height)
+    columns = set()
+    for one, other in product(loops, loops):
+        if 0 <= other.left - one.right < max(_BESIDE * mark.height, 2.5 * one.pen):
+            columns.add((one.right + other.left) // 2)
+    return np.array(sorted(columns), np.int64)
 
 
 def _with_shared_strokes(
