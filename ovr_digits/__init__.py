@@ -17,6 +17,7 @@ _HOMES = {
     "OneVsRestDigits": "ovr_digits.learn.detectors",
     "PatchKernelFeatures": "ovr_digits.learn.features",
     "Vote": "ovr_digits.core.vote",
+    "count_pages": "ovr_digits.picture.pages",
     "count_votes": "ovr_digits.core.vote",
     "load_models": "ovr_digits.models.modelfile",
     "read_digit": "ovr_digits.picture.digit",
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from ovr_digits.models.modelfile import load_models, save_models
     from ovr_digits.picture.digit import read_digit
     from ovr_digits.picture.number import read_number
+    from ovr_digits.picture.pages import count_pages
 
 __all__ = [
     "Branch",
@@ -45,6 +47,7 @@ __all__ = [
     "OneVsRestDigits",
     "PatchKernelFeatures",
     "Vote",
+    "count_pages",
     "count_votes",
     "load_models",
     "read_digit",

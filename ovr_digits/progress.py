@@ -52,6 +52,8 @@ class TerminalProgress(Progress):
                 TextColumn("left"),
                 TimeRemainingColumn(),
                 console=self._console,
+                # Else what is printed into a file would land on the terminal.
+                redirect_stdout=sys.stdout.isatty(),
             )
         self._task: TaskID | None = None
         self._name = ""

@@ -363,7 +363,7 @@ def test_installed_console_script(tmp_path):
         (["evaluate", "--jobs", "-2"], "--jobs"),
         (["compare", "a.pkl"], "'B'"),
         (["predict", "--batch", "in"], "--output FILE"),
-        (["predict", "a.png", "--output", "a.parquet"], "--output: only with"),
+        (["predict", "a.png", "--scheduler", "tcp://localhost:8786"], "--scheduler: only with"),
         (["predict", "a.png", "--jobs", "2"], "--jobs: only with"),
         (["predict", "a.png", "--batch", "in", "--output", "a.parquet"], "pictures: "),
         *(

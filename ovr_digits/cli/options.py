@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -93,6 +93,53 @@ def _check_jobs(_: click.Context, __: click.Parameter, value: int) -> int:
     if value == 0 or value < -1:
         raise click.BadParameter("give a number of cores from 1 on, or -1 for all of them")
     return value
+
+
+#: Of read and predict; what it says by its ending is looked at before the work.
+table = click.option(
+    "--output",
+    type=OutputFile(dir_okay=False),
+    metavar="FILE",
+    help="Write the answers to a table: .csv, .jsonl (JSON lines) or .parquet; an older file is "
+    "replaced at the end.",
+)
+
+
+def check_table(path: Path | None) -> None:
+    """Refuse, before the work, a table that could not be written after it."""
+    from ovr_digits.files import check_writable
+    from ovr_digits.scale.rows import kind_of
+
+    if path is None:
+        return
+    if kind_of(path) == "Parquet":
+        import ovr_digits.scale.arrow  # noqa: F401
+    check_writable(path)
+
+
+def table_rows(
+    path: Path, answer: dict[str, Any], rows: Iterable[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """What a table holds of a picture: in JSON lines its object, else rows with its name."""
+    from ovr_digits.scale.rows import kind_of, writable_name
+
+    if kind_of(path) == "JSON lines":
+        return [answer]
+    place = {"file": writable_name(answer["path"]), "page": answer.get("page")}
+    return [place | row for row in rows]
+
+
+def put_table(
+    path: Path,
+    rows: Sequence[dict[str, Any]],
+    columns: dict[str, Any],
+    spread: Mapping[str, Sequence[str]],
+) -> None:
+    """Write the table of ``--output``, and say so."""
+    from ovr_digits.scale.rows import write_rows
+
+    write_rows(path, rows, columns, spread)
+    note(f"written to {path}")
 
 
 save = figure("--save", "Save the answers as a picture")

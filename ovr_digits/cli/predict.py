@@ -4,22 +4,37 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ovr_digits.cli import options, terminal
 from ovr_digits.cli.ending import command, note, printable
-from ovr_digits.cli.outputs import OutputFile
+from ovr_digits.cli.pictures import Given, find_pictures, shown_progress
 
 if TYPE_CHECKING:
+    from ovr_digits.core.detectors import DetectorArrays
+    from ovr_digits.picture.answers import PictureAnswer
     from ovr_digits.picture.ink import Ground
     from ovr_digits.scale.bulk import BulkResult
 
 #: Parameters of single pictures, and of a batch.
 _OF_PICTURES = ("images", "brief", "ground", "level", "save", "explain")
-_OF_BATCH = ("output", "jobs", "scheduler")
+_OF_BATCH = ("jobs", "scheduler")
+
+#: Columns of a table: a row is a picture.
+_COLUMNS = {
+    "file": str,
+    "page": int,
+    "digit": int,
+    "confidence": float,
+    "verdict": str,
+    "fired": list[int],
+    "votes": list[float],
+    "error": str,
+}
 
 
 @command
@@ -35,15 +50,11 @@ _OF_BATCH = ("output", "jobs", "scheduler")
     "source",
     type=click.Path(path_type=Path),
     metavar="SOURCE",
-    help="Read all digits of a folder of pictures, of IDX or of Parquet files, and write the "
-    "answers to --output. Interrupted, the same command goes on where it stopped.",
+    help="Read all digits of a folder of pictures (the first page of each), of IDX or of Parquet "
+    "files, and write the answers to --output. Interrupted, the same command goes on where it "
+    "stopped.",
 )
-@click.option(
-    "--output",
-    type=OutputFile(),
-    metavar="FILE",
-    help="The Parquet file that --batch writes; an older one is replaced at the end.",
-)
+@options.table
 @options.jobs
 @options.scheduler
 @options.as_json
@@ -63,7 +74,8 @@ def predict(  # noqa: PLR0913
 ) -> None:
     """Read the digit on each picture.
 
-    PNG, JPEG, WebP, TIFF, GIF and others; - is standard input. Ink and paper may
+    PNG, JPEG, WebP, TIFF, GIF, PDF and others; - is standard input. All pages of a
+    file are read, and all pictures of an animation. Ink and paper may
     have any colour, and the paper may have lines, shadows and edges. A picture
     that cannot be read is named, and the others are answered all the same.
 
@@ -71,6 +83,7 @@ def predict(  # noqa: PLR0913
     Examples:
       ovr-digits predict seven.png
       ovr-digits predict scans/*.jpg --brief
+      ovr-digits predict scans --output answers.csv
       ovr-digits predict board.jpg --invert yes
       ovr-digits predict seven.png --explain why.png
       cat seven.png | ovr-digits predict - --json
@@ -87,39 +100,48 @@ def predict(  # noqa: PLR0913
     if not images:
         raise click.UsageError("Missing argument 'IMAGE...', or --batch SOURCE.")
 
+    options.check_table(output)
+    given = find_pictures(images, [save, explain, output])
+
     from ovr_digits.models.modelfile import load_models
-    from ovr_digits.picture.answers import answer_pictures
+    from ovr_digits.picture.answers import name_of
 
     detectors = load_models(models)
-    pictures = ((name, options.source_of(name)) for name in images)
     titles, forms, votes, explanations = [], [], [], []
+    rows: list[dict[str, Any]] = []
     failed = False
-    for answer in answer_pictures(detectors, pictures, ground, level):
+    for answer in _answers(detectors, given, ground, level, as_json):
         if as_json:
             options.print_json(answer.as_json())
+        if output is not None:
+            rows += options.table_rows(output, answer.as_json(), [answer.as_json()])
         if answer.found is None or answer.vote is None:
             failed = True
             if not as_json:
-                note(f"{answer.path}: {answer.error}")
+                note(f"{answer.name}: {answer.error}")
             continue
         image, vote = answer.found.image, answer.vote
         verdict = terminal.verdict_text(vote) if image.any() else terminal.BLANK
         if brief and not as_json:
-            terminal.echo(f"{printable(answer.path)}: {verdict}")
+            terminal.echo(f"{printable(answer.name)}: {verdict}")
         elif not as_json:
-            terminal.echo(terminal.panel(image, vote, printable(answer.path), verdict))
+            terminal.echo(terminal.panel(image, vote, printable(answer.name), verdict))
         if not as_json and (n_digits := answer.n_digits) > 1:
             note(
                 f"this picture seems to hold {n_digits} digits; read them with "
                 f"ovr-digits read {shlex.quote(printable(answer.path))}"
             )
-        titles.append(f"{printable(Path(answer.path).name)}: {vote.digit}, {vote.verdict}")
-        forms.append(image)
-        votes.append(vote)
+        title = printable(name_of(Path(answer.path).name, answer.page))
+        if save is not None or explain is not None:
+            titles.append(f"{title}: {vote.digit}, {vote.verdict}")
+            forms.append(image)
+            votes.append(vote)
         if explain is not None:
             from ovr_digits.picture.explanation import explain as explain_vote
 
             explanations.append(explain_vote(detectors, answer.found, vote))
+    if output is not None:
+        options.put_table(output, rows, _COLUMNS, {"votes": [f"vote_{d}" for d in range(10)]})
     if save is not None and votes:
         from ovr_digits.report.plots.answers import plot_votes
 
@@ -130,6 +152,20 @@ def predict(  # noqa: PLR0913
         options.put_out(plot_explanations(explanations, titles), explain)
     if failed:
         sys.exit(1)
+
+
+def _answers(
+    detectors: DetectorArrays, given: Given, ground: Ground, level: float | None, as_json: bool
+) -> Iterator[PictureAnswer]:
+    """Of each page of what was given; of what is no picture, too."""
+    from ovr_digits.picture.answers import PictureAnswer, answer_pictures
+
+    for folder, error in given.errors.items():
+        yield PictureAnswer(folder, error=error)
+    with shown_progress(len(given.names), as_json) as progress:
+        for name in given.names:
+            yield from answer_pictures(detectors, [(name, options.source_of(name))], ground, level)
+            progress.advance()
 
 
 def _predict_batch(

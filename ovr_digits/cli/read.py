@@ -4,16 +4,31 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ovr_digits.cli import options, terminal
 from ovr_digits.cli.ending import command, note, printable
+from ovr_digits.cli.pictures import Given, find_pictures, shown_progress
 
 if TYPE_CHECKING:
+    from ovr_digits.core.detectors import DetectorArrays
     from ovr_digits.picture.ink import Ground
+    from ovr_digits.picture.number import NumberAnswer
+
+#: Columns of a table: a row is a line of a page, or says why there is none.
+_COLUMNS = {
+    "file": str,
+    "page": int,
+    "line": int,
+    "fields": list[str],
+    "confidence": float,
+    "verdict": str,
+    "error": str,
+}
 
 
 @command
@@ -21,19 +36,22 @@ if TYPE_CHECKING:
 @options.ground
 @options.level
 @options.save
+@options.table
 @options.models
 @options.as_json
-def read(
+def read(  # noqa: PLR0913
     images: tuple[str, ...],
     ground: Ground,
     level: float | None,
     save: Path | None,
+    output: Path | None,
     models: Path | None,
     as_json: bool,
 ) -> None:
     """Read the number on each picture, digit by digit.
 
     Digits are found wherever they are and put in reading order, line by line.
+    All pages of a TIFF, GIF or PDF are read, and all pictures in a folder.
     With several pictures every line of output begins with the picture's name.
     What might be taken for a digit but is left out, such as a box to write in, is
     counted on stderr; --json tells where it is, and why it was left out.
@@ -42,39 +60,85 @@ def read(
     Examples:
       ovr-digits read meter.jpg
       ovr-digits read scans/*.png --json
+      ovr-digits read scan.pdf --output numbers.csv
       ovr-digits read page.png --save found.png
     """
-    from ovr_digits.errors import DigitsError
+    options.check_table(output)
+    given = find_pictures(images, [save, output])
+
     from ovr_digits.models.modelfile import load_models
-    from ovr_digits.picture.number import read_number
+    from ovr_digits.picture.answers import name_of, place_as_json
 
     detectors = load_models(models)
-    answered = []
+    drawn: list[tuple[str, NumberAnswer]] = []
+    rows: list[dict[str, Any]] = []
     failed = False
-    for name in images:
-        try:
-            number = read_number(detectors, options.source_of(name), ground, level)
-        except DigitsError as error:
+    for path, page, said in _answers(detectors, given, ground, level, as_json):
+        name = name_of(path, page)
+        answer = {"error": said} if isinstance(said, str) else said.as_json()
+        answer = place_as_json(path, page) | answer
+        if as_json:
+            options.print_json(answer)
+        if output is not None:
+            rows += options.table_rows(output, answer, _rows_of(said))
+        if isinstance(said, str):
             failed = True
-            if as_json:
-                options.print_json({"path": name, "error": str(error)})
-            else:
-                note(f"{name}: {error}")
+            if not as_json:
+                note(f"{name}: {said}")
             continue
-        answered.append((name, number))
-        if number.left_out:
-            counts = Counter(reason for _, reason in number.left_out).most_common()
+        if said.left_out:
+            counts = Counter(reason for _, reason in said.left_out).most_common()
             reasons = ", ".join(f"{count}× {reason}" for reason, count in counts)
             note(f"{name}: left out: {reasons}")
-        if as_json:
-            options.print_json({"path": name, **number.as_json()})
-            continue
-        for line in number.text.split("\n"):
-            terminal.echo(line if len(images) == 1 else f"{printable(name)}: {line}")
-    if save is not None and answered:
+        for line in said.text.split("\n") if not as_json else ():
+            is_alone = given.is_single and page is None
+            terminal.echo(line if is_alone else f"{printable(name)}: {line}")
+        if save is not None:
+            drawn.append((name, said))
+    if output is not None:
+        most = max((len(row["fields"]) for row in rows if "fields" in row), default=1)
+        heads = {"fields": [f"field_{k}" for k in range(1, most + 1)]}
+        options.put_table(output, rows, _COLUMNS, heads)
+    if save is not None and drawn:
         from ovr_digits.report.plots.answers import plot_numbers
 
-        titles = [f"{printable(name)}: {' / '.join(n.text.split())}" for name, n in answered]
-        options.put_out(plot_numbers([number for _, number in answered], titles), save)
+        titles = [f"{printable(name)}: {' / '.join(n.text.split())}" for name, n in drawn]
+        options.put_out(plot_numbers([number for _, number in drawn], titles), save)
     if failed:
         sys.exit(1)
+
+
+def _answers(
+    detectors: DetectorArrays, given: Given, ground: Ground, level: float | None, as_json: bool
+) -> Iterator[tuple[str, int | None, NumberAnswer | str]]:
+    """Of each page its file and number, and what it says or why it says nothing."""
+    from ovr_digits.errors import DigitsError
+    from ovr_digits.picture.number import read_number
+    from ovr_digits.picture.pages import each_page
+
+    for folder, error in given.errors.items():
+        yield folder, None, error
+    with shown_progress(len(given.names), as_json) as progress:
+        for name in given.names:
+            for page in each_page(options.source_of(name)):
+                try:
+                    said: NumberAnswer | str = read_number(detectors, page.picture(), ground, level)
+                except DigitsError as error:
+                    said = str(error)
+                yield name, page.number, said
+            progress.advance()
+
+
+def _rows_of(said: NumberAnswer | str) -> Iterator[dict[str, Any]]:
+    """The lines of a page as rows of a table; an error is a row, too."""
+    if isinstance(said, str):
+        yield {"error": said}
+        return
+    for k, line in enumerate(said.lines):
+        verdicts = {found.vote.verdict for found in line}
+        yield {
+            "line": k + 1,
+            "fields": ["".join(str(found.vote.digit) for found in line)],
+            "confidence": round(min(found.vote.confidence for found in line), 6),
+            "verdict": next(v for v in ("none", "conflict", "sure") if v in verdicts),
+        }

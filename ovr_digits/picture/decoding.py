@@ -54,41 +54,57 @@ MAX_BYTES = 200_000_000
 #: The smallest side in pixels in which a digit can be told.
 MIN_SIDE = 5
 
-_STRIPS, _TILES = 273, 324  # tags of TIFF
+#: A picture file's content, or one of its pages.
+Content = bytes | Image.Image
+
+#: Tags of TIFF: where strips begin and how many bytes they have, and the same of tiles.
+_STRIPS = ((273, 279), (324, 325))
 _PNG_SIZE = re.compile(rb"\x89PNG\r\n\x1a\n.{4}IHDR(.{8})", re.DOTALL)
 
 # What it has to say of a picture is told by the error; else Python would print it.
 logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 
-def check_pixels(data: bytes, most: int) -> None:
-    """Refuse a picture file of more pixels than ``most``; none of them is decoded.
+def check_pixels(content: Content, most: int) -> None:
+    """Refuse a picture of more pixels than ``most``; none of them is decoded.
 
     Raises
     ------
     DigitsError
         Where it has more, or is no picture.
     """
-    with opened(data, most):
+    with opened(content, most):
         pass
 
 
 @contextlib.contextmanager
-def opened(data: bytes, max_pixels: int) -> Iterator[Image.Image]:
-    """A file's content as a picture of which only the head has been read."""
+def opened(content: Content, max_pixels: int) -> Iterator[Image.Image]:
+    """A file's content as a picture of which only the head has been read; a page as it is."""
+    if isinstance(content, Image.Image):
+        with damage_told(max_pixels):
+            check_size(content, b"", max_pixels)
+            yield content
+        return
+    data = content
     if not data:
         raise DigitsError("the file is empty")
     if len(data) > MAX_BYTES:
         raise DigitsError(f"the file is over {MAX_BYTES // 1_000_000} MB; shrink the picture")
     if data.startswith((b"%!PS", b"\xc5\xd0\xd3\xc6")):
         raise DigitsError("EPS is a program, not a picture, and is not run; save it as PNG")
+    with damage_told(max_pixels), _identified(data) as picture:
+        check_size(picture, data, max_pixels)
+        yield picture
+
+
+@contextlib.contextmanager
+def damage_told(max_pixels: int) -> Iterator[None]:
+    """Whatever a decoder stumbles over, as DigitsError; nothing is warned of."""
     try:
         with warnings.catch_warnings():
             # Pillow only warns of a large picture; the size is checked here instead.
             warnings.simplefilter("ignore")
-            with _identified(data) as picture:
-                _check_size(picture, data, max_pixels)
-                yield picture
+            yield
     except Image.DecompressionBombError:
         raise _too_large("over 178 megapixels", max_pixels) from None
     except UnidentifiedImageError:
@@ -105,7 +121,7 @@ def opened(data: bytes, max_pixels: int) -> Iterator[Image.Image]:
         raise DigitsError(f"the picture is damaged ({detail}); save it again") from error
 
 
-class _Parts(io.BytesIO):
+class Parts(io.BytesIO):
     """A file's content that comes to an end.
 
     Pillow goes through the chunks, segments or tags of a file one by one, however many there
@@ -116,11 +132,12 @@ class _Parts(io.BytesIO):
         super().__init__(data)
         self._reads_left, self._bytes_left = _MAX_READS, _MAX_HEAD.get(data[:3], MAX_BYTES)
 
-    def end_head(self) -> None:
-        """What is read from here on is pixels."""
-        self._bytes_left = MAX_BYTES
+    def begin_page(self) -> None:
+        """What is read from here on is pixels, or another page."""
+        self._reads_left, self._bytes_left = _MAX_READS, MAX_BYTES
 
     def read(self, size: int | None = -1, /) -> bytes:
+        """As of any file; raises DigitsError where it has been too much."""
         content = super().read(size)
         self._reads_left -= 1
         self._bytes_left -= len(content)
@@ -132,18 +149,18 @@ class _Parts(io.BytesIO):
 def _identified(data: bytes) -> Image.Image:
     """The picture, not yet decoded; Pillow's rarer decoders are imported only where needed."""
     Image.preinit()
-    parts = _Parts(data)
+    parts = Parts(data)
     try:
         picture = Image.open(parts, formats=_COMMON)
     except UnidentifiedImageError:
         Image.init()
         picture = Image.open(parts, formats=[name for name in _OTHERS if name in Image.OPEN])
-    parts.end_head()
+    parts.begin_page()
     return picture
 
 
-def _check_size(picture: Image.Image, data: bytes, max_pixels: int) -> None:
-    """Refuse what would be decoded to too much, or for too long."""
+def check_size(picture: Image.Image, data: bytes, max_pixels: int) -> None:
+    """Refuse what would be decoded to too much, or for too long; ``data`` is the whole file."""
     tiles = getattr(picture, "tile", None) or [("", None, 0, "")]
     codec, _, _, stored = tiles[0]
     kinds = (codec, str(stored), picture.mode)
@@ -158,8 +175,15 @@ def _check_size(picture: Image.Image, data: bytes, max_pixels: int) -> None:
     is_jpeg = codec == "jpeg" or picture.info.get("compression") == "jpeg"
     # In a TIFF every strip, or tile, is a JPEG of its own.
     tags = getattr(picture, "tag_v2", {})
-    n_strips = max(1, len(tags.get(_STRIPS, ())), len(tags.get(_TILES, ())))
-    if is_jpeg and data.count(b"\xff\xda") * width * height > n_strips * _MAX_SCANNED:
+    strips = [
+        (start, start + length if length else None)  # without a length it goes on to the end
+        for place, of_bytes in _STRIPS
+        for start, length in zip(tags.get(place, ()), tags.get(of_bytes, ()), strict=False)
+    ] or [(0, None)]
+    if not is_jpeg:
+        return
+    n_scans = sum(data.count(b"\xff\xda", *strip) for strip in strips)
+    if n_scans * width * height > len(strips) * _MAX_SCANNED:
         raise DigitsError("the picture goes over its pixels too often; save it anew as PNG")
 
 

@@ -13,9 +13,18 @@ from ovr_digits.core.arrays import Float32, Grey
 from ovr_digits.errors import BlankPictureError
 from ovr_digits.files import read_bytes
 from ovr_digits.picture.broken import mended
-from ovr_digits.picture.decoding import MAX_BYTES, MAX_PIXELS, as_array, opened, turned, upright
+from ovr_digits.picture.decoding import (
+    MAX_BYTES,
+    MAX_PIXELS,
+    Content,
+    as_array,
+    opened,
+    turned,
+    upright,
+)
 from ovr_digits.picture.ink import Ground, find_ink, find_ink_and_marks
 from ovr_digits.picture.mnist_form import IMAGE_SHAPE, are_mnist_form, to_mnist_form, with_usual_pen
+from ovr_digits.picture.pages import Source, page_of
 from ovr_digits.picture.photo import Photo, View
 from ovr_digits.picture.regions import Regions, bounding_box, find_regions
 
@@ -51,24 +60,26 @@ class DigitPicture:
 
 
 def find_digit(
-    source: str | os.PathLike[str] | bytes, ground: Ground = "auto", level: float | None = None
+    source: Source, ground: Ground = "auto", level: float | None = None, page: int = 1
 ) -> DigitPicture:
     """Find the one digit on a picture, and bring it to MNIST form.
 
     Parameters
     ----------
-    source : path or bytes
-        A picture file, or its content.
+    source : path, bytes or PIL.Image.Image
+        A picture file or a PDF, its content, or a picture that is open already.
     ground, level :
         See ``ink.find_ink``.
+    page : int
+        Of a file that has several, from 1, see ``pages.count_pages``.
 
     Raises
     ------
     DigitsError
         Where it cannot be read.
     """
-    data = source if isinstance(source, bytes) else read_bytes(source, MAX_BYTES)
-    photo = Photo(data)
+    content = page_of(source, page)
+    photo = Photo(content)
     view = photo.whole
     try:
         ink, marks = find_ink_and_marks(view.picture, ground, level)
@@ -81,7 +92,7 @@ def find_digit(
     except BlankPictureError:
         ink = np.zeros(view.picture.shape[:2], np.float32)
         marks = find_regions(ink > 0)
-    stored = _mnist_form_of(data) if ground == "auto" and level is None else None
+    stored = _mnist_form_of(content) if ground == "auto" and level is None else None
     if stored is not None:
         image = stored
     elif ink.any():
@@ -92,10 +103,10 @@ def find_digit(
 
 
 def read_digit(
-    source: str | os.PathLike[str] | bytes, ground: Ground = "auto", level: float | None = None
+    source: Source, ground: Ground = "auto", level: float | None = None, page: int = 1
 ) -> Grey:
     """The ``image`` of ``find_digit`` alone: (28, 28) uint8, paper is 0, ink is 255."""
-    return find_digit(source, ground, level).image
+    return find_digit(source, ground, level, page).image
 
 
 def read_sample(source: str | os.PathLike[str] | bytes) -> Grey:
@@ -111,9 +122,9 @@ def read_sample(source: str | os.PathLike[str] | bytes) -> Grey:
     return read_digit(data) if stored is None else stored
 
 
-def _mnist_form_of(data: bytes) -> Grey | None:
+def _mnist_form_of(content: Content) -> Grey | None:
     """The levels of a picture that has MNIST's form already, or that of its negative."""
-    with opened(data, MAX_PIXELS) as picture:
+    with opened(content, MAX_PIXELS) as picture:
         levels = _grey_levels(picture) if picture.size == IMAGE_SHAPE else None
     if levels is None:
         return None

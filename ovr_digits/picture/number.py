@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +13,7 @@ from ovr_digits.core.vote import Vote
 from ovr_digits.errors import BlankPictureError, DigitsError
 from ovr_digits.picture.ink import Ground, find_marks
 from ovr_digits.picture.lines import MOST_MARKS, find_layout, line_turn, usual_height
+from ovr_digits.picture.pages import Source
 from ovr_digits.picture.photo import Photo, View
 from ovr_digits.picture.regions import LeftOut
 from ovr_digits.picture.touching import Piece, marks_of, read_marks
@@ -105,26 +105,29 @@ class NumberAnswer:
 
 def read_number(
     models: DetectorArrays,
-    source: str | os.PathLike[str] | bytes,
+    source: Source,
     ground: Ground = "auto",
     level: float | None = None,
+    page: int = 1,
 ) -> NumberAnswer:
     """Read all digits on a picture.
 
     Parameters
     ----------
     models : DetectorArrays
-    source : path or bytes
-        A picture file, or its content.
+    source : path, bytes or PIL.Image.Image
+        A picture file or a PDF, its content, or a picture that is open already.
     ground, level :
         See ``ink.find_ink``.
+    page : int
+        Of a file that has several, from 1, see ``pages.count_pages``.
 
     Raises
     ------
     DigitsError
         Where it cannot be read, holds no digit, or is turned too far for its lines to be told.
     """
-    photo = Photo(source)
+    photo = Photo(source, page)
     view = photo.whole
     ink, regions, left_out = find_marks(view.picture, ground, level)
     closer = photo.closer(regions.mask, usual_height(regions.boxes))

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-import os
 from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
 
 from ovr_digits.core.arrays import Array, Float32
-from ovr_digits.files import read_bytes
-from ovr_digits.picture.decoding import MAX_BYTES, MAX_PIXELS, as_array, opened, upright
+from ovr_digits.picture.decoding import MAX_PIXELS, Content, as_array, opened, upright
+from ovr_digits.picture.pages import Source, page_of
 from ovr_digits.picture.regions import bounding_box
 
 #: Longest side to which a picture is reduced before the ink is looked for.
@@ -63,8 +62,10 @@ class Photo:
 
     Parameters
     ----------
-    source : path or bytes
-        The file, or its content.
+    source : path, bytes or PIL.Image.Image
+        The file, its content, or a picture that is open already.
+    page : int
+        Of a file that has several, from 1.
 
     Attributes
     ----------
@@ -74,12 +75,12 @@ class Photo:
     Raises
     ------
     DigitsError
-        Where there is no such file or it is no picture that can be read.
+        Where there is no such file or page, or it is no picture that can be read.
     """
 
-    def __init__(self, source: str | os.PathLike[str] | bytes) -> None:
-        self._data = source if isinstance(source, bytes) else read_bytes(source, MAX_BYTES)
-        self._decoded, self._fineness = _decode(self._data, 0.0)
+    def __init__(self, source: Source, page: int = 1) -> None:
+        self._content = page_of(source, page)
+        self._decoded, self._fineness = _decode(self._content, 0.0)
         shrink = min(1.0, WORKING_SIDE / max(self._decoded.size))
         self.whole = self._view(self._decoded, self._fineness * shrink, (0, 0))
 
@@ -106,7 +107,7 @@ class Photo:
         if size >= _SMALL or scale < 1.25 * coarse:
             return None
         if self._fineness < scale:
-            self._decoded, self._fineness = _decode(self._data, scale)
+            self._decoded, self._fineness = _decode(self._content, scale)
         zoom = self._fineness / coarse
         width, height = self._decoded.size
         box = (
@@ -148,13 +149,13 @@ class Photo:
         return View(as_array(part), scale, (x, y))
 
 
-def _decode(data: bytes, scale: float) -> tuple[Image.Image, float]:
-    """The picture in a file's content: F in 0..1, RGB or RGBA, upright.
+def _decode(content: Content, scale: float) -> tuple[Image.Image, float]:
+    """A picture: F in 0..1, RGB or RGBA, upright.
 
     Where its format can do so it is decoded at a reduced scale, yet not below the
     one that is given, nor below ``WORKING_SIDE``. The scale comes with it.
     """
-    with opened(data, MAX_PIXELS) as picture:
+    with opened(content, MAX_PIXELS) as picture:
         longer = max(picture.size)
         decoded = upright(picture, max(WORKING_SIDE, math.ceil(longer * scale)))
         return decoded, max(decoded.size) / longer

@@ -44,6 +44,9 @@ Threshold = Annotated[
     float | None,
     Query(ge=0.05, le=0.95, description="Share of the ink's own strength from which it is ink."),
 ]
+Page = Annotated[
+    int, Query(ge=1, le=limits.PAGES, description="Which page of the file, where it has several.")
+]
 Label = Annotated[int, Query(ge=0, le=9, description="The digit that it really is.")]
 
 _REFUSALS = {
@@ -63,7 +66,8 @@ _BINARY = {"type": "string", "format": "binary"}
 _BODY = {
     "requestBody": {
         "required": True,
-        "description": "A picture (PNG, JPEG, WebP, TIFF, GIF and others), as it is or in a form.",
+        "description": "A picture (PNG, JPEG, WebP, TIFF, GIF and others) or PDF, as it is or in a "
+        "form.",
         "content": {
             "application/octet-stream": {"schema": _BINARY},
             "image/png": {"schema": _BINARY},
@@ -121,18 +125,20 @@ def create_app(workers: Workers, provenance: Mapping[str, Any], keep: Path | Non
         request: Request,
         invert: Invert = "auto",
         threshold: Threshold = None,
+        page: Page = 1,
         form: Annotated[bool, Query(description="Tell what the detectors see.")] = False,
         contributions: Annotated[bool, Query(description="Tell what spoke for it.")] = False,
     ) -> Response:
         """Read the digit on a picture."""
-        return await done(request, work.predict, _GROUNDS[invert], threshold, form, contributions)
+        more = [name for name, asked in (("form", form), ("contributions", contributions)) if asked]
+        return await done(request, work.predict, _GROUNDS[invert], threshold, page, more)
 
     @takes_picture("/api/read", schemas.Number)
     async def read(
-        request: Request, invert: Invert = "auto", threshold: Threshold = None
+        request: Request, invert: Invert = "auto", threshold: Threshold = None, page: Page = 1
     ) -> Response:
         """Read the number on a picture."""
-        return await done(request, work.read, _GROUNDS[invert], threshold)
+        return await done(request, work.read, _GROUNDS[invert], threshold, page)
 
     @takes_picture("/api/keep", schemas.Kept, 201)
     async def keep_picture(request: Request, label: Label) -> Response:

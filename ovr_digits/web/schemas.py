@@ -18,10 +18,19 @@ class Problem(BaseModel):
     error: str
 
 
-class Answer(BaseModel):
-    """What ten detectors say of a picture."""
+class _Place(BaseModel):
+    """Which picture it is."""
 
     path: str = Field(description="The name of the file in a form, else -.")
+    page: int | None = Field(None, ge=1, description="Which was read, of a file with several.")
+    pages: int | None = Field(
+        None, ge=2, description="How many that file has, as far as they can be counted."
+    )
+
+
+class Answer(_Place):
+    """What ten detectors say of a picture."""
+
     digit: Digit
     confidence: Share
     verdict: Verdict
@@ -61,10 +70,9 @@ class LeftOut(BaseModel):
     reason: str
 
 
-class Number(BaseModel):
+class Number(_Place):
     """All digits on a picture, in reading order."""
 
-    path: str = Field(description="The name of the file in a form, else -.")
     text: str
     lines: list[str]
     confidence: Share = Field(description="That of the least certain digit.")

@@ -12,8 +12,9 @@ import multiprocessing
 import os
 import signal
 import threading
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from ovr_digits.errors import DigitsError
 from ovr_digits.web.http import limits
@@ -21,7 +22,7 @@ from ovr_digits.web.http.multipart import picture_in
 
 if TYPE_CHECKING:
     from ovr_digits.core.detectors import DetectorArrays
-    from ovr_digits.picture.answers import PictureAnswer
+    from ovr_digits.picture.decoding import Content
     from ovr_digits.picture.ink import Ground
 
 _THREADS = (
@@ -78,24 +79,20 @@ def _loaded() -> DetectorArrays:
     return _models
 
 
-def _checked(content_type: str, body: bytes) -> tuple[str, bytes]:
+def _sent(content_type: str, body: bytes, number: int) -> tuple[dict[str, Any], Content]:
+    """One page of what was sent, with the keys that tell which it is."""
     from ovr_digits.picture.decoding import check_pixels
+    from ovr_digits.picture.pages import count_pages, page_of
 
     name, picture = picture_in(content_type, body)
-    check_pixels(picture, limits.PIXELS)
-    return name, picture
-
-
-def _answer(
-    content_type: str, body: bytes, ground: Ground = "auto", level: float | None = None
-) -> PictureAnswer:
-    from ovr_digits.picture.answers import answer_pictures
-
-    picture = _checked(content_type, body)
-    (answer,) = answer_pictures(_loaded(), [picture], ground, level)
-    if answer.error is not None:
-        raise DigitsError(answer.error)
-    return answer
+    page = page_of(picture, number, limits.PIXELS)
+    check_pixels(page, limits.PIXELS)
+    keys: dict[str, Any] = {"path": name}
+    try:
+        n_pages = count_pages(picture)
+    except DigitsError:  # there are more, and they are damaged or too many
+        return keys | {"page": number}, page
+    return keys | ({"page": number, "pages": n_pages} if n_pages > 1 else {}), page
 
 
 def predict(
@@ -103,45 +100,48 @@ def predict(
     body: bytes,
     ground: Ground,
     level: float | None,
-    form: bool,
-    contributions: bool,
+    page: int,
+    more: Sequence[Literal["form", "contributions"]],
 ) -> bytes:
     """The answer to one picture, as JSON."""
-    answer = _answer(content_type, body, ground, level)
-    assert answer.found is not None
-    assert answer.vote is not None
-    result = answer.as_json()
-    image = answer.found.image
-    if form:
+    from ovr_digits.picture.answers import answer_picture
+    from ovr_digits.picture.lines import count_digits
+
+    keys, picture = _sent(content_type, body, page)
+    found, vote = answer_picture(_loaded(), picture, ground, level)
+    result = keys | vote.as_json()
+    if "form" in more:
         result |= {
-            "n_digits": answer.n_digits,
-            "box": list(answer.found.box),
-            "image": image.tolist(),
+            "n_digits": count_digits(found.marks),
+            "box": list(found.box),
+            "image": found.image.tolist(),
         }
-    if contributions:
+    if "contributions" in more:
         from ovr_digits.core.occlusion import ink_contributions
 
-        shares = ink_contributions(_loaded(), image, answer.vote.digit)
+        shares = ink_contributions(_loaded(), found.image, vote.digit)
         result["contributions"] = shares.round(4).tolist()
     return json.dumps(result).encode()
 
 
-def read(content_type: str, body: bytes, ground: Ground, level: float | None) -> bytes:
+def read(content_type: str, body: bytes, ground: Ground, level: float | None, page: int) -> bytes:
     """The number on one picture, as JSON."""
     from ovr_digits.picture.number import read_number
 
-    name, picture = _checked(content_type, body)
+    keys, picture = _sent(content_type, body, page)
     number = read_number(_loaded(), picture, ground, level)
-    return json.dumps({"path": name, **number.as_json()}).encode()
+    return json.dumps(keys | number.as_json()).encode()
 
 
 def keep(content_type: str, body: bytes, label: int, folder: Path, max_kept: int) -> bytes:
     """Keep a picture with its digit, and tell the name of its file as JSON."""
     from ovr_digits.data.corrections import keep_correction
+    from ovr_digits.picture.answers import answer_picture
+    from ovr_digits.picture.decoding import check_pixels
 
-    _, picture = _checked(content_type, body)
-    vote = _answer("", picture).vote
-    assert vote is not None
+    _, picture = picture_in(content_type, body)
+    check_pixels(picture, limits.PIXELS)
+    _, vote = answer_picture(_loaded(), picture)
     try:
         name = keep_correction(folder, picture, label, vote, max_kept)
     except DigitsError as error:

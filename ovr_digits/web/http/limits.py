@@ -9,6 +9,8 @@ HELD_BYTES = 16 * BODY_BYTES
 HEAD_BYTES = 16_384
 #: Pixels of one picture, which are counted before any is decoded.
 PIXELS = 25_000_000
+#: The highest number of a page that may be asked for.
+PAGES = 1000
 #: Seconds of work on one picture, and as many again for its turn to come.
 SECONDS = 10.0
 #: Seconds from the first byte of a request to its last, however it comes.

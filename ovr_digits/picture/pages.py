@@ -1,0 +1,224 @@
+"""The pages of a file: of a TIFF or a PDF, and the pictures of an animation."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import count
+from typing import cast
+
+from PIL import Image
+from PIL.ImageFile import ImageFile
+
+from ovr_digits.errors import DigitsError
+from ovr_digits.files import read_bytes
+from ovr_digits.picture.decoding import (
+    MAX_BYTES,
+    MAX_PIXELS,
+    Content,
+    Parts,
+    check_size,
+    damage_told,
+    opened,
+)
+from ovr_digits.picture.decoding import endings as picture_endings
+from ovr_digits.picture.pdf import Document, is_pdf
+
+#: A picture file or its content; a picture that is open already.
+Source = str | os.PathLike[str] | Content
+
+#: Formats whose pictures are pages; in others they are one picture in several sizes, or views.
+_OF_PAGES = frozenset({"TIFF", "GIF", "PNG", "WEBP", "AVIF"})
+#: The most pages of a file that are read, and the most pixels of all of them.
+MAX_PAGES = 1000
+MAX_ALL_PIXELS = 10_000_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class Page:
+    """One page of a file, or why it cannot be read.
+
+    Attributes
+    ----------
+    number : int or None
+        From 1; None where the file has no other.
+    content : bytes or PIL.Image.Image or DigitsError
+    """
+
+    number: int | None
+    content: Content | DigitsError
+
+    def picture(self) -> Content:
+        """The page, for whatever reads pictures; raises DigitsError where it cannot be read."""
+        if isinstance(self.content, DigitsError):
+            raise self.content
+        return self.content
+
+
+def each_page(source: Source, max_pixels: int = MAX_PIXELS) -> Iterator[Page]:
+    """The pages of a file, one after the other; one that is damaged does not stop the rest.
+
+    Where nothing of the file can be read that is its only page.
+
+    Parameters
+    ----------
+    source : path, bytes or PIL.Image.Image
+    max_pixels : int
+        Of each page.
+    """
+    pixels = 0
+    try:
+        for page in _pages(content_of(source), max_pixels):
+            if isinstance(page.content, Image.Image):
+                pixels += page.content.width * page.content.height
+            if (page.number or 0) > MAX_PAGES or pixels > MAX_ALL_PIXELS:
+                yield Page(page.number, _too_many())
+                return
+            yield page
+    except DigitsError as error:
+        yield Page(None, error)
+
+
+def page_of(source: Source, number: int, max_pixels: int = MAX_PIXELS) -> Content:
+    """One page of a file, from 1.
+
+    Raises
+    ------
+    DigitsError
+        Where there is none of that number, or it cannot be read.
+    """
+    content = content_of(source)
+    if isinstance(content, bytes) and is_pdf(content):
+        with Document(content) as document:
+            if not 1 <= number <= len(document):
+                raise _no_page(number)
+            return document.page(number, max_pixels)
+    if number == 1:
+        return content
+    if not isinstance(content, bytes) or not 1 <= number <= MAX_PAGES:
+        raise _no_page(number)
+    with opened(content, max_pixels) as picture:
+        several = _has_several(picture)
+        page = _frame(picture, number, content, max_pixels) if several else None
+    if page is None:
+        raise _no_page(number)
+    return page
+
+
+def count_pages(source: Source) -> int:
+    """How many pages a file has; pictures of an animation are pages.
+
+    Parameters
+    ----------
+    source : path or bytes
+        A picture file or a PDF, or its content.
+
+    Returns
+    -------
+    int
+        From 1 to ``MAX_PAGES``.
+
+    Raises
+    ------
+    DigitsError
+        Where it cannot be read, or has more pages.
+
+    Examples
+    --------
+    >>> from ovr_digits import count_pages, load_models, read_number
+    >>> models = load_models()                                        # doctest: +SKIP
+    >>> for page in range(1, count_pages("scan.tif") + 1):            # doctest: +SKIP
+    ...     print(read_number(models, "scan.tif", page=page).text)
+    """
+    content = content_of(source)
+    if isinstance(content, bytes) and is_pdf(content):
+        with Document(content) as document:
+            n_pages = len(document)
+    else:
+        with opened(content, MAX_PIXELS) as picture:
+            n_pages = getattr(picture, "n_frames", 1) if _has_several(picture) else 1
+    if n_pages > MAX_PAGES:
+        raise _too_many()
+    return n_pages
+
+
+def endings() -> frozenset[str]:
+    """How the names of files with pages end, in lower case, in the formats that are read."""
+    return picture_endings() | {".pdf"}
+
+
+def content_of(source: Source) -> Content:
+    """What is in a file; raises DigitsError where it cannot be read."""
+    return source if isinstance(source, bytes | Image.Image) else read_bytes(source, MAX_BYTES)
+
+
+def _pages(content: Content, max_pixels: int) -> Iterator[Page]:
+    if not isinstance(content, bytes):
+        return iter([Page(None, content)])
+    return (_of_pdf if is_pdf(content) else _of_pictures)(content, max_pixels)
+
+
+def _of_pictures(data: bytes, max_pixels: int) -> Iterator[Page]:
+    with opened(data, max_pixels) as picture:
+        several = _has_several(picture)
+    if not several:
+        yield Page(None, data)
+        return
+    # The first as bytes: some formats are decoded at a reduced scale.
+    yield Page(1, data)
+    with opened(data, max_pixels) as picture:
+        parts = cast(Parts, cast(ImageFile, picture).fp)
+        for number in count(2):
+            parts.begin_page()
+            try:
+                page = _frame(picture, number, data, max_pixels)
+            except DigitsError as error:
+                yield Page(number, error)
+                if picture.tell() != number - 1:  # the way to the next leads over this one
+                    return
+                continue
+            if page is None:
+                return
+            yield Page(number, page)
+
+
+def _of_pdf(data: bytes, max_pixels: int) -> Iterator[Page]:
+    with Document(data) as document:
+        for number in range(1, len(document) + 1):
+            try:
+                content: Content | DigitsError = document.page(number, max_pixels)
+            except DigitsError as error:
+                content = error
+            yield Page(number if len(document) > 1 else None, content)
+
+
+def _frame(picture: Image.Image, number: int, data: bytes, max_pixels: int) -> Image.Image | None:
+    """A page of an open picture; None where there is none of that number."""
+    with damage_told(max_pixels):
+        try:
+            picture.seek(number - 1)
+        except EOFError:
+            return None
+        check_size(picture, data, max_pixels)
+        return picture.copy()
+
+
+def _has_several(picture: Image.Image) -> bool:
+    if picture.format not in _OF_PAGES:
+        return False
+    try:
+        return bool(getattr(picture, "is_animated", False))
+    except Exception:  # damaged behind the first: told where the second is looked for
+        return True
+
+
+def _no_page(number: int) -> DigitsError:
+    return DigitsError(f"the file has no page {number}; pages count from 1")
+
+
+def _too_many() -> DigitsError:
+    return DigitsError(
+        f"the file has more than {MAX_PAGES:,} pages, or more than "
+        f"{MAX_ALL_PIXELS // 10**9} billion pixels; the rest is not read: split it"
+    )
