@@ -486,7 +486,7 @@ def test_pictures_that_cannot_be_read_are_named(run, tmp_path):
         ("dot.png", "too small"),
         ("huge.png", "120 megapixels"),
         ("absent.png", "absent.png: no such file"),
-        ("folder", "folder: this is a folder"),
+        ("folder", "folder: no pictures in this folder"),
         ("x" * 5000, "cannot be read"),
         ("two\nlines\x1b[1m.png", "two?lines?[1m.png: no such file"),
     ):

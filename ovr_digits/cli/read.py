@@ -53,6 +53,7 @@ def read(  # noqa: PLR0913
     Digits are found wherever they are and put in reading order, line by line.
     All pages of a TIFF, GIF or PDF are read, and all pictures in a folder.
     With several pictures every line of output begins with the picture's name.
+    A page may lie turned by 90, 180 or 270°, and by up to 30° more.
     What might be taken for a digit but is left out, such as a box to write in, is
     counted on stderr; --json tells where it is, and why it was left out.
 
@@ -90,6 +91,8 @@ def read(  # noqa: PLR0913
             counts = Counter(reason for _, reason in said.left_out).most_common()
             reasons = ", ".join(f"{count}× {reason}" for reason, count in counts)
             note(f"{name}: left out: {reasons}")
+        if said.turn:
+            note(f"{name}: turned by {min(said.turn, said.turn - 360, key=abs)}° to be read")
         for line in said.text.split("\n") if not as_json else ():
             is_alone = given.is_single and page is None
             terminal.echo(line if is_alone else f"{printable(name)}: {line}")

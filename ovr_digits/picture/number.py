@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ovr_digits.core.arrays import Float32, Grey
 from ovr_digits.core.detectors import DetectorArrays
 from ovr_digits.core.vote import Vote
-from ovr_digits.errors import BlankPictureError, DigitsError
+from ovr_digits.errors import BlankPictureError
 from ovr_digits.picture.ink import Ground, find_marks
-from ovr_digits.picture.lines import MOST_MARKS, find_layout, line_turn, usual_height
+from ovr_digits.picture.lines import MOST_MARKS, find_layout, usual_height
 from ovr_digits.picture.pages import Source
 from ovr_digits.picture.photo import Photo, View
-from ovr_digits.picture.regions import LeftOut
+from ovr_digits.picture.regions import Box, LeftOut
 from ovr_digits.picture.touching import Piece, marks_of, read_marks
+from ovr_digits.picture.turning import (
+    Turned,
+    is_poor,
+    quarter_turns,
+    slant_of,
+    turned_marks,
+)
 
 #: From this height on, in usual heights, what is left out might be taken for a digit.
 _TOLD = 1 / 3
-#: Lines that are turned further than this, in degrees, are not told from one another; beyond the
-#: other, digits under one another are.
-_LEAST_TURN, _MOST_TURN = 11, 75
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,12 +67,15 @@ class NumberAnswer:
         The picture, upright; perhaps reduced.
     scale : float
         Its pixels to a pixel of the boxes.
+    turn : int
+        By how many degrees, counter-clockwise, it had to be turned for its digits to stand.
     """
 
     lines: Sequence[Sequence[FoundDigit]]
     left_out: Sequence[tuple[tuple[int, int, int, int], str]]
     picture: Float32
     scale: float
+    turn: int = 0
 
     @property
     def digits(self) -> list[FoundDigit]:
@@ -100,6 +107,7 @@ class NumberAnswer:
             "verdict": self.verdict,
             "digits": [found.as_json() for found in self.digits],
             "left_out": [{"box": list(box), "reason": reason} for box, reason in self.left_out],
+            **({"turn": self.turn} if self.turn else {}),
         }
 
 
@@ -125,7 +133,7 @@ def read_number(
     Raises
     ------
     DigitsError
-        Where it cannot be read, holds no digit, or is turned too far for its lines to be told.
+        Where it cannot be read, or holds no digit.
     """
     photo = Photo(source, page)
     view = photo.whole
@@ -137,17 +145,38 @@ def read_number(
             fine, fine_regions, fine_left_out = find_marks(closer.picture, ground, level)
             if photo.shows_again(regions.mask, closer, fine_regions.mask):
                 ink, regions, left_out, view = fine, fine_regions, fine_left_out, closer
-    layout = find_layout(regions)
-    turn = line_turn(regions)
-    if turn is not None and _LEAST_TURN < abs(turn) < _MOST_TURN:
-        raise DigitsError(
-            f"the lines are turned by about {abs(turn):.0f}°; turn the picture upright"
+    slant = slant_of(regions)
+    page_read = turned_marks(ink, regions, slant)
+    found, doubted, usual = _read(models, page_read, view)
+    if is_poor([max(digit.vote.scores) for line in found for digit in line]):
+        turns = quarter_turns(models, page_read)
+        if turns:
+            page_read = turned_marks(ink, regions, slant + 90 * turns)
+            found, doubted, usual = _read(models, page_read, view)
+    if not found:
+        raise BlankPictureError("no digit on the picture; write the digits darker or larger")
+    told = [
+        (view.box_in_file((slice(top, bottom), slice(left, right))), reason)
+        for (top, left, bottom, right), reason in (
+            (left.box, left.reason) for left in left_out + doubted
         )
-    marks = [mark for line in layout.lines for mark in marks_of(ink, regions, line)]
+        if bottom - top >= _TOLD * usual
+    ]
+    return NumberAnswer(
+        found, told, photo.whole.picture, photo.whole.scale, round(page_read.degrees % 360)
+    )
+
+
+def _read(
+    models: DetectorArrays, page: Turned, view: View
+) -> tuple[list[list[FoundDigit]], list[LeftOut], float]:
+    """The digits on a page line by line, what is none of them, and their usual height."""
+    layout = find_layout(page.regions)
+    marks = [mark for line in layout.lines for mark in marks_of(page.ink, page.regions, line)]
     parts = read_marks(models, marks)
     found = []
-    left_out += layout.left_out
-    bars = regions.are_bars()
+    left_out = layout.left_out
+    bars = page.regions.are_bars()
     for line in layout.lines:
         digits = []
         for group in line:
@@ -157,21 +186,17 @@ def read_number(
             if doubt and any(vote.verdict != "sure" for _, vote in read):
                 left_out.append(LeftOut(group.box, doubt))
             else:
-                digits += [_found(piece, vote, view) for piece, vote in read]
+                digits += [
+                    _found(page.box_before(piece.box), piece, vote, view) for piece, vote in read
+                ]
         if digits:
             found.append(digits)
-    if not found:
-        raise BlankPictureError("no digit on the picture; write the digits darker or larger")
-    least = _TOLD * usual_height([group.box for line in layout.lines for group in line])
-    told = [
-        (view.box_in_file((slice(top, bottom), slice(left, right))), reason)
-        for (top, left, bottom, right), reason in ((left.box, left.reason) for left in left_out)
-        if bottom - top >= least
-    ]
-    return NumberAnswer(found, told, photo.whole.picture, photo.whole.scale)
+    boxes = [group.box for line in layout.lines for group in line]
+    usual = usual_height(boxes) if boxes else 0.0
+    return found, [replace(left, box=page.box_before(left.box)) for left in left_out], usual
 
 
-def _found(piece: Piece, vote: Vote, view: View) -> FoundDigit:
-    top, left, bottom, right = piece.box
+def _found(place: Box, piece: Piece, vote: Vote, view: View) -> FoundDigit:
+    top, left, bottom, right = place
     box = view.box_in_file((slice(top, bottom), slice(left, right)))
     return FoundDigit(box, piece.image, vote)

@@ -78,6 +78,9 @@ class Number(_Place):
     confidence: Share = Field(description="That of the least certain digit.")
     verdict: Verdict = Field(description="The worst of any digit.")
     digits: list[FoundDigit]
+    turn: int | None = Field(
+        None, description="By how many degrees it was turned, counter-clockwise, to be read."
+    )
     left_out: list[LeftOut]
 
 
