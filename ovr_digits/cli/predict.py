@@ -51,7 +51,8 @@ _COLUMNS = {
     type=click.Path(path_type=Path),
     metavar="SOURCE",
     help="Read all digits of a folder of pictures (the first page of each), of IDX or of Parquet "
-    "files, and write the answers to --output. Interrupted, the same command goes on where it "
+    "files, and write the answers to --output (Parquet, unless it ends in .csv or .jsonl). "
+    "Interrupted, the same command goes on where it "
     "stopped.",
 )
 @options.table
@@ -141,7 +142,9 @@ def predict(  # noqa: PLR0913
 
             explanations.append(explain_vote(detectors, answer.found, vote))
     if output is not None:
-        options.put_table(output, rows, _COLUMNS, {"votes": [f"vote_{d}" for d in range(10)]})
+        from ovr_digits.scale.rows import SPREAD_VOTES
+
+        options.put_table(output, rows, _COLUMNS, SPREAD_VOTES)
     if save is not None and votes:
         from ovr_digits.report.plots.answers import plot_votes
 

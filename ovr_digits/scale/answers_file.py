@@ -1,4 +1,4 @@
-"""Answers on their way to a Parquet file: a folder of shards that outlives an interrupted run."""
+"""Answers on their way to a file: a folder of shards that outlives an interrupted run."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any, BinaryIO, Self
 
 from ovr_digits.errors import DigitsError
 from ovr_digits.files import locked, remove_abandoned, replacing, write_bytes
 from ovr_digits.scale.arrow import pa, pq
+from ovr_digits.scale.rows import ENDINGS, SPREAD_VOTES, csv_text, formula_free, json_line
 
 #: Rows in a row group of the file that is put together.
 ROW_GROUP = 65_536
@@ -20,7 +22,7 @@ _SHARD = re.compile(r"(\d{9})-(\d{9})\.parquet")
 
 
 class Shards:
-    """The finished pieces of one Parquet file; each shard holds consecutive ones.
+    """The finished pieces of one file; each shard holds consecutive ones, as Parquet.
 
     The folder has the name of the file to be and ``.partial``.
     """
@@ -125,15 +127,16 @@ class Shards:
     def merge(self, look: Callable[[pa.Table], None]) -> None:
         """Put the file together, a row group at a time, and replace what had its name.
 
-        ``look`` is shown the rows of each shard, in order. Where a shard is damaged, or there is
-        no room, the file is as it was.
+        It is CSV or JSON lines where its ending says so, else Parquet. ``look`` is shown the rows
+        of each shard, in order. Where a shard is damaged, or there is no room, the file is as it
+        was.
         """
         rest = self._schema.empty_table()
         with (
             self._writing(self._output),
             replacing(self._output) as temporary,
             temporary.open("wb") as file,
-            pq.ParquetWriter(file, self._schema) as writer,
+            _writer(self._output, file, self._schema) as writer,
         ):
             for _, _, path in self._found():
                 with _reading(path) as shard:
@@ -168,6 +171,41 @@ class Shards:
                 f"{path}: cannot be written ({error.strerror or error}); what is finished stays in "
                 f"{self.folder}, and the same command goes on from there"
             ) from None
+
+
+def _writer(output: Path, file: BinaryIO, schema: pa.Schema) -> Any:
+    ending = output.suffix.lower()
+    if ending == ".parquet" or ending not in ENDINGS:
+        return pq.ParquetWriter(file, schema)
+    return _Lines(file, schema.names, is_csv=ending == ".csv")
+
+
+class _Lines:
+    """Writes tables as CSV or JSON lines; used as ``pq.ParquetWriter`` is."""
+
+    def __init__(self, file: BinaryIO, names: Sequence[str], is_csv: bool) -> None:
+        self._file, self._names, self._is_csv = file, names, is_csv
+        self._rows = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._is_csv and not self._rows:
+            self._put(csv_text([], self._names, SPREAD_VOTES))
+
+    def write_table(self, table: pa.Table) -> None:
+        """Write the rows at the end of the file."""
+        rows = table.to_pylist()
+        if self._is_csv:
+            rows = [row | {"file": formula_free(row["file"])} for row in rows]
+            self._put(csv_text(rows, self._names, SPREAD_VOTES, headed=not self._rows))
+        else:
+            self._put("".join(map(json_line, rows)))
+        self._rows += len(rows)
+
+    def _put(self, text: str) -> None:
+        self._file.write(text.encode())
 
 
 @contextlib.contextmanager

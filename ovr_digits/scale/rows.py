@@ -18,14 +18,16 @@ Row = Mapping[str, Any]
 Columns = Mapping[str, Any]
 
 #: Endings of the names of tables.
-_KINDS = {".csv": "CSV", ".jsonl": "JSON lines", ".ndjson": "JSON lines", ".parquet": "Parquet"}
+ENDINGS = {".csv": "CSV", ".jsonl": "JSON lines", ".ndjson": "JSON lines", ".parquet": "Parquet"}
+#: The columns that the ten votes have in CSV.
+SPREAD_VOTES = {"votes": [f"vote_{digit}" for digit in range(10)]}
 #: With what a spreadsheet takes a text for a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def kind_of(path: Path) -> str:
     """What a name's ending says a table is; raises DigitsError where it says nothing."""
-    kind = _KINDS.get(path.suffix.lower())
+    kind = ENDINGS.get(path.suffix.lower())
     if kind is None:
         raise DigitsError(f"{path}: no table ends so; use .csv, .jsonl or .parquet")
     return kind
@@ -34,11 +36,14 @@ def kind_of(path: Path) -> str:
 def writable_name(name: str) -> str:
     """A file's name as text that any file can hold, and that no spreadsheet takes for a formula.
 
-    Bytes that are no UTF-8 become ``\\xNN``; before a name such as "=1.png" comes "./", which
-    leads to the same file.
+    Bytes that are no UTF-8 become a backslash, x and two digits each.
     """
-    text = os.fsencode(name).decode("utf-8", "backslashreplace")
-    return f"./{text}" if text.startswith(_FORMULA) and text != "-" else text
+    return formula_free(os.fsencode(name).decode("utf-8", "backslashreplace"))
+
+
+def formula_free(name: str) -> str:
+    """A name such as "=1.png" with "./" before it, which leads to the same file."""
+    return f"./{name}" if name.startswith(_FORMULA) and name != "-" else name
 
 
 def write_rows(
