@@ -59,6 +59,8 @@ def read_page(models: DetectorArrays, page: Image.Image) -> NumberAnswer:
 class Guessing:
     """Detectors that look at nothing, for what is to be tried a hundred times."""
 
+    signs = None
+
     def decision_function(self, X: np.ndarray) -> np.ndarray:
         return np.tile(np.arange(10.0) - 8.5, (len(X), 1))
 
@@ -114,11 +116,13 @@ def test_any_pixels_give_digits_or_a_clear_error(pixels):
         number = read_page(GUESSING, Image.fromarray(pixels))
     except DigitsError:
         return  # there may be no ink among them
-    assert number.text.replace("\n", "").isdigit()
+    assert "".join(number.text.split()).isdigit()
 
 
 class Counting:
     """Detectors that recognise nothing, and count what they are asked about."""
+
+    signs = None
 
     def __init__(self) -> None:
         self.counts: list[int] = []
@@ -190,7 +194,7 @@ def test_the_command_in_json(run, tmp_path):
     path = write_number(tmp_path / "a.png", "407", "1")
     answer, failure = objects(run("read", "--json", path, tmp_path / "absent.png"), status=1)
     assert set(answer) == {
-        *("path", "text", "lines", "confidence", "verdict", "digits", "left_out")
+        *("path", "text", "lines", "confidence", "verdict", "digits", "fields", "signs", "left_out")
     }
     assert (answer["text"], answer["lines"]) == ("407\n1", ["407", "1"])
     assert [d["digit"] for d in answer["digits"]] == [4, 0, 7, 1]
@@ -242,16 +246,19 @@ def drawn_page(*digits: tuple[int, int, int], size=(500, 220)) -> Image.Image:
     return page
 
 
-def test_points_and_signs_beside_digits_are_not_read(models):
+def test_points_and_signs_beside_digits_are_told_apart(models):
     page = drawn_page((3, 120, 90), (1, 230, 90), (4, 290, 90))
     page.paste(0, (205, 142, 213, 150))  # a point
     page.paste(0, (50, 100, 90, 108))  # a minus
-    assert read_page(models, page).text == "314"
+    number = read_page(models, page)
+    assert number.text == "-3.14"
+    assert [sign.sign for sign in number.signs] == ["-", "."]
+    assert number.without_signs().text == "314"
 
 
 def test_digits_of_different_size_and_groups_of_them(models):
     page = drawn_page((4, 30, 120), (0, 130, 80), (7, 300, 70), (1, 400, 110))
-    assert read_page(models, page).text == "4071"
+    assert read_page(models, page).text == "40 71"
 
 
 @pytest.mark.parametrize("letters", ["AEFHKM", "NRWkmw"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +36,9 @@ _COLUMNS = {
 @click.argument("images", metavar="IMAGE...", nargs=-1, required=True)
 @options.ground
 @options.level
+@click.option(
+    "--digits-only", is_flag=True, help="Leave signs, such as , - and /, out of the text."
+)
 @options.save
 @options.table
 @options.models
@@ -43,6 +47,7 @@ def read(  # noqa: PLR0913
     images: tuple[str, ...],
     ground: Ground,
     level: float | None,
+    digits_only: bool,
     save: Path | None,
     output: Path | None,
     models: Path | None,
@@ -75,6 +80,8 @@ def read(  # noqa: PLR0913
     rows: list[dict[str, Any]] = []
     failed = False
     for path, page, said in _answers(detectors, given, ground, level, as_json):
+        if digits_only and not isinstance(said, str):
+            said = said.without_signs()
         name = name_of(path, page)
         answer = {"error": said} if isinstance(said, str) else said.as_json()
         answer = place_as_json(path, page) | answer
@@ -134,14 +141,17 @@ def _answers(
 
 def _rows_of(said: NumberAnswer | str) -> Iterator[dict[str, Any]]:
     """The lines of a page as rows of a table; an error is a row, too."""
+    from ovr_digits.picture.fields import worst_verdict
+
     if isinstance(said, str):
         yield {"error": said}
         return
-    for k, line in enumerate(said.lines):
-        verdicts = {found.vote.verdict for found in line}
+    for k, row in groupby(said.fields, key=lambda field: field.line):
+        fields = list(row)
+        columns = {field.column: field.text for field in fields}
         yield {
             "line": k + 1,
-            "fields": ["".join(str(found.vote.digit) for found in line)],
-            "confidence": round(min(found.vote.confidence for found in line), 6),
-            "verdict": next(v for v in ("none", "conflict", "sure") if v in verdicts),
+            "fields": [columns.get(place, "") for place in range(max(columns) + 1)],
+            "confidence": round(min(field.confidence for field in fields), 6),
+            "verdict": worst_verdict(field.verdict for field in fields),
         }

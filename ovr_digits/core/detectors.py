@@ -12,6 +12,9 @@ import numpy as np
 from ovr_digits.core.arrays import Array, Float32, Float64
 from ovr_digits.core.features import BATCH, Branch, check_grey_levels, patch_kernel_features
 
+#: What the detectors of signs tell apart, in their order: signs, a digit, and what is neither.
+SIGN_CLASSES = (".", ",", "-", "/", ":", "digit", "other")
+
 #: Images whose features are held at once.
 _STEP = 256
 
@@ -42,7 +45,7 @@ def detector_scores(
 
 @dataclass(frozen=True)
 class DetectorArrays:
-    """Ten detectors, item *d* for digit *d*, and nothing but arrays.
+    """Ten detectors, item *d* for digit *d*, or others, and nothing but arrays.
 
     Attributes
     ----------
@@ -52,6 +55,8 @@ class DetectorArrays:
     intercept : (10,) float64
     provenance : mapping
         Where the detectors come from, as written into models.pkl.
+    signs : DetectorArrays, optional
+        Those of ``SIGN_CLASSES``, for whole numbers.
     """
 
     branches: Sequence[Branch]
@@ -59,6 +64,7 @@ class DetectorArrays:
     coef: Float32
     intercept: Float64
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    signs: DetectorArrays | None = None
 
     def decision_function(self, X: Array) -> Float64:
         """Every detector's log-odds for images X (n, h * w), grey levels 0-255: (n, 10).

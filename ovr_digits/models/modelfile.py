@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from ovr_digits.core.arrays import Array
-from ovr_digits.core.detectors import DetectorArrays
+from ovr_digits.core.detectors import SIGN_CLASSES, DetectorArrays
 from ovr_digits.core.features import Branch, KernelLayer, LeadingAxes
 from ovr_digits.core.views import VIEWS
 from ovr_digits.errors import DigitsError
@@ -41,6 +41,8 @@ from ovr_digits.models.place import MAX_BYTES, ModelFileError, find_models, read
 from ovr_digits.models.safe_pickle import Record, StoredArray, printable, shown
 
 _N_DIGITS = 10
+#: What tells signs and letters from digits, beside any models.pkl.
+SIGNS_PATH = Path(__file__).parents[1] / "signs.pkl"
 
 
 class _Detector(Record): ...
@@ -138,9 +140,15 @@ def _read(
     path = find_models(path)
     data = read_models(path)
     try:
-        return data, *_parse(data)
+        models, content = _parse(data, _N_DIGITS)
     except ModelFileError as error:
         raise ModelFileError(f"{path}: {error}") from None
+    return data, replace(models, signs=load_signs()), content
+
+
+def load_signs() -> DetectorArrays:
+    """The detectors of ``SIGN_CLASSES`` that the package has, whoever's models.pkl is read."""
+    return _parse(read_models(SIGNS_PATH), len(SIGN_CLASSES))[0]
 
 
 def parse_models(data: bytes) -> DetectorArrays:
@@ -150,10 +158,10 @@ def parse_models(data: bytes) -> DetectorArrays:
     ------
     ModelFileError
     """
-    return _parse(data)[0]
+    return _parse(data, _N_DIGITS)[0]
 
 
-def _parse(data: bytes) -> tuple[DetectorArrays, list[_Detector]]:
+def _parse(data: bytes, n: int) -> tuple[DetectorArrays, list[_Detector]]:
     """The arrays in a models.pkl, and the stand-ins that they were found in."""
     if not data:
         raise ModelFileError("the file is empty; make a new one with: ovr-digits train")
@@ -165,7 +173,7 @@ def _parse(data: bytes) -> tuple[DetectorArrays, list[_Detector]]:
         raise ModelFileError(str(error)) from None
     except ValueError as error:
         raise ModelFileError(f"not a models.pkl: {error}") from None
-    return _detector_arrays(content), content
+    return _detector_arrays(content, n), content
 
 
 def save_models(detectors: Sequence[Any], path: str | os.PathLike[str]) -> None:
@@ -176,8 +184,19 @@ def save_models(detectors: Sequence[Any], path: str | os.PathLike[str]) -> None:
     ModelFileError
         Where the folder is missing, cannot be written, or is full.
     """
+    _save(detectors, _N_DIGITS, path)
+
+
+def save_signs(detectors: Sequence[Any], path: str | os.PathLike[str]) -> None:
+    """Write fitted detectors of ``SIGN_CLASSES`` as ``save_models`` does, their weights halved."""
+    for detector in detectors:
+        detector.sgd_.coef_ = detector.sgd_.coef_.astype(np.float16)
+    _save(detectors, len(SIGN_CLASSES), path)
+
+
+def _save(detectors: Sequence[Any], n: int, path: str | os.PathLike[str]) -> None:
     data = pickle.dumps(list(detectors), protocol=safe_pickle.PROTOCOL)
-    parse_models(data)  # what is written can be read
+    _parse(data, n)  # what is written can be read
     try:
         write_bytes(Path(path), data)
     # ValueError: a NUL in the name; RuntimeError: a link to itself, before Python 3.13.
@@ -194,11 +213,11 @@ _UNSHARED = "its detectors do not share their features"
 _NO_LAYERS = "its features have no layers"
 
 
-def _detector_arrays(content: object) -> DetectorArrays:
+def _detector_arrays(content: object, n: int) -> DetectorArrays:
     if type(content) is not list or not all(type(item) is _Detector for item in content):
         raise ModelFileError("it holds no list of digit detectors")
-    if len(content) != _N_DIGITS:
-        raise ModelFileError(f"it holds {len(content)} detectors, not {_N_DIGITS}")
+    if len(content) != n:
+        raise ModelFileError(f"it holds {len(content)} detectors, not {n}")
     states = [detector.state for detector in content]
     if any(state.get("features_") is not states[0].get("features_") for state in states):
         raise ModelFileError(_UNSHARED)

@@ -308,7 +308,11 @@ def _guess(strength: Float32, within: Bools, level: float, choose: _Chooser) -> 
         allowed = allowed & ~guides & (mask | ~about)
         top = _ink_strength(strength, allowed, noise)
     wanted = choose(regions)
-    left_out += _left_out(regions, ~wanted, "far smaller than the largest mark")
+    small = np.flatnonzero(~wanted) + 1
+    left_out += [
+        LeftOut(box, "far smaller than the largest mark", mask)
+        for box, mask in (regions.mask_of(small[k : k + 1]) for k in range(len(small)))
+    ]
     chosen = regions.only(wanted).mask
     if not chosen.any():
         return None

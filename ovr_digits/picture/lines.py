@@ -19,10 +19,17 @@ MOST_MARKS = 5000
 _LEAST_CHAIN, _MOST_CHAIN = 4, 500
 #: ... and from where on their neighbours lie in one direction: a mean resultant length.
 _ONE_WAY = 0.8
+_SMALLER = "far smaller than the others"
 #: A mark that is as high as this, in usual heights, is a digit;
 _HIGH = 0.45
 #: from this height on it may be one that is written smaller.
 _LOW = 0.25
+#: How high a slanted stroke is that stands alone, what is beside it, and what does not count, in
+#: usual heights; how wide it is for its height.
+_HIGH_STROKE, _HIGH_NEIGHBOUR, _SPECK, _SLANTED = 0.8, 0.6, 0.15, 0.2
+#: How far from a digit's box, how high and how wide a dot or a comma is, how far from all ink, and
+#: how far below the tops of digits, in usual heights.
+_BESIDE, _SMALL_SIGN, _NARROW_SIGN, _CLEAR, _BELOW_TOP = 0.03, 0.4, 0.3, 0.02, 0.2
 #: Pens, in shares of the usual one, that are thin; and in heights, that write no digit.
 _THIN, _HAIR = 0.5, 0.04
 
@@ -74,6 +81,12 @@ def find_layout(regions: Regions) -> Layout:
     ]
     kept = []
     for line, keep in zip(lines, whole, strict=True):
+        # A comma hangs far below its line; there are no lines of small marks alone.
+        if len(lines) > 1 and all(group.doubt == _SMALLER for group in line):
+            left_out += [
+                LeftOut(group.box, group.doubt, regions.mask_of(group.regions)[1]) for group in line
+            ]
+            continue
         # What only goes on beyond the picture is its edge, or a shadow.
         if keep or not any(whole):
             kept.append(line)
@@ -203,7 +216,10 @@ def _grouped(regions: Regions) -> tuple[list[Group], list[LeftOut]]:
         for k in np.setdiff1d(np.arange(regions.count), largest)
     ]
     usual = usual_height(regions.boxes[largest])
-    members, boxes = _joined(largest + 1, regions.boxes[largest], usual)
+    alone = _stand_alone(regions, largest, usual)
+    members, boxes = _joined(largest[~alone] + 1, regions.boxes[largest[~alone]], usual)
+    members += [np.array([k + 1]) for k in largest[alone].tolist()]
+    boxes = np.concatenate([boxes, regions.boxes[largest[alone]]])
     edges = np.append(0, regions.edges)
     areas = np.append(0, regions.areas)
     heights, widths = (boxes[:, 2:] - boxes[:, :2]).T
@@ -217,15 +233,65 @@ def _grouped(regions: Regions) -> tuple[list[Group], list[LeftOut]]:
         if is_thin and (pen < _HAIR * height or min(height, width) < 2.5 * pen):
             reason = "a thin line"
         elif height < _HIGH * usual:
-            doubt = "far smaller than the others"
+            doubt = _SMALLER
             # Dots, dashes and commas are strokes alone.
             is_stroke = 0.3 * height < pen or not 0.4 < width / height < 1.6
             reason = doubt if height < _LOW * usual or is_stroke else ""
         if reason:
-            left_out.append(LeftOut(as_box(box), reason))
+            left_out.append(LeftOut(as_box(box), reason, regions.mask_of(group)[1]))
         else:
             groups.append(Group(group, as_box(box), doubt))
     return groups, left_out
+
+
+def _stand_alone(regions: Regions, largest: Integers, usual: float) -> Bools:
+    """Which of the largest regions are slanted strokes that are no part of a digit: (n,) bool.
+
+    The box about a slash goes into those of its neighbours.
+    """
+    boxes, heights, widths = (
+        regions.boxes[largest],
+        regions.heights[largest],
+        regions.widths[largest],
+    )
+    alone: Bools = regions.are_straight()[largest] & (heights > _HIGH_STROKE * usual)
+    alone &= (widths > _SLANTED * heights) & (widths < heights)
+    for k in np.flatnonzero(alone).tolist():
+        apart_y, apart_x = _apart(boxes[k], boxes)
+        near = (np.maximum(apart_y, apart_x) < 0.08 * usual) & (heights > _SPECK * usual)
+        near[k] = False
+        inside = -apart_x > 0.5 * np.minimum(widths, widths[k])
+        alone[k] = not (near & (inside | (heights < _HIGH_NEIGHBOUR * usual))).any()
+    small = (heights < _SMALL_SIGN * usual) & (widths < _NARROW_SIGN * usual)
+    for k in np.flatnonzero(small).tolist():
+        alone[k] = _is_beside(regions, int(largest[k]), usual)
+    return alone
+
+
+def _is_beside(regions: Regions, number: int, usual: float) -> bool:
+    """Whether a small region lies beside others, lower than their tops, and touches none.
+
+    Of the box about a slanted digit a dot beside it may be a part.
+    """
+    top, left, bottom, right = regions.boxes[number].tolist()
+    reach = round(max(2, _CLEAR * usual))
+    about = regions.labels[
+        max(0, top - reach) : bottom + reach, max(0, left - reach) : right + reach
+    ]
+    if ((about > 0) & (about != number + 1)).any():
+        return False
+    far = round(0.5 * usual)
+    start = max(0, left - far)
+    beside = regions.labels[top:bottom, start : right + far]
+    for k in np.unique(beside[(beside > 0) & (beside != number + 1)]).tolist():
+        columns = start + np.flatnonzero((beside == k).any(axis=0))
+        if columns[0] < right and columns[-1] >= left:
+            return False
+        if regions.heights[k - 1] > _HIGH_NEIGHBOUR * usual and (
+            top < regions.boxes[k - 1, 0] + _BELOW_TOP * usual
+        ):
+            return False
+    return True
 
 
 def _joined(numbers: Integers, boxes: Integers, usual: float) -> tuple[list[Integers], Integers]:
@@ -295,7 +361,13 @@ def _are_parts(one: Integers, others: Integers, usual: float) -> Bools:
     low, narrow = np.minimum(one[2:] - one[:2], sides).T
     over = (-apart_x > 0.5 * narrow) & (-0.5 * low < apart_y) & (apart_y < 0.35 * usual)
     crumb = (sides.max(axis=1) < 0.5 * usual) & (_gaps(apart_y, apart_x) < 0.08 * usual)
+    crumb &= ~_may_be_sign(apart_x, sides, usual)
     return _fit(one, others, usual) & (over | crumb)
+
+
+def _may_be_sign(apart_x: Integers, sides: Integers, usual: float) -> Bools:
+    """Whether something beside a digit is small enough for a dot or a comma."""
+    return (apart_x > _BESIDE * usual) & (sides.max(axis=1) < _SMALL_SIGN * usual)
 
 
 def _is_stray_part(one: Integers, others: Integers, usual: float) -> Bools:
@@ -309,7 +381,10 @@ def _is_stray_part(one: Integers, others: Integers, usual: float) -> Bools:
 def _are_close(one: Integers, others: Integers, usual: float) -> Bools:
     """Whether marks are parts of a broken digit, or digits with hardly a gap between them."""
     # Halves of one digit may be all there is: then the usual height is half of its own.
-    close = np.maximum(*_apart(one, others)) < 0.06 * usual
+    apart_y, apart_x = _apart(one, others)
+    close = np.maximum(apart_y, apart_x) < 0.06 * usual
+    close &= ~_may_be_sign(apart_x, others[:, 2:] - others[:, :2], usual)
+    close &= ~_may_be_sign(apart_x, np.array([one[2:] - one[:2]]), usual)
     return _fit(one, others, 1.4 * usual) & close
 
 

@@ -5,18 +5,20 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import Any
 
-from ovr_digits.core.arrays import Float32, Grey
+from ovr_digits.core.arrays import Float32
 from ovr_digits.core.detectors import DetectorArrays
-from ovr_digits.core.vote import Vote
 from ovr_digits.errors import BlankPictureError
+from ovr_digits.picture.fields import Field, FoundDigit, FoundSign, Item, in_fields, worst_verdict
 from ovr_digits.picture.ink import Ground, find_marks
 from ovr_digits.picture.lines import MOST_MARKS, find_layout, usual_height
 from ovr_digits.picture.pages import Source
 from ovr_digits.picture.photo import Photo, View
 from ovr_digits.picture.regions import Box, LeftOut
-from ovr_digits.picture.touching import Piece, marks_of, read_marks
+from ovr_digits.picture.signs import LineMark, judge_lines
+from ovr_digits.picture.touching import marks_of, read_marks
 from ovr_digits.picture.turning import (
     Turned,
     is_poor,
@@ -30,37 +32,13 @@ _TOLD = 1 / 3
 
 
 @dataclass(frozen=True, eq=False)
-class FoundDigit:
-    """One digit of a picture.
-
-    Attributes
-    ----------
-    box : (x, y, w, h)
-        In pixels of the picture as it is stored, but turned upright.
-    image : (28, 28) uint8
-        What the detectors saw.
-    vote : Vote
-    """
-
-    box: tuple[int, int, int, int]
-    image: Grey
-    vote: Vote
-
-    def as_json(self) -> dict[str, Any]:
-        """The keys that the command line prints."""
-        vote = self.vote.as_json()
-        names = ("digit", "confidence", "verdict", "votes")
-        return {"box": list(self.box), **{name: vote[name] for name in names}}
-
-
-@dataclass(frozen=True, eq=False)
 class NumberAnswer:
-    """The digits of a picture.
+    """The digits and signs of a picture.
 
     Attributes
     ----------
-    lines : sequence of sequences of FoundDigit
-        Line by line, each from left to right.
+    fields : sequence of Field
+        What wide spaces part, in reading order.
     left_out : sequence of (box, reason)
         What might be taken for a digit and is not read, and why; boxes as those of digits.
     picture : (h, w, 3) float32 in 0..1
@@ -71,41 +49,62 @@ class NumberAnswer:
         By how many degrees, counter-clockwise, it had to be turned for its digits to stand.
     """
 
-    lines: Sequence[Sequence[FoundDigit]]
+    fields: Sequence[Field]
     left_out: Sequence[tuple[tuple[int, int, int, int], str]]
     picture: Float32
     scale: float
     turn: int = 0
 
+    def without_signs(self) -> NumberAnswer:
+        """The same with digits alone, in the same fields."""
+        return replace(self, fields=[replace(f, items=f.digits) for f in self.fields])
+
+    @property
+    def lines(self) -> list[list[FoundDigit]]:
+        """The digits line by line, each from left to right."""
+        rows = groupby(self.fields, key=lambda field: field.line)
+        return [[found for field in row for found in field.digits] for _, row in rows]
+
     @property
     def digits(self) -> list[FoundDigit]:
         """Of all lines, in reading order."""
-        return [found for line in self.lines for found in line]
+        return [found for field in self.fields for found in field.digits]
+
+    @property
+    def signs(self) -> list[FoundSign]:
+        """Of all lines, in reading order."""
+        return [found for field in self.fields for found in field.signs]
 
     @property
     def confidence(self) -> float:
         """That of the least certain digit."""
-        return min(found.vote.confidence for found in self.digits)
+        return min(field.confidence for field in self.fields)
 
     @property
     def verdict(self) -> str:
         """The worst of any digit: "sure" where all are."""
-        verdicts = {found.vote.verdict for found in self.digits}
-        return next(worst for worst in ("none", "conflict", "sure") if worst in verdicts)
+        return worst_verdict(field.verdict for field in self.fields)
 
     @property
     def text(self) -> str:
-        """The digits as a person would type them, a line for each."""
-        return "\n".join("".join(str(found.vote.digit) for found in line) for line in self.lines)
+        """As a person would type it: a line for each, a space between fields."""
+        rows = groupby(self.fields, key=lambda field: field.line)
+        return "\n".join(" ".join(field.text for field in row) for _, row in rows)
 
     def as_json(self) -> dict[str, Any]:
         """The keys that the command line prints."""
+        numbers = {id(found): number for number, found in enumerate(self.digits)}
         return {
             "text": self.text,
             "lines": self.text.split("\n"),
             "confidence": round(self.confidence, 6),
             "verdict": self.verdict,
             "digits": [found.as_json() for found in self.digits],
+            "fields": [
+                field.as_json() | {"digits": [numbers[id(found)] for found in field.digits]}
+                for field in self.fields
+            ],
+            "signs": [found.as_json() for found in self.signs],
             "left_out": [{"box": list(box), "reason": reason} for box, reason in self.left_out],
             **({"turn": self.turn} if self.turn else {}),
         }
@@ -146,57 +145,78 @@ def read_number(
             if photo.shows_again(regions.mask, closer, fine_regions.mask):
                 ink, regions, left_out, view = fine, fine_regions, fine_left_out, closer
     slant = slant_of(regions)
-    page_read = turned_marks(ink, regions, slant)
-    found, doubted, usual = _read(models, page_read, view)
-    if is_poor([max(digit.vote.scores) for line in found for digit in line]):
-        turns = quarter_turns(models, page_read)
+    turned = turned_marks(ink, regions, slant)
+    found = _read(models, turned, left_out, view)
+    if is_poor([max(digit.vote.scores) for field in found.fields for digit in field.digits]):
+        turns = quarter_turns(models, turned)
         if turns:
-            page_read = turned_marks(ink, regions, slant + 90 * turns)
-            found, doubted, usual = _read(models, page_read, view)
-    if not found:
+            turned = turned_marks(ink, regions, slant + 90 * turns)
+            found = _read(models, turned, left_out, view)
+    if not found.fields:
         raise BlankPictureError("no digit on the picture; write the digits darker or larger")
     told = [
-        (view.box_in_file((slice(top, bottom), slice(left, right))), reason)
-        for (top, left, bottom, right), reason in (
-            (left.box, left.reason) for left in left_out + doubted
-        )
-        if bottom - top >= _TOLD * usual
+        (_box_in_file(left.box, view), left.reason)
+        for left in found.left_out
+        if left.box[2] - left.box[0] >= _TOLD * found.usual
     ]
-    return NumberAnswer(
-        found, told, photo.whole.picture, photo.whole.scale, round(page_read.degrees % 360)
-    )
+    turn = round(turned.degrees % 360)
+    return NumberAnswer(found.fields, told, photo.whole.picture, photo.whole.scale, turn)
 
 
-def _read(
-    models: DetectorArrays, page: Turned, view: View
-) -> tuple[list[list[FoundDigit]], list[LeftOut], float]:
-    """The digits on a page line by line, what is none of them, and their usual height."""
+@dataclass(frozen=True, eq=False)
+class _Reading:
+    fields: list[Field]
+    left_out: list[LeftOut]
+    usual: float  # height of its digits
+
+
+def _read(models: DetectorArrays, page: Turned, beside: Sequence[LeftOut], view: View) -> _Reading:
+    """Read a page that is turned; what is left out is told where it was before."""
     layout = find_layout(page.regions)
     marks = [mark for line in layout.lines for mark in marks_of(page.ink, page.regions, line)]
-    parts = read_marks(models, marks)
-    found = []
-    left_out = layout.left_out
+    reads = list(read_marks(models, marks))
+    groups = [(row, group) for row, line in enumerate(layout.lines) for group in line]
+    in_lines = [
+        LineMark(group.box, mark.ink, row) for (row, group), mark in zip(groups, marks, strict=True)
+    ]
+    votes = [[vote for _, vote in read] for read in reads]
+    # Signs may be among what was left out; on a page that is turned it lies elsewhere.
+    small = [*([] if page.degrees else beside), *layout.left_out]
+    judged, signs, left_out = judge_lines(models.signs, in_lines, votes, small)
     bars = page.regions.are_bars()
-    for line in layout.lines:
-        digits = []
-        for group in line:
-            read = next(parts)
-            # What does not look like its neighbours is a digit only where a detector says so.
-            doubt = group.doubt or ("a line" if bars[group.regions - 1].all() else "")
-            if doubt and any(vote.verdict != "sure" for _, vote in read):
-                left_out.append(LeftOut(group.box, doubt))
-            else:
-                digits += [
-                    _found(page.box_before(piece.box), piece, vote, view) for piece, vote in read
-                ]
-        if digits:
-            found.append(digits)
-    boxes = [group.box for line in layout.lines for group in line]
-    usual = usual_height(boxes) if boxes else 0.0
-    return found, [replace(left, box=page.box_before(left.box)) for left in left_out], usual
+
+    def place(box: Box) -> tuple[int, int, int, int]:
+        return _box_in_file(page.box_before(box), view)
+
+    lines: list[list[tuple[Box, Item]]] = [[] for _ in layout.lines]
+    for mark, sign in signs:
+        lines[mark.line].append((mark.box, FoundSign(place(mark.box), sign.sign, sign.confidence)))
+    for (row, group), read, sign_or_none in zip(groups, reads, judged, strict=True):
+        # What does not look like its neighbours is a digit only where a detector says so.
+        doubt = group.doubt or ("a line" if bars[group.regions - 1].all() else "")
+        if sign_or_none is not None and sign_or_none.sign:
+            found = FoundSign(place(group.box), sign_or_none.sign, sign_or_none.confidence)
+            lines[row].append((group.box, found))
+        elif sign_or_none is not None:
+            left_out.append(LeftOut(group.box, "a letter or a symbol"))
+        elif doubt and any(vote.verdict != "sure" for _, vote in read):
+            left_out.append(LeftOut(group.box, doubt))
+        else:
+            lines[row] += [
+                (piece.box, FoundDigit(place(piece.box), piece.image, vote)) for piece, vote in read
+            ]
+    for line in lines:
+        if all(isinstance(item, FoundSign) for _, item in line):
+            left_out += [LeftOut(box, "a sign beside no digit") for box, _ in line]
+            line.clear()
+        line.sort(key=lambda found: found[0][1] + found[0][3])
+    told = [replace(left, box=page.box_before(left.box)) for left in left_out]
+    told += beside if page.degrees else []
+    boxes = [group.box for _, group in groups]
+    fields = in_fields([line for line in lines if line])
+    return _Reading(fields, told, usual_height(boxes) if boxes else 0.0)
 
 
-def _found(place: Box, piece: Piece, vote: Vote, view: View) -> FoundDigit:
-    top, left, bottom, right = place
-    box = view.box_in_file((slice(top, bottom), slice(left, right)))
-    return FoundDigit(box, piece.image, vote)
+def _box_in_file(box: Box, view: View) -> tuple[int, int, int, int]:
+    top, left, bottom, right = box
+    return view.box_in_file((slice(top, bottom), slice(left, right)))

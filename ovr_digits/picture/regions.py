@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,15 +30,18 @@ class LeftOut:
     box : (top, left, bottom, right)
     reason : str
         What it is, or seems to be.
+    mask : (h, w) bool, optional
+        Which pixels in its box it has, where it may be a sign.
     """
 
     box: Box
     reason: str
+    mask: Bools | None = None
 
     def moved(self, down: int, right: int) -> LeftOut:
         """The same in another place."""
         box = np.array(self.box) + np.array([down, right, down, right])
-        return LeftOut(as_box(box), self.reason)
+        return replace(self, box=as_box(box))
 
 
 def bounding_box(mask: Array) -> tuple[slice, slice]:
@@ -98,6 +101,10 @@ class Regions:
 
     def are_bars(self) -> Bools:
         """Which regions are straight and lie, (count,): as a line does, and no row of digits."""
+        return self.are_straight() & (self.widths > self.heights)
+
+    def are_straight(self) -> Bools:
+        """Which regions are a straight stroke, (count,)."""
         rows, columns = np.nonzero(self.mask)
         numbers = self.labels[rows, columns] - 1
 
@@ -108,7 +115,15 @@ class Regions:
         # A side of an even bar is the root of 12 variances along it; a pixel's own is one of them.
         yy, xx, xy = mean(y * y) + 1 / 12, mean(x * x) + 1 / 12, mean(x * y)
         fills = self.areas / (12 * np.sqrt(yy * xx - xy**2))
-        return (fills > _STRAIGHT) & (self.widths > self.heights)
+        straight: Bools = fills > _STRAIGHT
+        return straight
+
+    def mask_of(self, numbers: Array) -> tuple[Box, Bools]:
+        """The box about the regions of some numbers, from 1, and which of its pixels are theirs."""
+        boxes = self.boxes[numbers - 1]
+        box = as_box(np.concatenate([boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)]))
+        top, left, bottom, right = box
+        return box, np.isin(self.labels[top:bottom, left:right], numbers)
 
     @property
     def edges(self) -> Integers:

@@ -63,6 +63,14 @@ class FoundDigit(BaseModel):
     votes: list[Share] = Field(min_length=10, max_length=10)
 
 
+class FoundSign(BaseModel):
+    """A sign beside digits."""
+
+    box: Box
+    sign: Literal[".", ",", "-", "/", ":"]
+    confidence: Share
+
+
 class LeftOut(BaseModel):
     """What might be taken for a digit and is not read."""
 
@@ -70,14 +78,28 @@ class LeftOut(BaseModel):
     reason: str
 
 
+class NumberField(BaseModel):
+    """Digits and signs of a line that no wide space parts."""
+
+    line: Annotated[int, Field(ge=0)]
+    column: Annotated[int, Field(ge=0, description="Shared by fields under one another.")]
+    text: str
+    box: Box
+    confidence: Share
+    verdict: Verdict
+    digits: list[int] = Field(description="Which of the number's digits, from 0.")
+
+
 class Number(_Place):
     """All digits on a picture, in reading order."""
 
-    text: str
+    text: str = Field(description="A line for each line, a space between fields.")
     lines: list[str]
     confidence: Share = Field(description="That of the least certain digit.")
     verdict: Verdict = Field(description="The worst of any digit.")
     digits: list[FoundDigit]
+    fields: list[NumberField]
+    signs: list[FoundSign]
     turn: int | None = Field(
         None, description="By how many degrees it was turned, counter-clockwise, to be read."
     )

@@ -17,6 +17,7 @@
  *
  * @typedef {{box: Box, digit: number, confidence: number, verdict: Verdict, votes: number[]}} FoundDigit
  * @typedef {{text: string, lines: string[], digits: FoundDigit[],
+ *   fields: {box: Box, text: string}[], signs: {box: Box, sign: string}[],
  *   left_out: {box: Box, reason: string}[]}} NumberReading
  *
  * @typedef {{version: string, keeps: boolean, max_bytes?: number}} Service

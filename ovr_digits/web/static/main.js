@@ -64,7 +64,7 @@ const orBlank = (prediction) => (prediction.box?.[2] ? prediction : null);
 const view = {
   showBlank() {
     number = null;
-    boxes.show([], []);
+    boxes.show([], [], []);
     answer.note("");
     answer.showDigit(null, false);
     forgetReasons(null);
@@ -80,16 +80,16 @@ const view = {
   showDigit(prediction) {
     const shown = orBlank(prediction);
     number = null;
-    boxes.show([], []);
+    boxes.show([], [], []);
     answer.note("");
     answer.showDigit(shown, false);
     forgetReasons(prediction.image ?? null);
     correction.offer(shown !== null && !paper.empty);
     showVotes(shown);
   },
-  showNumber(reading, places, chosen) {
+  showNumber(reading, places, marks, chosen) {
     number = reading;
-    boxes.show(reading.digits, places);
+    boxes.show(reading.digits, places, marks);
     boxes.choose(chosen);
     answer.note("");
     answer.showNumber(reading);

@@ -3,6 +3,7 @@
 /**
  * @typedef {import("./client.js").FoundDigit} FoundDigit
  * @typedef {import("./ink.js").Rect} Rect
+ * @typedef {{kind: "field" | "sign" | "left-out", says: string, label: string, place: Rect}} Mark
  */
 
 const VERDICTS = { sure: "sure", conflict: "several detectors said yes", none: "not recognised" };
@@ -17,10 +18,36 @@ export function voteOf(found) {
   return { ...found, fired };
 }
 
+/** @param {string} text */
+function labelled(text) {
+  const label = document.createElement("span");
+  label.textContent = text;
+  return label;
+}
+
+/**
+ * What is shown of a number beside its digits.
+ *
+ * @param {import("./client.js").NumberReading} reading
+ * @param {(box: import("./client.js").Box) => Rect} placeOf
+ * @returns {Mark[]}
+ */
+export function marksOf({ fields, signs, left_out }, placeOf) {
+  /** @type {(kind: Mark["kind"], box: import("./client.js").Box, says: string, label?: string) => Mark} */
+  const mark = (kind, box, says, label = "") => ({ kind, says, label, place: placeOf(box) });
+  return [
+    ...fields.filter(() => fields.length > 1).map((f) => mark("field", f.box, `Field ${f.text}`)),
+    ...left_out.map(({ box, reason }) => mark("left-out", box, `Left out: ${reason}`)),
+    ...signs.map(({ box, sign }) => mark("sign", box, `Sign ${sign}`, sign)),
+  ];
+}
+
 /** Event: "choose" (detail: the index) when a box was chosen by hand. */
 export class Boxes extends EventTarget {
   /** @type {{button: HTMLButtonElement, place: Rect}[]} */
   #boxes = [];
+  /** What is shown beside the digits. @type {{part: HTMLElement, place: Rect}[]} */
+  #marks = [];
   #layer;
   #paper;
 
@@ -39,8 +66,17 @@ export class Boxes extends EventTarget {
   /**
    * @param {FoundDigit[]} digits
    * @param {Rect[]} places in paper units
+   * @param {Mark[]} marks
    */
-  show(digits, places) {
+  show(digits, places, marks) {
+    this.#marks = marks.map(({ kind, says, label, place }) => {
+      const part = document.createElement("div");
+      part.className = `mark ${kind}`;
+      part.role = "img";
+      part.title = part.ariaLabel = says;
+      if (label) part.append(labelled(label));
+      return { part, place };
+    });
     this.#boxes = digits.map((found, index) => {
       const button = document.createElement("button");
       button.type = "button";
@@ -48,13 +84,12 @@ export class Boxes extends EventTarget {
       button.classList.toggle("unsure", found.verdict !== "sure");
       const says = `${found.digit}, ${VERDICTS[found.verdict]}`;
       button.ariaLabel = `Digit ${index + 1} of ${digits.length}: ${says}`;
-      const label = document.createElement("span");
-      label.textContent = `${found.digit}`;
-      button.append(label);
+      button.append(labelled(`${found.digit}`));
       button.addEventListener("click", () => this.#pick(index));
       return { button, place: places[index] };
     });
-    this.#layer.replaceChildren(...this.#boxes.map(({ button }) => button));
+    const parts = this.#marks.map(({ part }) => part);
+    this.#layer.replaceChildren(...parts, ...this.#boxes.map(({ button }) => button));
     this.#lay();
   }
 
@@ -70,14 +105,15 @@ export class Boxes extends EventTarget {
   }
 
   #lay() {
-    for (const { button, place } of this.#boxes) {
+    const buttons = this.#boxes.map(({ button, place }) => ({ part: button, place }));
+    for (const { part, place } of [...this.#marks, ...buttons]) {
       const { x, y, w, h } = this.#paper.toScreen(place);
-      button.style.left = `${x}px`;
-      button.style.top = `${y}px`;
-      button.style.width = `${w}px`;
-      button.style.height = `${h}px`;
+      part.style.left = `${x}px`;
+      part.style.top = `${y}px`;
+      part.style.width = `${w}px`;
+      part.style.height = `${h}px`;
       // No room above it for its label.
-      button.classList.toggle("high", y < 24);
+      part.classList.toggle("high", y < 24);
     }
   }
 

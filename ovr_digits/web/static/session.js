@@ -2,6 +2,7 @@
 
 import * as client from "./client.js";
 import { intersection, padded, union } from "./ink.js";
+import { marksOf } from "./number.js";
 
 /**
  * @typedef {import("./client.js").Prediction} Prediction
@@ -12,7 +13,8 @@ import { intersection, padded, union } from "./ink.js";
  * @property {() => void} showBlank
  * @property {(answer: Prediction, several: boolean) => void} showLive while a stroke is drawn
  * @property {(answer: Prediction) => void} showDigit
- * @property {(reading: NumberReading, places: Rect[], chosen: number) => void} showNumber
+ * @property {(reading: NumberReading, places: Rect[], marks: import("./number.js").Mark[],
+ *   chosen: number) => void} showNumber
  * @property {(digit: number, answer: Prediction) => void} showReasons
  * @property {(error: Error) => void} showError
  * @property {(waiting: boolean) => void} showWaiting for an answer, with nobody drawing
@@ -66,6 +68,8 @@ export class Session {
   #reading = null;
   /** Where the digits are, if they are several. @type {Rect[]} */
   #places = [];
+  /** What else there is. @type {import("./number.js").Mark[]} */
+  #marks = [];
   #chosen = 0;
   #settled = false;
   #reasoned = false;
@@ -239,7 +243,10 @@ export class Session {
     const longest = plain ? NUMBER : PICTURE;
     const file = this.#paper.file(subject, longest);
     this.#reading = await client.read(file, this.invert, this.#signal);
-    this.#places = this.#reading.digits.map(({ box }) => placeOf(box, subject, longest));
+    const place = (/** @type {import("./client.js").Box} */ box) =>
+      placeOf(box, subject, longest);
+    this.#places = this.#reading.digits.map(({ box }) => place(box));
+    this.#marks = marksOf(this.#reading, place);
     const shared = this.#places.map((place) => overlap(place, lastBounds));
     this.#chosen = Math.max(0, shared.indexOf(Math.max(...shared)));
   }
@@ -248,7 +255,7 @@ export class Session {
   #settle() {
     this.#settled = true;
     if (this.#reading && this.#reading.digits.length > 1) {
-      this.#view.showNumber(this.#reading, this.#places, this.#chosen);
+      this.#view.showNumber(this.#reading, this.#places, this.#marks, this.#chosen);
     } else if (this.#prediction) this.#view.showDigit(this.#prediction);
   }
 

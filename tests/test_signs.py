@@ -1,0 +1,137 @@
+"""Signs in numbers: told apart, in text and JSON, and what is neither sign nor digit left out."""
+
+from __future__ import annotations
+
+import math
+import pickle
+
+import numpy as np
+import pytest
+from commandline import objects
+from PIL import Image, ImageDraw
+from test_number import digit_picture, read_page
+
+import ovr_digits
+from ovr_digits.core.detectors import SIGN_CLASSES
+from ovr_digits.models.modelfile import SIGNS_PATH, ModelFileError, load_signs, save_signs
+from ovr_digits.picture.signs import choose_slashes, place_in_line
+
+HEIGHT, BASE, PEN = 90, 160, 9
+
+
+@pytest.fixture
+def models(shipped_models):
+    return shipped_models
+
+
+def written(text: str) -> Image.Image:
+    """A text in a clear hand: digits of the examples, signs with a pen as wide."""
+    page = Image.new("L", (110 * len(text) + 80, 240), 255)
+    pen = ImageDraw.Draw(page)
+    x = 40
+    for character in text:
+        if character.isdigit():
+            picture = digit_picture(int(character), HEIGHT)
+            page.paste(picture, (x, BASE - HEIGHT))
+            x += picture.width + 24
+        elif character == "/":
+            pen.line((x + 34, BASE - HEIGHT - 14, x, BASE + 16), 0, PEN)
+            x += 54
+        elif character == "-":
+            pen.line((x, BASE - 42, x + 36, BASE - 44), 0, PEN)
+            x += 58
+        else:
+            for y in {".": [BASE - 6], ",": [BASE - 4], ":": [BASE - 52, BASE - 10]}[character]:
+                pen.ellipse((x, y - 7, x + 14, y + 7), 0)
+            if character == ",":
+                pen.line((x + 9, BASE, x, BASE + 22), 0, PEN)
+            x += 36
+    return page
+
+
+@pytest.mark.parametrize(
+    "text", ["24/03/2052", "20.03.2043", "23-04-2034", "-3,5", "20:43", "2.350,40", "32/20"]
+)
+def test_signs_are_told_apart(models, text):
+    number = read_page(models, written(text))
+    assert number.text == text
+    assert "".join(sign.sign for sign in number.signs) == "".join(
+        sign for sign in text if not sign.isdigit()
+    )
+    assert [found.vote.digit for found in number.digits] == [int(c) for c in text if c.isdigit()]
+    assert all(0 < sign.confidence < 1 for sign in number.signs)
+
+
+def test_the_command_gives_signs_and_leaves_them_out_when_told_to(run, tmp_path):
+    written("24/03/2052").save(tmp_path / "date.png")
+    (answer,) = objects(run("read", "--json", tmp_path / "date.png"))
+    assert answer["text"] == "24/03/2052"
+    assert [sign["sign"] for sign in answer["signs"]] == ["/", "/"]
+    assert set(answer["signs"][0]) == {"box", "sign", "confidence"}
+    x, _, w, h = answer["signs"][0]["box"]
+    assert w < h
+    assert answer["digits"][1]["box"][0] < x < answer["digits"][2]["box"][0]
+    assert run("read", "--digits-only", tmp_path / "date.png").stdout == "24032052\n"
+
+
+def test_a_sign_between_fields_joins_them(models):
+    page = Image.new("L", (900, 240), 255)
+    page.paste(written("32"), (0, 0))
+    page.paste(written("/").crop((30, 0, 120, 240)), (330, 0))
+    page.paste(written("20"), (430, 0))
+    assert read_page(models, page).text == "32/20"
+
+
+@pytest.mark.parametrize(
+    ("n_digits", "margins", "wanted"),
+    [
+        pytest.param(
+            [1] * 8, [-9, -9, -1, -9, -9, 1, -9, -9], {2, 5}, id="the year has two digits"
+        ),
+        pytest.param([1] * 9, [-9, -9, -1, -9, -9, 1, -9, -9, -9], set(), id="no year has three"),
+        pytest.param([1] * 4, [9, -9, -9, -9], set(), id="nothing before it"),
+        pytest.param([1] * 4, [-9, 5, -9, -9], {1}, id="a mark out of so many"),
+        pytest.param([], [], set(), id="nothing"),
+    ],
+)
+def test_slashes_have_digits_on_both_sides(n_digits, margins, wanted):
+    assert choose_slashes(n_digits, margins) == wanted
+
+
+def test_a_mark_is_seen_where_it_stands_in_its_line():
+    ink = np.ones((10, 10), np.float32)
+    low = place_in_line(ink, -30, 80)
+    high = place_in_line(ink, 40, 80)
+    assert low[14:].any()
+    assert not low[:14].any()
+    assert high[:14].any()
+    assert not high[14:].any()
+
+
+def test_a_wide_mark_is_seen_whole():
+    seen = place_in_line(np.ones((20, 400), np.float32), 10, 80)
+    assert seen[14, 1:-1].all()
+    assert math.isclose(seen.sum() / 255, 28 * 20 / 80 * 20, rel_tol=0.1)
+
+
+def test_the_file_of_signs_is_small_and_read_without_running_it():
+    assert SIGNS_PATH.stat().st_size < 120_000
+    signs = load_signs()
+    assert len(signs.coef) == len(SIGN_CLASSES)
+    with SIGNS_PATH.open("rb") as file:
+        detectors = pickle.load(file)
+    assert all(isinstance(detector, ovr_digits.DigitDetector) for detector in detectors)
+    image = np.zeros((1, 784), np.uint8)
+    np.testing.assert_allclose(
+        [detector.decision_function(image)[0] for detector in detectors],
+        signs.decision_function(image)[0],
+        atol=1e-3,
+    )
+
+
+def test_ten_detectors_are_no_file_of_signs(tmp_path, shipped_models):
+    with SIGNS_PATH.open("rb") as file:
+        detectors = pickle.load(file)
+    with pytest.raises(ModelFileError, match="6 detectors, not 7"):
+        save_signs(detectors[:6], tmp_path / "signs.pkl")
+    assert not (tmp_path / "signs.pkl").exists()
