@@ -522,3 +522,21 @@ def test_without_a_folder_nothing_is_kept(service: Service) -> None:
         reply = other.post("/api/keep?label=7", SEVEN)
     assert reply.status == 403
     assert "--keep" in reply.error
+
+
+@pytest.mark.parametrize("command", ["predict", "read"])
+def test_a_page_of_a_file_is_answered(service: Service, command: str) -> None:
+    seven = Image.open(io.BytesIO(SEVEN)).convert("L")
+    file = io.BytesIO()
+    turned = seven.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    seven.save(file, "TIFF", save_all=True, append_images=[turned, seven])
+    first, second, third = (
+        service.post(f"/api/{command}?page={page}", file.getvalue()).json for page in (1, 2, 3)
+    )
+    assert [(a["page"], a["pages"]) for a in (first, second, third)] == [(1, 3), (2, 3), (3, 3)]
+    assert service.post(f"/api/{command}", file.getvalue()).json == first
+    assert third == first | {"page": 3}
+    assert second != first | {"page": 2}
+    absent = service.post(f"/api/{command}?page=4", file.getvalue())
+    assert absent.status == 422
+    assert absent.json == {"error": "the file has no page 4; pages count from 1"}
