@@ -98,7 +98,7 @@ def _check_jobs(_: click.Context, __: click.Parameter, value: int) -> int:
 #: Of read and predict; what it says by its ending is looked at before the work.
 table = click.option(
     "--output",
-    type=OutputFile(dir_okay=False),
+    type=OutputFile(),
     metavar="FILE",
     help="Write the answers to a table: .csv, .jsonl (JSON lines) or .parquet; an older file is "
     "replaced at the end.",
