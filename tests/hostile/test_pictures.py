@@ -27,7 +27,10 @@ from ovr_digits.picture.digit import find_digit
 from ovr_digits.picture.number import read_number
 
 #: Formats of which every sound file is read.
-READ = ["PNG", "JPEG", "GIF", "BMP", "TIFF", "WebP", "PPM", "ICO", "TGA", "SGI", "PCX", "JPEG2000"]
+READ = [
+    *("PNG", "JPEG", "GIF", "BMP", "TIFF", "WebP", "PPM", "ICO", "TGA", "SGI", "PCX", "JPEG2000"),
+    "PDF",
+]
 SHIPPED = Path(__file__).parents[2] / "models.pkl"
 
 
