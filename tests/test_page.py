@@ -394,6 +394,19 @@ def test_several_digits_are_a_number(paper):
     expect(boxes).to_have_count(0)
 
 
+def test_fields_are_shown_about_their_digits(paper):
+    for digit, x in [(4, 0.12), (2, 0.26), (7, 0.85)]:
+        paper.draw(placed(paper, digit, x, height=0.2))
+    expect(paper.page.locator("#number")).to_have_text("42 7")
+    expect(paper.page.locator(".box")).to_have_count(3)
+    field = paper.page.get_by_role("img", name="Field 42").bounding_box()
+    area = paper.area()
+    middle = field["x"] + field["width"] / 2
+    assert middle == pytest.approx(area["x"] + 0.19 * area["width"], abs=0.05 * area["width"])
+    clear(paper)
+    expect(paper.page.locator(".mark")).to_have_count(0)
+
+
 # --- corrections ---------------------------------------------------------------------------
 
 
