@@ -35,12 +35,14 @@ _HIGH = 0.6
 #: From what margin on a mark is neither a sign nor a digit: between digits, and at the ends of its
 #: line; how much more it takes where ten detectors are sure of a digit; and for a pair of brackets,
 #: which look like a 1 to them.
-_INSIDE, _AT_END, _SURE, _BRACKET = 7.0, 4.0, 14.0, 4.0
+_INSIDE, _AT_END, _SURE, _BRACKET = 8.0, 5.0, 14.0, 4.0
 #: What is wider, in heights of a digit, is digits that touch.
 _WIDE = 1.3
 #: How much likelier a date's slashes are, and less likely any other, and one without digits on
 #: both sides, in log-odds; and how unlikely a slash is at most.
-_DATE, _NO_DATE, _BARE, _LEAST_SLASH = 4.0, 1.5, 8.0, -7.0
+_DATE, _NO_DATE, _BARE, _LEAST_SLASH = 4.0, 8.0, 8.0, -7.0
+#: All other signs are lower than this.
+_LOW = 0.8
 #: How much likelier a slash is for each height that it is higher than this.
 _PER_HEIGHT, _USUAL_SLASH = 6.0, 1.1
 #: So many of a line's likeliest slashes are looked at.
@@ -325,7 +327,9 @@ def _judge_marks(
         signs = {row[place]: _SLASH for place in slashes}
         best = scores[row].argmax(axis=1).tolist()
         signs |= {
-            k: sign for k, sign in zip(row, best, strict=True) if sign < _N_SIGNS and sign != _SLASH
+            k: sign
+            for k, sign in zip(row, best, strict=True)
+            if sign < _N_SIGNS and sign != _SLASH and heights[k] < _LOW
         }
         for k, sign in signs.items():
             judged[k] = _sign(scores[k], sign)
