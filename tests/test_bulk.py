@@ -65,6 +65,7 @@ write, numbers = Shards.write, itertools.count(1)
 def write_and_hold(*arguments):
     write(*arguments)
     if next(numbers) == int(os.environ.get("HOLD", 0)):
+        open("in/held", "x").close()
         time.sleep(1_000_000)
 Shards.write = write_and_hold
 from ovr_digits.cli import main
@@ -414,7 +415,7 @@ def test_killed_at_any_moment_it_goes_on_to_the_same(
 def test_interrupted_it_goes_on_to_the_same(begin, batch, many, undisturbed, tmp_path, jobs):
     (tmp_path / OUTPUT).write_bytes(b"what was there")
     process = begin(many, "--jobs", jobs, hold=2)
-    wait_for(process, lambda: n_shards(tmp_path) == 2)
+    wait_for(process, (tmp_path / "in" / "held").exists)
     end(process, signal.SIGINT)
     out, err = process.communicate()
     assert_one_line(Result([], process.returncode, out, err), "interrupted")

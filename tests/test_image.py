@@ -217,7 +217,7 @@ def test_large_picture_is_reduced():
 
 @pytest.mark.parametrize("limit", ["MAX_PIXELS", "MAX_BYTES"])
 def test_too_large(monkeypatch, limit, tmp_path):
-    for module in (decoding, image):
+    for module in (decoding, image)[: 2 if limit == "MAX_PIXELS" else 1]:
         monkeypatch.setattr(module, limit, 100)
     path = tmp_path / "four.png"
     path.write_bytes(encoded(GREY))

@@ -20,6 +20,7 @@ from PIL import Image
 pytest.importorskip("uvicorn", reason="the service needs the extra web")
 
 from service import SEVEN, Service, form, png, wait_until
+from strokes import picture_of, write
 
 from ovr_digits.web import server
 from ovr_digits.web.http import limits
@@ -140,6 +141,16 @@ def test_the_description_needs_nothing_from_elsewhere(service: Service) -> None:
     assert set(paths) == {
         *("/api/predict", "/api/read", "/api/keep", "/api/models", "/api/service", "/healthz")
     }
+
+
+def test_signs_are_read_with_the_digits(service: Service) -> None:
+    strokes = [[(215.0, 190.0), (237.0, 80.0)], [(455.0, 190.0), (477.0, 80.0)]]
+    for digit, x in [(3, 60), (2, 150), (3, 300), (2, 390), (2, 540), (3, 630)]:
+        strokes += write(digit, x, 130, 80)
+    answer = service.post("/api/read", picture_of(strokes, 700, 260, 8)).json
+    assert answer["text"] == "32/32/23"
+    assert [sign["sign"] for sign in answer["signs"]] == ["/", "/"]
+    assert [field["text"] for field in answer["fields"]] == ["32/32/23"]
 
 
 # --- refusals --------------------------------------------------------------------------------

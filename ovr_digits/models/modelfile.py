@@ -158,7 +158,7 @@ def parse_models(data: bytes) -> DetectorArrays:
     ------
     ModelFileError
     """
-    return _parse(data, _N_DIGITS)[0]
+    return replace(_parse(data, _N_DIGITS)[0], signs=load_signs())
 
 
 def _parse(data: bytes, n: int) -> tuple[DetectorArrays, list[_Detector]]:

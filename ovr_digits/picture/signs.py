@@ -21,6 +21,8 @@ _SIDE = 1.4
 #: How far a small mark may be from the middle of its line, and from what stands beside it, in
 #: heights of the line's digits; how small it may be, in their pens.
 _OFF_LINE, _BESIDE, _LEAST = 0.9, 1.3, 0.6
+#: How much likelier a small mark has to be one sign than anything else, in log-odds.
+_PLAIN = 5.0
 #: A line has at most so many small signs more than digits: others are a texture.
 _FEW = 1
 #: How many of a line's marks on either side tell where it runs.
@@ -273,7 +275,8 @@ def judge_lines(
     found, taken = [], set[int]()
     for (mark, places), row in zip(candidates, scores[len(marks) :], strict=True):
         sign = int(row.argmax())
-        if sign < _N_SIGNS and not taken & set(places) and (len(places) == 2) == (sign == _COLON):
+        is_sign = sign < _N_SIGNS and row[sign] - max(np.delete(row, sign)) > _PLAIN
+        if is_sign and not taken & set(places) and (len(places) == 2) == (sign == _COLON):
             taken |= set(places)
             found.append((mark, _sign(row, sign), places))
     heights = np.array([mark.height / lines[mark.line].height for mark in marks])
