@@ -152,13 +152,13 @@ def load_signs() -> DetectorArrays:
 
 
 def parse_models(data: bytes) -> DetectorArrays:
-    """Read the bytes of a models.pkl without running anything in them.
+    """Read the bytes of a models.pkl, and nothing else, without running anything in them.
 
     Raises
     ------
     ModelFileError
     """
-    return replace(_parse(data, _N_DIGITS)[0], signs=load_signs())
+    return _parse(data, _N_DIGITS)[0]
 
 
 def _parse(data: bytes, n: int) -> tuple[DetectorArrays, list[_Detector]]:
