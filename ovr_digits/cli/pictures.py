@@ -77,7 +77,7 @@ def _in_folder(folder: str) -> list[str]:
     known = endings()
     files = sorted((os.fsdecode(file.name) for file in find_below(Path(folder))), key=_natural)
     pictures = [name for name in files if os.path.splitext(name)[1].lower() in known]  # noqa: PTH122
-    others = [name for name in files if os.path.splitext(name)[1].lower() not in known]  # noqa: PTH122
+    others = sorted({*files} - {*pictures}, key=_natural)
     if others:
         more = len(others) - _MOST_NAMED
         rest = f" and {more:,} more" if more > 0 else ""

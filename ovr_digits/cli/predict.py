@@ -52,8 +52,7 @@ _COLUMNS = {
     metavar="SOURCE",
     help="Read all digits of a folder of pictures (the first page of each), of IDX or of Parquet "
     "files, and write the answers to --output (Parquet, unless it ends in .csv or .jsonl). "
-    "Interrupted, the same command goes on where it "
-    "stopped.",
+    "Interrupted, the same command goes on where it stopped.",
 )
 @options.table
 @options.jobs

@@ -317,7 +317,9 @@ def main() -> None:
     output = Path(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).parents[1] / "signs.pkl")
     digits = load_split("mnist", "train").X[:50_000]  # what is measured on is drawn from others
     model = fit_signs(digits)
-    click.echo(f"{model.validation_score_:.2%} of the marks held out are told apart")
+    click.echo(
+        f"{model.validation_score_:.2%} of the marks held out are told apart".replace("%", " %")
+    )
     save_signs(model.detectors_, output)
 
 

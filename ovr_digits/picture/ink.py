@@ -308,10 +308,10 @@ def _guess(strength: Float32, within: Bools, level: float, choose: _Chooser) -> 
         allowed = allowed & ~guides & (mask | ~about)
         top = _ink_strength(strength, allowed, noise)
     wanted = choose(regions)
-    small = np.flatnonzero(~wanted) + 1
+    small = np.flatnonzero(~wanted)[:, None] + 1 if choose is marks_among else ()  # maybe signs
     left_out += [
         LeftOut(box, "far smaller than the largest mark", mask)
-        for box, mask in (regions.mask_of(small[k : k + 1]) for k in range(len(small)))
+        for box, mask in map(regions.mask_of, small)
     ]
     chosen = regions.only(wanted).mask
     if not chosen.any():

@@ -10,7 +10,7 @@ from heapq import heapify, heappop, heappush
 
 import numpy as np
 
-from ovr_digits.core.arrays import Array, Bools, Float64, Integers
+from ovr_digits.core.arrays import Bools, Float64, Integers
 from ovr_digits.picture.regions import Box, LeftOut, Regions, as_box
 
 #: Of more marks than these only the largest are looked at: others are a texture, not writing.
@@ -170,7 +170,7 @@ def count_digits(regions: Regions) -> int:
     if not regions.count:
         return 1
     groups = [group for line in find_lines(regions) for group in line]
-    boxes = [box_of(regions, group) for group in groups]
+    boxes = [regions.box_of(group) for group in groups]
     height = max(bottom - top for top, _, bottom, _ in boxes)
     apart: list[int] = []
     for k, box in enumerate(boxes):
@@ -197,12 +197,6 @@ def usual_height(boxes: Sequence[Box] | Integers) -> float:
     tops, _, bottoms, _ = np.asarray(boxes).T
     heights = bottoms - tops
     return float(np.median(heights[heights >= 0.5 * heights.max()]))
-
-
-def box_of(regions: Regions, group: Array) -> Box:
-    """The box about some regions."""
-    boxes = regions.boxes[group - 1]
-    return as_box(np.concatenate([boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)]))
 
 
 def _grouped(regions: Regions) -> tuple[list[Group], list[LeftOut]]:

@@ -118,11 +118,14 @@ class Regions:
         straight: Bools = fills > _STRAIGHT
         return straight
 
+    def box_of(self, numbers: Array) -> Box:
+        """The box about the regions of some numbers, from 1."""
+        boxes = self.boxes[numbers - 1]
+        return as_box(np.concatenate([boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)]))
+
     def mask_of(self, numbers: Array) -> tuple[Box, Bools]:
         """The box about the regions of some numbers, from 1, and which of its pixels are theirs."""
-        boxes = self.boxes[numbers - 1]
-        box = as_box(np.concatenate([boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)]))
-        top, left, bottom, right = box
+        box = top, left, bottom, right = self.box_of(numbers)
         return box, np.isin(self.labels[top:bottom, left:right], numbers)
 
     @property

@@ -13,7 +13,7 @@ from ovr_digits.core.detectors import DetectorArrays
 from ovr_digits.core.vote import Vote, count_votes
 from ovr_digits.picture.cuts import find_cuts, pairs_of_cuts
 from ovr_digits.picture.lines import Group, usual_height
-from ovr_digits.picture.loops import find_loops
+from ovr_digits.picture.loops import Loop, find_loops
 from ovr_digits.picture.mnist_form import pen_width, to_mnist_form, with_usual_pen
 from ovr_digits.picture.regions import Box, Regions, bounding_box, find_regions, without_crumbs
 
@@ -199,13 +199,15 @@ def _parted(marks: Sequence[Mark], touching: Sequence[bool]) -> list[list[Piece]
     voted on, fewer cuts are tried, those that cross the least ink.
     """
     left = _CUT_WIDTH + _CUT_WIDTH_EACH * len(marks)
-    cut = {}
+    cut, loops = {}, {}
     for k in sorted(np.flatnonzero(touching).tolist(), key=lambda k: marks[k].width):
         left -= marks[k].width
         if left < 0:
             break
         mark = _reduced(marks[k])
-        cut[k] = mark, *find_cuts(mark.ink, mark.height, round(_CUTS * mark.width))
+        loops[k] = find_loops(mark.ink, mark.height)
+        cuts = find_cuts(mark.ink, mark.height, round(_CUTS * mark.width))
+        cut[k] = mark, *cuts, _between_loops(mark, loops[k])
     most = _MOST_PIECES + _MOST_PIECES_EACH * len(marks)
     for share in np.linspace(1, 0, _CUTS + 1):
         chosen = {k: _fewer(*each, share) for k, each in cut.items()}
@@ -217,14 +219,15 @@ def _parted(marks: Sequence[Mark], touching: Sequence[bool]) -> list[list[Piece]
     if sum(map(len, sharing.values())) <= most:
         ways = sharing
     return [
-        _parts(cut[k][0], *chosen[k], ways[k]) + _loops(cut[k][0], chosen[k][0]) if k in cut else []
+        _parts(cut[k][0], *chosen[k], ways[k]) + _looped(cut[k][0], chosen[k][0], loops[k])
+        if k in cut
+        else []
         for k in range(len(marks))
     ]
 
 
-def _loops(mark: Mark, edges: Integers) -> list[Piece]:
+def _looped(mark: Mark, edges: Integers, loops: Sequence[Loop]) -> list[Piece]:
     """Parts that are loops, each between any two edges that run along its sides."""
-    loops = find_loops(mark.ink, mark.height)
     pieces = []
     rows = np.arange(len(mark.ink))
     before = np.pad(np.cumsum(mark.ink, axis=1), ((0, 0), (1, 0)))
@@ -257,11 +260,12 @@ def _reduced(mark: Mark) -> Mark:
     return Mark(ink, mark.corner, mark.height / factor, factor)
 
 
-def _fewer(mark: Mark, cuts: Integers, crossed: Float32, share: float) -> tuple[Integers, Float32]:
+def _fewer(
+    mark: Mark, cuts: Integers, crossed: Float32, straight: Integers, share: float
+) -> tuple[Integers, Float32]:
     """The edges of a mark and the ink that they cross, with a share of its cuts."""
     h, w = mark.ink.shape
     kept = np.sort(np.argsort(crossed, kind="stable")[: round(share * len(cuts))])
-    straight = _between_loops(mark)
     cuts = np.concatenate([cuts[kept], np.repeat(straight[:, None], h, axis=1)])
     crossed = np.concatenate([crossed[kept], np.full(len(straight), np.inf, np.float32)])
     order = np.argsort(cuts.mean(axis=1), kind="stable")
@@ -269,9 +273,8 @@ def _fewer(mark: Mark, cuts: Integers, crossed: Float32, share: float) -> tuple[
     return edges, np.pad(crossed[order], 1)
 
 
-def _between_loops(mark: Mark) -> Integers:
+def _between_loops(mark: Mark, loops: Sequence[Loop]) -> Integers:
     """Columns between two loops, where one may end and the next begin."""
-    loops = find_loops(mark.ink, mark.height)
     columns = set()
     for one, other in product(loops, loops):
         if 0 <= other.left - one.right < max(_BESIDE * mark.height, 2.5 * one.pen):
