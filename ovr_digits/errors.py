@@ -15,5 +15,9 @@ class BlankPictureError(DigitsError):
     """A picture without any ink."""
 
 
+class NoPageError(DigitsError):
+    """A page that a file does not have."""
+
+
 #: What is said of Ctrl-C, by whichever part of the command line it meets.
 INTERRUPTED = "interrupted; nothing that was there before has been changed"

@@ -549,5 +549,5 @@ def test_a_page_of_a_file_is_answered(service: Service, command: str) -> None:
     assert third == first | {"page": 3}
     assert second != first | {"page": 2}
     absent = service.post(f"/api/{command}?page=4", file.getvalue())
-    assert absent.status == 422
+    assert absent.status == 404
     assert absent.json == {"error": "the file has no page 4; pages count from 1"}

@@ -11,7 +11,7 @@ from typing import cast
 from PIL import Image
 from PIL.ImageFile import ImageFile
 
-from ovr_digits.errors import DigitsError
+from ovr_digits.errors import DigitsError, NoPageError
 from ovr_digits.files import read_bytes
 from ovr_digits.picture.decoding import (
     MAX_BYTES,
@@ -213,8 +213,8 @@ def _has_several(picture: Image.Image) -> bool:
         return True
 
 
-def _no_page(number: int) -> DigitsError:
-    return DigitsError(f"the file has no page {number}; pages count from 1")
+def _no_page(number: int) -> NoPageError:
+    return NoPageError(f"the file has no page {number}; pages count from 1")
 
 
 def _too_many() -> DigitsError:

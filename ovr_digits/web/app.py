@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from ovr_digits.errors import DigitsError
+from ovr_digits.errors import DigitsError, NoPageError
 from ovr_digits.version import __version__
 from ovr_digits.web import schemas
 from ovr_digits.web import tasks as work
@@ -57,6 +57,7 @@ _REFUSALS = {
     503: "The service is busy, or a worker died; ask again.",
 }
 _PICTURE_REFUSALS = _REFUSALS | {
+    404: "The file has no such page.",
     408: "The picture takes too long to arrive.",
     413: "The picture has too many bytes.",
     415: "The body is compressed.",
@@ -216,6 +217,7 @@ def _tell_problems(app: FastAPI) -> None:
             return problem(status, text(error))
 
     told(DigitsError, 422)
+    told(NoPageError, 404)
     told(BusyError, 503)
     told(RequestValidationError, 422, _wrong_parameters)
     told(ClientDisconnect, 499, lambda error: "the client has gone")  # seen in the log alone
