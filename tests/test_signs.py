@@ -136,3 +136,19 @@ def test_ten_detectors_are_no_file_of_signs(tmp_path, shipped_models):
     with pytest.raises(ModelFileError, match="6 detectors, not 7"):
         save_signs(detectors[:6], tmp_path / "signs.pkl")
     assert not (tmp_path / "signs.pkl").exists()
+
+
+@pytest.mark.parametrize(
+    "stroke",
+    [
+        pytest.param([(40, 180), (60, 60), (100, 140), (140, 60), (160, 180)], id="M"),
+        pytest.param([(40, 60), (70, 180), (100, 90), (130, 180), (160, 60)], id="W"),
+        pytest.param([(40, 180), (100, 60), (160, 180)], id="a gable"),
+    ],
+)
+def test_beside_no_digit_a_letter_is_read_as_what_it_looks_like_but_not_surely(models, stroke):
+    page = Image.new("L", (200, 240), 255)
+    ImageDraw.Draw(page).line(stroke, 0, PEN, "curve")
+    number = read_page(models, page)
+    assert number.digits
+    assert number.verdict != "sure"

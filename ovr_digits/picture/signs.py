@@ -346,7 +346,8 @@ def _judge_marks(
             others |= set(takewhile(lambda k: doubts[k] > _AT_END, order))
         for k in others:
             judged[k] = Judged("", 0.0)
-    return judged
+    # Signs and symbols stand beside digits: where there are none, all is read as it looks.
+    return judged if None in judged else [None] * len(marks)
 
 
 def _sign(scores: Float64, sign: int) -> Judged:
