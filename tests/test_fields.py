@@ -9,7 +9,7 @@ import pytest
 from PIL import Image, ImageDraw
 from test_number import digit_picture, read_page
 
-from ovr_digits.picture.fields import find_columns, part_line
+from ovr_digits.picture.fields import find_columns, part_boxes
 from ovr_digits.picture.number import NumberAnswer
 
 HEIGHT = 60
@@ -111,4 +111,4 @@ def test_columns_of_a_line_rise():
 
 
 def test_one_box_is_a_field():
-    assert part_line([(3, 4, 10, 20)]) == [slice(0, 1)]
+    assert part_boxes([(3, 4, 10, 20)]) == [slice(0, 1)]

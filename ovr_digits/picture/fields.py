@@ -91,6 +91,8 @@ class FoundSign:
 
 
 Item: TypeAlias = FoundDigit | FoundSign
+#: What stands in a line or a field, from left to right, and where on the page.
+Placed: TypeAlias = Sequence[tuple[Box, Item]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,11 +105,14 @@ class Field:
         From 0. Fields that stand under one another share a column.
     items : sequence of FoundDigit and FoundSign
         From left to right.
+    fits : bool
+        Whether it is a credible reading as what is known beforehand, if anything is.
     """
 
     line: int
     column: int
     items: Sequence[Item]
+    fits: bool = True
 
     @property
     def digits(self) -> list[FoundDigit]:
@@ -136,7 +141,9 @@ class Field:
 
     @property
     def verdict(self) -> str:
-        """The worst of any digit: "sure" where all are."""
+        """The worst of any digit: "sure" where all are; "none" where it does not fit."""
+        if not self.fits:
+            return "none"
         return worst_verdict(found.vote.verdict for found in self.digits)
 
     def as_json(self) -> dict[str, Any]:
@@ -156,18 +163,26 @@ def worst_verdict(verdicts: Iterable[str]) -> str:
     return min(verdicts, key=("none", "conflict", "sure").index)
 
 
-def in_fields(lines: Sequence[Sequence[tuple[Box, Item]]]) -> list[Field]:
-    """What stands in each line from left to right, and where on the page, in fields."""
-    parted = []
-    for line in lines:
-        boxes = [(left, top, right - left, bottom - top) for (top, left, bottom, right), _ in line]
-        parts = part_line(boxes, [isinstance(item, FoundSign) for _, item in line])
-        parted.append([([item for _, item in line[part]], around(boxes[part])) for part in parts])
-    columns = find_columns([[box for _, box in parts] for parts in parted])
+def part_line(line: Placed) -> list[Placed]:
+    """Part what stands in a line, from left to right, into fields."""
+    boxes = [(left, top, right - left, bottom - top) for (top, left, bottom, right), _ in line]
+    parts = part_boxes(boxes, [isinstance(item, FoundSign) for _, item in line]) if line else []
+    return [line[part] for part in parts]
+
+
+def in_columns(lines: Sequence[Sequence[tuple[Placed, bool]]]) -> list[Field]:
+    """Fields line by line, and whether each fits what is known; with the columns they make."""
+    boxes = [
+        [
+            around([(left, top, right - left, bottom - top) for (top, left, bottom, right), _ in f])
+            for f, _ in line
+        ]
+        for line in lines
+    ]
     return [
-        Field(row, column, items)
-        for row, (parts, places) in enumerate(zip(parted, columns, strict=True))
-        for (items, _), column in zip(parts, places, strict=True)
+        Field(row, column, [item for _, item in placed], fits)
+        for row, (line, columns) in enumerate(zip(lines, find_columns(boxes), strict=True))
+        for (placed, fits), column in zip(line, columns, strict=True)
     ]
 
 
@@ -178,7 +193,7 @@ def around(boxes: Sequence[_Box]) -> _Box:
     return left, top, int((x + w).max()) - left, int((y + h).max()) - top
 
 
-def part_line(boxes: Sequence[_Box], are_signs: Sequence[bool] = ()) -> list[slice]:
+def part_boxes(boxes: Sequence[_Box], are_signs: Sequence[bool] = ()) -> list[slice]:
     """Part a line at its wide spaces.
 
     Parameters
@@ -195,7 +210,7 @@ def part_line(boxes: Sequence[_Box], are_signs: Sequence[bool] = ()) -> list[sli
 
     Examples
     --------
-    >>> part_line([(0, 0, 10, 20), (14, 0, 10, 20), (50, 0, 10, 20)])
+    >>> part_boxes([(0, 0, 10, 20), (14, 0, 10, 20), (50, 0, 10, 20)])
     [slice(0, 2, None), slice(2, 3, None)]
     """
     spaces = np.flatnonzero(_are_spaces(np.array(boxes, np.float64))) + 1

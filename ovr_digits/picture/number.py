@@ -11,14 +11,23 @@ from typing import Any
 from ovr_digits.core.arrays import Float32
 from ovr_digits.core.detectors import DetectorArrays
 from ovr_digits.errors import BlankPictureError
-from ovr_digits.picture.fields import Field, FoundDigit, FoundSign, Item, in_fields, worst_verdict
+from ovr_digits.picture.expected import Expected
+from ovr_digits.picture.fields import (
+    Field,
+    FoundDigit,
+    FoundSign,
+    Placed,
+    in_columns,
+    part_line,
+    worst_verdict,
+)
 from ovr_digits.picture.ink import Ground, find_marks
 from ovr_digits.picture.lines import MOST_MARKS, find_layout, usual_height
+from ovr_digits.picture.marks import PageMarks
 from ovr_digits.picture.pages import Source
 from ovr_digits.picture.photo import Photo, View
-from ovr_digits.picture.regions import Box, LeftOut
-from ovr_digits.picture.signs import LineMark, judge_lines
-from ovr_digits.picture.touching import marks_of, read_marks
+from ovr_digits.picture.refit import fit_line
+from ovr_digits.picture.regions import LeftOut
 from ovr_digits.picture.turning import (
     Turned,
     is_poor,
@@ -47,6 +56,8 @@ class NumberAnswer:
         Its pixels to a pixel of the boxes.
     turn : int
         By how many degrees, counter-clockwise, it had to be turned for its digits to stand.
+    missing_lines : int
+        How many of the lines that it is known to have were not found.
     """
 
     fields: Sequence[Field]
@@ -54,6 +65,7 @@ class NumberAnswer:
     picture: Float32
     scale: float
     turn: int = 0
+    missing_lines: int = 0
 
     def without_signs(self) -> NumberAnswer:
         """The same with digits alone, in the same fields."""
@@ -82,7 +94,9 @@ class NumberAnswer:
 
     @property
     def verdict(self) -> str:
-        """The worst of any digit: "sure" where all are."""
+        """That of the worst field; "none" where a line is missing."""
+        if self.missing_lines:
+            return "none"
         return worst_verdict(field.verdict for field in self.fields)
 
     @property
@@ -107,6 +121,7 @@ class NumberAnswer:
             "signs": [found.as_json() for found in self.signs],
             "left_out": [{"box": list(box), "reason": reason} for box, reason in self.left_out],
             **({"turn": self.turn} if self.turn else {}),
+            **({"missing_lines": self.missing_lines} if self.missing_lines else {}),
         }
 
 
@@ -116,6 +131,7 @@ def read_number(
     ground: Ground = "auto",
     level: float | None = None,
     page: int = 1,
+    expected: Expected | None = None,
 ) -> NumberAnswer:
     """Read all digits on a picture.
 
@@ -128,6 +144,8 @@ def read_number(
         See ``ink.find_ink``.
     page : int
         Of a file that has several, from 1, see ``pages.count_pages``.
+    expected : Expected, optional
+        What is known beforehand: the best reading that fits it is given.
 
     Raises
     ------
@@ -146,77 +164,67 @@ def read_number(
                 ink, regions, left_out, view = fine, fine_regions, fine_left_out, closer
     slant = slant_of(regions)
     turned = turned_marks(ink, regions, slant)
-    found = _read(models, turned, left_out, view)
+    found = _read(models, turned, left_out, view, expected)
     if is_poor([max(digit.vote.scores) for field in found.fields for digit in field.digits]):
         turns = quarter_turns(models, turned)
         if turns:
             turned = turned_marks(ink, regions, slant + 90 * turns)
-            found = _read(models, turned, left_out, view)
+            found = _read(models, turned, left_out, view, expected)
     if not found.fields:
         raise BlankPictureError("no digit on the picture; write the digits darker or larger")
     told = [
-        (_box_in_file(left.box, view), left.reason)
-        for left in found.left_out
-        if left.box[2] - left.box[0] >= _TOLD * found.usual
+        (view.box_in_file((slice(top, bottom), slice(left, right))), reason)
+        for (top, left, bottom, right), reason in ((out.box, out.reason) for out in found.left_out)
+        if bottom - top >= _TOLD * found.usual
     ]
     turn = round(turned.degrees % 360)
-    return NumberAnswer(found.fields, told, photo.whole.picture, photo.whole.scale, turn)
+    n_lines = 1 + max(field.line for field in found.fields)
+    missing = max(0, expected.lines - n_lines) if expected and expected.lines else 0
+    picture, scale = photo.whole.picture, photo.whole.scale
+    return NumberAnswer(found.fields, told, picture, scale, turn, missing)
 
 
 @dataclass(frozen=True, eq=False)
-class _Reading:
+class _Page:
     fields: list[Field]
     left_out: list[LeftOut]
     usual: float  # height of its digits
 
 
-def _read(models: DetectorArrays, page: Turned, beside: Sequence[LeftOut], view: View) -> _Reading:
+def _read(
+    models: DetectorArrays,
+    turned: Turned,
+    beside: Sequence[LeftOut],
+    view: View,
+    expected: Expected | None,
+) -> _Page:
     """Read a page that is turned; what is left out is told where it was before."""
-    layout = find_layout(page.regions)
-    marks = [mark for line in layout.lines for mark in marks_of(page.ink, page.regions, line)]
-    reads = list(read_marks(models, marks))
-    groups = [(row, group) for row, line in enumerate(layout.lines) for group in line]
-    in_lines = [
-        LineMark(group.box, mark.ink, row) for (row, group), mark in zip(groups, marks, strict=True)
-    ]
-    votes = [[vote for _, vote in read] for read in reads]
+    layout = find_layout(turned.regions)
     # Signs may be among what was left out; on a page that is turned it lies elsewhere.
-    small = [*([] if page.degrees else beside), *layout.left_out]
-    judged, signs, left_out = judge_lines(models.signs, in_lines, votes, small)
-    bars = page.regions.are_bars()
-
-    def place(box: Box) -> tuple[int, int, int, int]:
-        return _box_in_file(page.box_before(box), view)
-
-    lines: list[list[tuple[Box, Item]]] = [[] for _ in layout.lines]
-    for mark, sign in signs:
-        lines[mark.line].append((mark.box, FoundSign(place(mark.box), sign.sign, sign.confidence)))
-    for (row, group), read, sign_or_none in zip(groups, reads, judged, strict=True):
-        # What does not look like its neighbours is a digit only where a detector says so.
-        doubt = group.doubt or ("a line" if bars[group.regions - 1].all() else "")
-        if sign_or_none is not None and sign_or_none.sign:
-            found = FoundSign(place(group.box), sign_or_none.sign, sign_or_none.confidence)
-            lines[row].append((group.box, found))
-        elif sign_or_none is not None:
-            left_out.append(LeftOut(group.box, "a letter or a symbol"))
-        elif doubt and any(vote.verdict != "sure" for _, vote in read):
-            left_out.append(LeftOut(group.box, doubt))
-        else:
-            lines[row] += [
-                (piece.box, FoundDigit(place(piece.box), piece.image, vote)) for piece, vote in read
-            ]
-    for line in lines:
-        if all(isinstance(item, FoundSign) for _, item in line):
-            left_out += [LeftOut(box, "a sign beside no digit") for box, _ in line]
-            line.clear()
-        line.sort(key=lambda found: found[0][1] + found[0][3])
-    told = [replace(left, box=page.box_before(left.box)) for left in left_out]
-    told += beside if page.degrees else []
-    boxes = [group.box for _, group in groups]
-    fields = in_fields([line for line in lines if line])
-    return _Reading(fields, told, usual_height(boxes) if boxes else 0.0)
+    small = [*([] if turned.degrees else beside), *layout.left_out]
+    marks = PageMarks.read(models, turned, view, layout.lines, small, expected is not None)
+    lines, left_out = marks.lines()
+    parted = [[(field, True) for field in part_line(line)] for line in lines]
+    if expected is not None:
+        for line in _beyond(lines, expected.lines):
+            left_out += [LeftOut(box, "in a line more than expected") for box, _ in lines[line]]
+            parted[line] = []
+        parted = [
+            fit_line([field for field, _ in fields], candidates, expected) if fields else []
+            for fields, candidates in zip(parted, marks.candidates(), strict=True)
+        ]
+    told = [replace(left, box=turned.box_before(left.box)) for left in left_out]
+    told += beside if turned.degrees else []
+    boxes = [mark.box for mark in marks.marks]
+    fields = in_columns([fields for fields in parted if fields])
+    return _Page(fields, told, usual_height(boxes) if boxes else 0.0)
 
 
-def _box_in_file(box: Box, view: View) -> tuple[int, int, int, int]:
-    top, left, bottom, right = box
-    return view.box_in_file((slice(top, bottom), slice(left, right)))
+def _beyond(lines: Sequence[Placed], n_lines: int | None) -> list[int]:
+    """The lines that look least like digits, of more than there are."""
+    likely = [
+        sum(item.vote.confidence for _, item in line if isinstance(item, FoundDigit))
+        for line in lines
+    ]
+    order = sorted(range(len(lines)), key=lambda k: -likely[k])
+    return order[n_lines:] if n_lines is not None else []

@@ -139,25 +139,51 @@ def marks_of(ink: Float32, regions: Regions, line: Sequence[Group]) -> list[Mark
     return marks
 
 
-def read_marks(models: DetectorArrays, marks: Sequence[Mark]) -> Iterator[list[tuple[Piece, Vote]]]:
-    """Of each mark, the digits that it holds: the votes of a page are counted together."""
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """What a mark may be read as.
+
+    Attributes
+    ----------
+    digits : list of (Piece, Vote)
+        The likeliest, from left to right.
+    ways : dict of int to (float, list of (Piece, Vote))
+        By the number of digits: the worth of the likeliest, and these.
+    """
+
+    digits: list[tuple[Piece, Vote]]
+    ways: dict[int, tuple[float, list[tuple[Piece, Vote]]]]
+
+
+def read_marks(
+    models: DetectorArrays, marks: Sequence[Mark], part_all: bool = False
+) -> Iterator[Reading]:
+    """Of each mark, the digits that it holds: the votes of a page are counted together.
+
+    ``part_all`` also parts marks that are surely one digit, if they are wide enough for two.
+    """
     wholes = [_piece(mark, mark.ink, (0, -1), 0.0) for mark in marks]
     whole_votes = _votes(models, wholes)
-    touching = [_may_touch(mark, vote) for mark, vote in zip(marks, whole_votes, strict=True)]
+    touching = [
+        _may_touch(mark, vote, part_all) for mark, vote in zip(marks, whole_votes, strict=True)
+    ]
     parted = _parted(marks, touching)
     votes = iter(_votes(models, [piece for pieces in parted for piece in pieces]))
     for whole, whole_vote, pieces in zip(wholes, whole_votes, parted, strict=True):
-        voted = [(piece, next(votes)) for piece in pieces]
-        best = _best_path(voted)
-        worth = sum(piece.worth(vote.scores) for piece, vote in best)
-        if not best or whole.worth(whole_vote.scores) >= worth:
-            best = [(whole, whole_vote)]
-        else:
-            # Parts are no surer than the mark is likely to be a row of digits.
-            margin = min(_margin(vote) for _, vote in best)
-            if margin < 0 or _is_unlike_digits(best):
-                best = [(piece, _doubted(vote, min(margin, 0.0))) for piece, vote in best]
-        yield best
+        ways = _best_paths([(piece, next(votes)) for piece in pieces])
+        worth = whole.worth(whole_vote.scores)
+        if 1 not in ways or worth >= ways[1][0]:
+            ways[1] = worth, [(whole, whole_vote)]
+        best = max(ways.values(), key=lambda way: (way[0], way[1][0][0] is whole))
+        yield Reading(best[1], ways)
+
+
+def _told(parts: list[tuple[Piece, Vote]]) -> list[tuple[Piece, Vote]]:
+    """Parts are no surer than their mark is likely to be a row of digits."""
+    margin = min(_margin(vote) for _, vote in parts)
+    if margin < 0 or _is_unlike_digits(parts):
+        return [(piece, _doubted(vote, min(margin, 0.0))) for piece, vote in parts]
+    return parts
 
 
 def _margin(vote: Vote) -> float:
@@ -184,9 +210,9 @@ def _votes(models: DetectorArrays, pieces: Sequence[Piece]) -> list[Vote]:
     return count_votes(models.decision_function(images))
 
 
-def _may_touch(mark: Mark, vote: Vote) -> bool:
+def _may_touch(mark: Mark, vote: Vote, part_all: bool) -> bool:
     """Whether a mark may be several digits."""
-    is_sure = vote.verdict == "sure" and max(vote.scores) >= _SURE
+    is_sure = not part_all and vote.verdict == "sure" and max(vote.scores) >= _SURE
     if mark.width <= (_WIDE if is_sure else _NARROW) or len(mark.ink) > _HIGHEST * mark.height:
         return False
     return not find_regions(mark.ink > 0).are_bars().all()
@@ -351,14 +377,15 @@ def _piece(mark: Mark, ink: Float32, ends: tuple[int, int], crossed: float) -> P
     return Piece(*ends, box, to_mnist_form(with_usual_pen(ink)), width, height, faults)
 
 
-def _best_path(voted: Sequence[tuple[Piece, Vote]]) -> list[tuple[Piece, Vote]]:
-    """Pieces from the first edge to the last, -1, with the most worth in all."""
-    paths: dict[int, tuple[float, list[tuple[Piece, Vote]]]] = {0: (0.0, [])}
+def _best_paths(
+    voted: Sequence[tuple[Piece, Vote]],
+) -> dict[int, tuple[float, list[tuple[Piece, Vote]]]]:
+    """Pieces from the first edge to the last, -1, with the most worth in all, by their number."""
+    paths: dict[int, dict[int, tuple[float, list[tuple[Piece, Vote]]]]] = {0: {0: (0.0, [])}}
     for piece, vote in sorted(voted, key=lambda item: (item[0].start, item[0].end)):
-        if piece.start not in paths:
-            continue
-        worth, path = paths[piece.start]
-        worth += piece.worth(vote.scores)
-        if piece.end not in paths or worth > paths[piece.end][0]:
-            paths[piece.end] = (worth, [*path, (piece, vote)])
-    return paths[-1][1] if -1 in paths else []
+        own = piece.worth(vote.scores)
+        for count, (before, path) in paths.get(piece.start, {}).items():
+            ways, worth = paths.setdefault(piece.end, {}), before + own
+            if count + 1 not in ways or worth > ways[count + 1][0]:
+                ways[count + 1] = (worth, [*path, (piece, vote)])
+    return {count: (worth, _told(path)) for count, (worth, path) in paths.get(-1, {}).items()}
