@@ -12,6 +12,7 @@ _HOMES = {
     "Branch": "ovr_digits.core.features",
     "DigitDetector": "ovr_digits.learn.detectors",
     "DigitsError": "ovr_digits.errors",
+    "Expected": "ovr_digits.picture.expected",
     "KernelLayer": "ovr_digits.core.features",
     "LeadingAxes": "ovr_digits.core.features",
     "OneVsRestDigits": "ovr_digits.learn.detectors",
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from ovr_digits.learn.features import PatchKernelFeatures
     from ovr_digits.models.modelfile import load_models, save_models
     from ovr_digits.picture.digit import read_digit
+    from ovr_digits.picture.expected import Expected
     from ovr_digits.picture.number import read_number
     from ovr_digits.picture.pages import count_pages
 
@@ -42,6 +44,7 @@ __all__ = [
     "Branch",
     "DigitDetector",
     "DigitsError",
+    "Expected",
     "KernelLayer",
     "LeadingAxes",
     "OneVsRestDigits",

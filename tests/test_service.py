@@ -153,6 +153,18 @@ def test_signs_are_read_with_the_digits(service: Service) -> None:
     assert [field["text"] for field in answer["fields"]] == ["32/32/23"]
 
 
+def test_what_is_known_of_a_number_chooses_its_reading(service: Service) -> None:
+    picture = picture_of(write(3, 60, 130, 80) + write(2, 360, 130, 80), 500, 260, 8)
+    assert service.post("/api/read", picture).json["text"] == "3 2"
+    assert service.post("/api/read?length=2", picture).json["text"] == "32"
+    answer = service.post("/api/read?pattern=dd/dd&lines=2", picture).json
+    assert (answer["verdict"], answer["missing_lines"]) == ("none", 1)
+    for known in ("pattern=x", "length=9-2", "length=2&pattern=dd", "lines=0"):
+        refused = service.post(f"/api/read?{known}", picture)
+        assert refused.status == 422
+        assert "\n" not in refused.json["error"]
+
+
 # --- refusals --------------------------------------------------------------------------------
 
 

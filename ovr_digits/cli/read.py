@@ -17,6 +17,7 @@ from ovr_digits.cli.pictures import Given, find_pictures, shown_progress
 
 if TYPE_CHECKING:
     from ovr_digits.core.detectors import DetectorArrays
+    from ovr_digits.picture.expected import Expected
     from ovr_digits.picture.ink import Ground
     from ovr_digits.picture.number import NumberAnswer
 
@@ -39,6 +40,9 @@ _COLUMNS = {
 @click.option(
     "--digits-only", is_flag=True, help="Leave signs, such as , - and /, out of the text."
 )
+@click.option("--length", metavar="N", help='Digits of each field, as "6", or "4-6".')
+@click.option("--pattern", help='What each field looks like, d for a digit: "dd/dd/dddd".')
+@click.option("--lines", metavar="N", type=click.IntRange(1), help="How many lines a page has.")
 @options.save
 @options.table
 @options.models
@@ -48,6 +52,9 @@ def read(  # noqa: PLR0913
     ground: Ground,
     level: float | None,
     digits_only: bool,
+    length: str | None,
+    pattern: str | None,
+    lines: int | None,
     save: Path | None,
     output: Path | None,
     models: Path | None,
@@ -61,15 +68,20 @@ def read(  # noqa: PLR0913
     A page may lie turned by 90, 180 or 270°, and by up to 30° more.
     What might be taken for a digit but is left out, such as a box to write in, is
     counted on stderr; --json tells where it is, and why it was left out.
+    --length, --pattern and --lines tell what is known of the numbers beforehand:
+    the best reading that fits is given, with the verdict "none" where none is
+    credible.
 
     \b
     Examples:
       ovr-digits read meter.jpg
       ovr-digits read scans/*.png --json
       ovr-digits read scan.pdf --output numbers.csv
+      ovr-digits read birthday.png --pattern dd/dd/dddd
       ovr-digits read page.png --save found.png
     """
     options.check_table(output)
+    expected = _expected(length, pattern, lines)
     given = find_pictures(images, [save, output])
 
     from ovr_digits.models.modelfile import load_models
@@ -79,7 +91,7 @@ def read(  # noqa: PLR0913
     drawn: list[tuple[str, NumberAnswer]] = []
     rows: list[dict[str, Any]] = []
     failed = False
-    for path, page, said in _answers(detectors, given, ground, level, as_json):
+    for path, page, said in _answers(detectors, given, (ground, level), expected, as_json):
         if digits_only and not isinstance(said, str):
             said = said.without_signs()
         name = name_of(path, page)
@@ -100,6 +112,10 @@ def read(  # noqa: PLR0913
             note(f"{name}: left out: {reasons}")
         if said.turn:
             note(f"{name}: turned by {min(said.turn, said.turn - 360, key=abs)}° to be read")
+        if said.missing_lines and lines:
+            note(f"{name}: {lines - said.missing_lines} of {lines} lines found")
+        if misfits := [field.text for field in said.fields if not field.fits]:
+            note(f"{name}: not as expected: {', '.join(misfits)}")
         for line in said.text.split("\n") if not as_json else ():
             is_alone = given.is_single and page is None
             terminal.echo(line if is_alone else f"{printable(name)}: {line}")
@@ -118,8 +134,25 @@ def read(  # noqa: PLR0913
         sys.exit(1)
 
 
+def _expected(length: str | None, pattern: str | None, lines: int | None) -> Expected | None:
+    """What is known beforehand, if anything is."""
+    if length is None and pattern is None and lines is None:
+        return None
+    from ovr_digits.errors import DigitsError
+    from ovr_digits.picture.expected import Expected
+
+    try:
+        return Expected(length, pattern, lines)
+    except DigitsError as error:
+        raise click.UsageError(str(error)) from None
+
+
 def _answers(
-    detectors: DetectorArrays, given: Given, ground: Ground, level: float | None, as_json: bool
+    detectors: DetectorArrays,
+    given: Given,
+    ink: tuple[Ground, float | None],
+    expected: Expected | None,
+    as_json: bool,
 ) -> Iterator[tuple[str, int | None, NumberAnswer | str]]:
     """Of each page its file and number, and what it says or why it says nothing."""
     from ovr_digits.errors import DigitsError
@@ -132,7 +165,9 @@ def _answers(
         for name in given.names:
             for page in each_page(options.source_of(name)):
                 try:
-                    said: NumberAnswer | str = read_number(detectors, page.picture(), ground, level)
+                    picture = page.picture()
+                    said: NumberAnswer | str
+                    said = read_number(detectors, picture, *ink, expected=expected)
                 except DigitsError as error:
                     said = str(error)
                 yield name, page.number, said

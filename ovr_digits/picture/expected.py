@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 from ovr_digits.core.detectors import SIGN_CLASSES
+from ovr_digits.errors import DigitsError
 
 #: Most digits of a field that can be asked for.
 MOST_LENGTH = 100
@@ -30,8 +31,8 @@ class Expected:
 
     Raises
     ------
-    ValueError
-        Where it cannot be meant so; says why.
+    DigitsError
+        Where it cannot be meant so.
 
     Examples
     --------
@@ -47,15 +48,15 @@ class Expected:
 
     def __post_init__(self) -> None:
         if self.length is not None and self.pattern is not None:
-            raise ValueError("length and pattern exclude each other: a pattern has its length")
+            raise DigitsError("length and pattern exclude each other: a pattern has its length")
         if self.length is not None:
             if not re.fullmatch(r"\d{1,3}(-\d{1,3})?", self.length, re.ASCII):
-                raise ValueError(
+                raise DigitsError(
                     f'a length is a number, "6", or two, "4-6", and not {self.length!r}'
                 )
             least, most = self.lengths
             if not 1 <= least <= most <= MOST_LENGTH:
-                raise ValueError(
+                raise DigitsError(
                     f"a length is from 1 to {MOST_LENGTH}, the smaller number first, and not "
                     f"{self.length!r}"
                 )
@@ -65,12 +66,12 @@ class Expected:
             or ANY_DIGIT not in self.pattern
         ):
             signs = " ".join(_SIGNS)
-            raise ValueError(
+            raise DigitsError(
                 f'a pattern has a "d" for each digit and may have {signs} beside, '
                 f'as "dd/dd/dddd"; {self.pattern!r} is none'
             )
         if self.lines is not None and self.lines < 1:
-            raise ValueError("a page has at least one line")
+            raise DigitsError("a page has at least one line")
 
     @property
     def lengths(self) -> tuple[int, int]:

@@ -15,10 +15,11 @@ from ovr_digits.picture.fields import FoundDigit, FoundSign, Placed
 from ovr_digits.picture.regions import Box
 
 #: How much likelier a mark has to be a letter than a digit, or a sign where no pattern asks for it,
-#: in log-odds.
-_RARE = 5.0
-#: How much less likely the best reading that fits may be than the best of all to be credible.
-_CREDIBLE = 25.0
+#: as a log-likelihood; and how much that changes with each log-odd of the detectors of signs.
+_RARE, _SCALE = 1.8, 0.35
+#: How much less likely the best reading that fits may be than the best of all to be credible; of
+#: numbers that were read with one digit too few or too many, three of five lost more.
+_CREDIBLE = 3.0
 
 _DIGIT, _OTHER = SIGN_CLASSES.index("digit"), SIGN_CLASSES.index("other")
 _SIGNS = SIGN_CLASSES[:_DIGIT]
@@ -56,7 +57,7 @@ class Candidate:
             for n, (worth, digits) in self.ways.items()
         ]
         best = max((option.worth for option in options), default=0.0)
-        margins = (self.scores - self.scores[_DIGIT] + best).tolist()
+        margins = (_SCALE * (self.scores - self.scores[_DIGIT]) + best).tolist()
         rare = _RARE if expected.pattern is None else 0.0
         for sign, margin, chance in zip(_SIGNS, margins, probabilities(self.scores), strict=False):
             # A colon is two marks, and no other sign is.

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import fastapi_offline
-from fastapi import FastAPI, Query, Request
+from fastapi import Depends, FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, Response
 from fastapi.staticfiles import StaticFiles
@@ -85,6 +85,18 @@ _BODY = {
 }
 
 
+_Known = tuple[str | None, str | None, int | None]
+
+
+def _known(
+    length: Annotated[str | None, Query(description="Digits of each field: 6, or 4-6.")] = None,
+    pattern: Annotated[str | None, Query(description="Of each field: dd/dd/dddd.")] = None,
+    lines: Annotated[int | None, Query(ge=1, description="How many there are.")] = None,
+) -> _Known:
+    """What is known of the numbers beforehand."""
+    return length, pattern, lines
+
+
 def _told(refusals: Mapping[int, str]) -> dict[int | str, dict[str, Any]]:
     return {
         status: {"model": schemas.Problem, "description": text} for status, text in refusals.items()
@@ -136,10 +148,14 @@ def create_app(workers: Workers, provenance: Mapping[str, Any], keep: Path | Non
 
     @takes_picture("/api/read", schemas.Number)
     async def read(
-        request: Request, invert: Invert = "auto", threshold: Threshold = None, page: Page = 1
+        request: Request,
+        invert: Invert = "auto",
+        threshold: Threshold = None,
+        page: Page = 1,
+        known: Annotated[_Known, Depends(_known)] = (None, None, None),
     ) -> Response:
         """Read the number on a picture."""
-        return await done(request, work.read, _GROUNDS[invert], threshold, page)
+        return await done(request, work.read, _GROUNDS[invert], threshold, page, known)
 
     @takes_picture("/api/keep", schemas.Kept, 201)
     async def keep_picture(request: Request, label: Label) -> Response:

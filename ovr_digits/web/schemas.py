@@ -96,7 +96,9 @@ class Number(_Place):
     text: str = Field(description="A line for each line, a space between fields.")
     lines: list[str]
     confidence: Share = Field(description="That of the least certain digit.")
-    verdict: Verdict = Field(description="The worst of any digit.")
+    verdict: Verdict = Field(
+        description="The worst of any field: none where it is not credibly what was asked for."
+    )
     digits: list[FoundDigit]
     fields: list[NumberField]
     signs: list[FoundSign]
@@ -104,6 +106,9 @@ class Number(_Place):
         None, description="By how many degrees it was turned, counter-clockwise, to be read."
     )
     left_out: list[LeftOut]
+    missing_lines: int | None = Field(
+        None, ge=1, description="How many of the lines asked for were not found."
+    )
 
 
 class Kept(BaseModel):

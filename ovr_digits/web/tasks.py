@@ -125,12 +125,21 @@ def predict(
     return json.dumps(result).encode()
 
 
-def read(content_type: str, body: bytes, ground: Ground, level: float | None, page: int) -> bytes:
-    """The number on one picture, as JSON."""
+def read(
+    content_type: str,
+    body: bytes,
+    ground: Ground,
+    level: float | None,
+    page: int,
+    known: tuple[str | None, str | None, int | None],
+) -> bytes:
+    """The number on one picture, as JSON; ``known`` is the length, pattern and lines expected."""
+    from ovr_digits.picture.expected import Expected
     from ovr_digits.picture.number import read_number
 
+    expected = Expected(*known) if known != (None, None, None) else None
     keys, picture = _sent(content_type, body, page)
-    number = read_number(_loaded(), picture, ground, level)
+    number = read_number(_loaded(), picture, ground, level, expected=expected)
     return json.dumps(keys | number.as_json()).encode()
 
 
