@@ -44,11 +44,15 @@ class FoundDigit:
     image : (28, 28) uint8
         What the detectors saw.
     vote : Vote
+    lead : float
+        How much likelier its mark is to be as many digits as it was read as than any other number
+        of them, as a log-likelihood; infinite where it cannot be another.
     """
 
     box: tuple[int, int, int, int]
     image: Grey
     vote: Vote
+    lead: float = float("inf")
 
     @property
     def text(self) -> str:

@@ -154,6 +154,11 @@ class Reading:
     digits: list[tuple[Piece, Vote]]
     ways: dict[int, tuple[float, list[tuple[Piece, Vote]]]]
 
+    def lead(self, n_digits: int) -> float:
+        """How much more worth so many digits are than any other number of them."""
+        others = [worth for n, (worth, _) in self.ways.items() if n != n_digits]
+        return self.ways[n_digits][0] - max(others, default=-np.inf)
+
 
 def read_marks(
     models: DetectorArrays, marks: Sequence[Mark], part_all: bool = False
