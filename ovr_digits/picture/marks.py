@@ -10,7 +10,6 @@ import numpy as np
 
 from ovr_digits.core.arrays import Float64
 from ovr_digits.core.detectors import SIGN_CLASSES, DetectorArrays
-from ovr_digits.core.vote import Vote
 from ovr_digits.picture.fields import FoundDigit, FoundSign, Item
 from ovr_digits.picture.lines import Group
 from ovr_digits.picture.photo import View
@@ -24,7 +23,7 @@ from ovr_digits.picture.signs import (
     sign_scores,
     small_marks,
 )
-from ovr_digits.picture.touching import Piece, Reading, marks_of, read_marks
+from ovr_digits.picture.touching import Reading, marks_of, read_marks
 from ovr_digits.picture.turning import Turned
 
 #: What is wider or higher than that many digits is no broken digit.
@@ -105,7 +104,7 @@ class PageMarks:
             elif doubt and any(vote.verdict != "sure" for _, vote in reading.digits):
                 left_out.append(LeftOut(mark.box, doubt))
             else:
-                lines[mark.line] += self._placed(reading.digits)
+                lines[mark.line] += self._placed(reading, len(reading.digits))
         for line in lines:
             if all(isinstance(item, FoundSign) for _, item in line):
                 left_out += [LeftOut(box, "a sign beside no digit") for box, _ in line]
@@ -120,7 +119,7 @@ class PageMarks:
             return found
         lines = [Line.through(list(row)) for _, row in groupby(self.marks, key=lambda m: m.line)]
         small = small_marks(lines, self.small)
-        ways = {id(m): reading.ways for m, reading in zip(self.marks, self.readings, strict=True)}
+        readings = dict(zip(map(id, self.marks), self.readings, strict=True))
         alone = sorted([*self.marks, *small.values()], key=lambda mark: (mark.line, mark.x))
         spans = [(mark, k, k + 1) for k, mark in enumerate(alone)]
         places = {id(mark): k for k, mark in enumerate(alone)}
@@ -132,17 +131,15 @@ class PageMarks:
             start = places[id(one)]
             if places[id(other)] == start + 1:
                 spans.append((mark, start, start + 2))
-                ways[id(mark)] = {1: reading.ways[1]}
+                readings[id(mark)] = Reading(reading.digits, {1: reading.ways[1]})
         scores = self._sign_scores(lines, [mark for mark, *_ in spans])
         starts = {mark.line: k for mark, k, _ in reversed(spans[: len(alone)])}
         for (mark, start, end), row in zip(spans, scores, strict=True):
-            placed = {
-                n: (worth, self._placed(digits))
-                for n, (worth, digits) in ways.get(id(mark), {}).items()
-            }
-            start, end = start - starts[mark.line], end - starts[mark.line]
-            place = self._place(mark.box)
-            found[mark.line].append(Candidate(start, end, mark.box, place, placed, row))
+            own = readings.get(id(mark))
+            ways = {n: (w, self._placed(own, n)) for n, (w, _) in own.ways.items()} if own else {}
+            first, place = starts[mark.line], self._place(mark.box)
+            candidate = Candidate(start - first, end - first, mark.box, place, ways, row)
+            found[mark.line].append(candidate)
         return found
 
     def _broken(
@@ -179,8 +176,9 @@ class PageMarks:
         top, left, bottom, right = self.turned.box_before(box)
         return self.view.box_in_file((slice(top, bottom), slice(left, right)))
 
-    def _placed(self, digits: Sequence[tuple[Piece, Vote]]) -> list[tuple[Box, Item]]:
+    def _placed(self, reading: Reading, n_digits: int) -> list[tuple[Box, Item]]:
+        lead = reading.lead(n_digits)
         return [
-            (piece.box, FoundDigit(self._place(piece.box), piece.image, vote))
-            for piece, vote in digits
+            (piece.box, FoundDigit(self._place(piece.box), piece.image, vote, lead))
+            for piece, vote in reading.ways[n_digits][1]
         ]
