@@ -46,7 +46,8 @@ def adapt(  # noqa: PLR0913
 ) -> None:
     """Let models go on learning from the corrections in DIR, in seconds.
 
-    DIR holds what draw --keep DIR has kept. Images of the data set that the
+    DIR holds what draw --keep DIR has kept, or read --review DIR with the numbers
+    typed into its review.csv. Images of the data set that the
     models were trained on are replayed, so that nothing is forgotten.
 
     \b

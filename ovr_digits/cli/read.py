@@ -44,6 +44,12 @@ _COLUMNS = {
 @click.option("--pattern", help='What each field looks like, d for a digit: "dd/dd/dddd".')
 @click.option("--lines", metavar="N", type=click.IntRange(1), help="How many lines a page has.")
 @options.save
+@click.option(
+    "--review",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Write each field that is not sure as a picture, and a table to type what it says.",
+)
 @options.table
 @options.models
 @options.as_json
@@ -56,6 +62,7 @@ def read(  # noqa: PLR0913
     pattern: str | None,
     lines: int | None,
     save: Path | None,
+    review: Path | None,
     output: Path | None,
     models: Path | None,
     as_json: bool,
@@ -70,7 +77,7 @@ def read(  # noqa: PLR0913
     counted on stderr; --json tells where it is, and why it was left out.
     --length, --pattern and --lines tell what is known of the numbers beforehand:
     the best reading that fits is given, with the verdict "none" where none is
-    credible.
+    credible. What is typed into DIR/review.csv, adapt learns from.
 
     \b
     Examples:
@@ -78,15 +85,18 @@ def read(  # noqa: PLR0913
       ovr-digits read scans/*.png --json
       ovr-digits read scan.pdf --output numbers.csv
       ovr-digits read birthday.png --pattern dd/dd/dddd
+      ovr-digits read forms --review unsure
       ovr-digits read page.png --save found.png
     """
     options.check_table(output)
     expected = _expected(length, pattern, lines)
     given = find_pictures(images, [save, output])
 
+    from ovr_digits.data.reviews import Review
     from ovr_digits.models.modelfile import load_models
     from ovr_digits.picture.answers import name_of, place_as_json
 
+    unsure = Review(review) if review is not None else None
     detectors = load_models(models)
     drawn: list[tuple[str, NumberAnswer]] = []
     rows: list[dict[str, Any]] = []
@@ -121,10 +131,14 @@ def read(  # noqa: PLR0913
             terminal.echo(line if is_alone else f"{printable(name)}: {line}")
         if save is not None:
             drawn.append((name, said))
+        if unsure is not None:
+            unsure.add(path, page, said)
     if output is not None:
         most = max((len(row["fields"]) for row in rows if "fields" in row), default=1)
         heads = {"fields": [f"field_{k}" for k in range(1, most + 1)]}
         options.put_table(output, rows, _COLUMNS, heads)
+    if unsure is not None:
+        note(f"{unsure.table}: {unsure.finish()} to type, each with its picture beside")
     if save is not None and drawn:
         from ovr_digits.report.plots.answers import plot_numbers
 

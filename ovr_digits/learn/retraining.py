@@ -11,8 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from ovr_digits.core.arrays import Array
-from ovr_digits.data.corrections import load_corrections
+from ovr_digits.core.arrays import Array, Grey
+from ovr_digits.core.detectors import DetectorArrays
+from ovr_digits.data.corrections import FILE_NAME, load_corrections
+from ovr_digits.data.reviews import TABLE_NAME, load_review
 from ovr_digits.data.splits import Dataset, load_split
 from ovr_digits.errors import DigitsError
 from ovr_digits.files import check_writable
@@ -132,7 +134,7 @@ def retrain(options: RetrainingOptions, progress: Progress | None = None) -> Ret
     path = find_models(options.models)
     models = load_models(path)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    kept, labels = load_corrections(options.corrections, progress.note, progress)
+    kept, labels = _load_kept(options.corrections, models, progress)
     trained_on: Dataset = "digits" if models.provenance.get("dataset") == "digits" else "mnist"
     dataset = options.dataset or trained_on
     train = load_split(dataset, "train", options.data_dir, progress)
@@ -205,6 +207,18 @@ def retrain(options: RetrainingOptions, progress: Progress | None = None) -> Ret
         detector.provenance_ = provenance
     save_models(adapted.detectors, options.output)
     return result
+
+
+def _load_kept(folder: Path, models: DetectorArrays, progress: Progress) -> tuple[Grey, Array]:
+    """What was kept in a folder, and what was typed there: images (n, 784), and their labels."""
+    kept = []
+    has_typed = (folder / TABLE_NAME).is_file()
+    if has_typed:
+        kept.append(load_review(folder, models, progress.note, progress))
+    if not has_typed or (folder / FILE_NAME).is_file():
+        kept.append(load_corrections(folder, progress.note, progress))
+    X, y = zip(*kept, strict=True)
+    return np.concatenate(X), np.concatenate(y)
 
 
 def with_adaptation(provenance: Mapping[str, Any], entry: Mapping[str, Any]) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from ovr_digits.picture.strokes import smooth
 Random = np.random.Generator
 
 #: Pixels of what is drawn to the height of a digit, and about it.
-_HEIGHT, _MARGIN = 60, 90
+HEIGHT, _MARGIN = 60, 90
 #: Pens, from and to, as a share of that height.
 _PEN = (0.035, 0.2)
 #: How hands differ, standard deviations: how far points stray, in heights; how far rows move for
@@ -40,7 +40,7 @@ _TURNED = 4.0
 _JOINED = (-0.1, 0.06)
 
 #: Strokes "x,y x,y" in hundredths of a digit's height, y down from its top; "!" is a corner.
-_SIGNS: dict[str, list[str]] = {
+SIGNS: dict[str, list[str]] = {
     ".": ["0,97", "0,96 3,99", "0,92", "0,100 5,98"],
     ",": [
         "7,88 0,112",
@@ -65,7 +65,7 @@ _SIGNS: dict[str, list[str]] = {
         "0,30, 0,85",
     ],
 }
-_OTHERS: dict[str, list[str]] = {
+OTHERS: dict[str, list[str]] = {
     "$": [
         "55,18 30,8 8,22 25,45 50,62 48,85 22,95 3,82, 28,-10 28,110",
         "50,20 25,10 8,25 28,48 52,68 30,92 0,80, 22,-8 20,112, 34,-8 32,112",
@@ -173,9 +173,9 @@ _STRAY_MARKS = [
 def draw_marks(strokes: Sequence[str], rng: Random) -> tuple[Float32, float]:
     """One mark (h, w) in a hand of its own, and how far the line's middle lies below its top row.
 
-    Both in pixels, of which a digit is ``_HEIGHT`` high.
+    Both in pixels, of which a digit is ``HEIGHT`` high.
     """
-    page = Image.new("L", (4 * _HEIGHT, _HEIGHT + 2 * _MARGIN))
+    page = Image.new("L", (4 * HEIGHT, HEIGHT + 2 * _MARGIN))
     draw = ImageDraw.Draw(page)
     slant = rng.uniform(0, _LEAN) if rng.random() < _LEANING else rng.normal(0, _SLANT)
     turn, stretch, size = rng.normal(0, (_TURN, _STRETCH, _SIZE))
@@ -183,14 +183,14 @@ def draw_marks(strokes: Sequence[str], rng: Random) -> tuple[Float32, float]:
     pen = rng.uniform(*_PEN)
     for stroke in strokes:
         curve = _curve(stroke, rng) - (0, 0.5)
-        points = (curve @ linear + (0.8, 0.5)) * _HEIGHT + (0, _MARGIN)
+        points = (curve @ linear + (0.8, 0.5)) * HEIGHT + (0, _MARGIN)
         swell = rng.uniform(0.8, 1.5) if len(points) == 1 else rng.uniform(0.9, 1.1)
-        r = swell * pen * _HEIGHT / 2
+        r = swell * pen * HEIGHT / 2
         for x, y in points.tolist():
             draw.ellipse((x - r, y - r, x + r, y + r), fill=255)
     ink = np.asarray(page, np.float32) / np.float32(255)
     rows, columns = bounding_box(ink)
-    middle = _MARGIN + (0.5 + rng.normal(0, _DRIFT)) * _HEIGHT
+    middle = _MARGIN + (0.5 + rng.normal(0, _DRIFT)) * HEIGHT
     return ink[rows, columns], middle - rows.start
 
 
@@ -204,7 +204,7 @@ def _curve(stroke: str, rng: Random) -> Float64:
         return points
     curve = smooth(np.repeat(points, 1 + corners, axis=0))
     along = np.concatenate([[0], np.cumsum(np.hypot(*np.diff(curve, axis=0).T))])
-    places = np.linspace(0, along[-1], 2 + int(along[-1] * _HEIGHT / 2))
+    places = np.linspace(0, along[-1], 2 + int(along[-1] * HEIGHT / 2))
     return np.stack([np.interp(places, along, axis) for axis in curve.T], axis=1)
 
 
@@ -214,7 +214,7 @@ def draw_signs(n: int, forms: Sequence[str], seed: int) -> Grey:
     drawn = []
     for k in range(n):
         ink, middle = draw_marks(forms[k % len(forms)].split(", "), rng)
-        drawn.append(place_in_line(ink, middle, _HEIGHT))
+        drawn.append(place_in_line(ink, middle, HEIGHT))
     return np.array(drawn, np.uint8).reshape(n, -1)
 
 
@@ -224,10 +224,10 @@ def place_digits(images: Array, seed: int, n_joined: int = 0) -> Grey:
     images = images[images.any(axis=1)]
     placed = []
     for k, image in enumerate(images):
-        ink = _written(image, rng)
+        ink = written(image, rng)
         if k < n_joined:
-            other = _written(images[rng.integers(len(images))], rng)
-            apart = int(rng.uniform(*_JOINED) * _HEIGHT)
+            other = written(images[rng.integers(len(images))], rng)
+            apart = int(rng.uniform(*_JOINED) * HEIGHT)
             height = max(len(ink), len(other))
             left = max(0, ink.shape[1] + apart)
             page = np.zeros((height, max(left + other.shape[1], ink.shape[1])), np.float32)
@@ -235,15 +235,15 @@ def place_digits(images: Array, seed: int, n_joined: int = 0) -> Grey:
             part = page[: len(other), left : left + other.shape[1]]
             np.maximum(part, other, out=part)
             ink = page
-        middle = len(ink) / 2 + rng.normal(0, _DRIFT) * _HEIGHT
-        placed.append(place_in_line(ink, middle, _HEIGHT))
+        middle = len(ink) / 2 + rng.normal(0, _DRIFT) * HEIGHT
+        placed.append(place_in_line(ink, middle, HEIGHT))
     return np.array(placed, np.uint8).reshape(len(images), -1)
 
 
-def _written(image: Grey, rng: Random) -> Float32:
+def written(image: Grey, rng: Random) -> Float32:
     """The ink of an image in MNIST form, larger, with another pen."""
     cut = image.reshape(IMAGE_SHAPE)[bounding_box(image.reshape(IMAGE_SHAPE))]
-    height = _HEIGHT * float(np.exp(rng.normal(0, _SIZE)))
+    height = HEIGHT * float(np.exp(rng.normal(0, _SIZE)))
     scale = height / max(cut.shape)
     h, w = (max(2, round(side * scale)) for side in cut.shape)
     large = Image.fromarray(np.pad(cut, 1)).resize((w, h), Image.Resampling.BICUBIC)
@@ -272,14 +272,14 @@ def draw_samples(digits: Array, n: int, seed: int) -> tuple[Grey, Array]:
     seed : int
     """
     rng = np.random.default_rng((seed, 1))
-    parts = [draw_signs(n, forms, seed * 100 + k) for k, forms in enumerate(_SIGNS.values())]
+    parts = [draw_signs(n, forms, seed * 100 + k) for k, forms in enumerate(SIGNS.values())]
     some = digits[rng.permutation(len(digits))[: 4 * n]]
     parts.append(
         place_digits(np.concatenate([some, draw_forms(4 * n, seed)]), seed, len(some) // 3)
     )
-    forms = [form for forms in _OTHERS.values() for form in forms]
+    forms = [form for forms in OTHERS.values() for form in forms]
     # What people write beside amounts is drawn as often as letters are.
-    marks = [form for sign in "$€£%+()" for form in _OTHERS[sign]]
+    marks = [form for sign in "$€£%+()" for form in OTHERS[sign]]
     parts.append(
         np.concatenate(
             [

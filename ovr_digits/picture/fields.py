@@ -9,8 +9,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from ovr_digits.core.arrays import Bools, Float64, Grey
+from ovr_digits.core.arrays import Bools, Float64, Grey, Integers
 from ovr_digits.core.vote import Vote
+from ovr_digits.picture.certainty import SURE, features, probability
 from ovr_digits.picture.regions import Box
 
 #: Left, top, width, height.
@@ -29,6 +30,9 @@ _PITCH = 1.25
 _USUAL = 0.4
 #: A single gap, which nothing in the line is like, is a space from here on.
 _SINGLE = 1.4
+#: What may be a digit that was left out: its height at least and sides at most, and how far from
+#: the field it is, in the field's height.
+_DIGIT, _NEAR = (0.5, 1.6), 1.0
 #: Share of the narrower of two fields that lies above or below the other where they make a column.
 _OVERLAP = 0.3
 
@@ -111,12 +115,15 @@ class Field:
         From left to right.
     fits : bool
         Whether it is a credible reading as what is known beforehand, if anything is.
+    n_beside : int
+        How much was left out in it or beside it that might be one of its digits.
     """
 
     line: int
     column: int
     items: Sequence[Item]
     fits: bool = True
+    n_beside: int = 0
 
     @property
     def digits(self) -> list[FoundDigit]:
@@ -140,15 +147,25 @@ class Field:
 
     @property
     def confidence(self) -> float:
-        """That of its least certain digit."""
-        return min(found.vote.confidence for found in self.digits)
+        """How likely all of it is right, 0..1."""
+        return probability(self.features)
+
+    @property
+    def features(self) -> Float64:
+        """What tells whether it is right, see ``certainty.features``."""
+        votes, leads = [found.vote for found in self.digits], [found.lead for found in self.digits]
+        return features(votes, leads, [found.confidence for found in self.signs], self.n_beside)
 
     @property
     def verdict(self) -> str:
-        """The worst of any digit: "sure" where all are; "none" where it does not fit."""
+        """The worst of any digit; "sure" where all are and all of it is likely to be right.
+
+        It is "none" where it does not fit.
+        """
         if not self.fits:
             return "none"
-        return worst_verdict(found.vote.verdict for found in self.digits)
+        likely = "sure" if self.confidence >= SURE else "conflict"
+        return worst_verdict([likely, *(found.vote.verdict for found in self.digits)])
 
     def as_json(self) -> dict[str, Any]:
         """The keys that the command line prints, but for which digits it holds."""
@@ -174,8 +191,14 @@ def part_line(line: Placed) -> list[Placed]:
     return [line[part] for part in parts]
 
 
-def in_columns(lines: Sequence[Sequence[tuple[Placed, bool]]]) -> list[Field]:
-    """Fields line by line, and whether each fits what is known; with the columns they make."""
+def in_columns(
+    lines: Sequence[Sequence[tuple[Placed, bool]]], left_out: Sequence[Box]
+) -> list[Field]:
+    """Put what stands in fields, and whether it fits, line by line, into columns.
+
+    What is left out may be a digit of the field that it stands in or beside.
+    """
+    beside = np.array([(x, y, r - x, b - y) for y, x, b, r in left_out]).reshape(-1, 4)
     boxes = [
         [
             around([(left, top, right - left, bottom - top) for (top, left, bottom, right), _ in f])
@@ -184,10 +207,23 @@ def in_columns(lines: Sequence[Sequence[tuple[Placed, bool]]]) -> list[Field]:
         for line in lines
     ]
     return [
-        Field(row, column, [item for _, item in placed], fits)
-        for row, (line, columns) in enumerate(zip(lines, find_columns(boxes), strict=True))
-        for (placed, fits), column in zip(line, columns, strict=True)
+        Field(row, column, [item for _, item in placed], fits, _count_beside(box, beside))
+        for row, (line, around_them, columns) in enumerate(
+            zip(lines, boxes, find_columns(boxes), strict=True)
+        )
+        for (placed, fits), box, column in zip(line, around_them, columns, strict=True)
     ]
+
+
+def _count_beside(field: _Box, boxes: Integers) -> int:
+    """How many boxes (n, 4) in a field or beside it are about as large as its digits."""
+    x, y, w, h = boxes.T
+    left, top, width, height = field
+    down = np.minimum(y + h, top + height) - np.maximum(y, top)
+    away = np.maximum(x, left) - np.minimum(x + w, left + width)
+    sizes = np.array([h, w]) / height
+    alike = (sizes[0] > _DIGIT[0]) & (sizes < _DIGIT[1]).all(axis=0)
+    return int((alike & (down > h / 2) & (away < _NEAR * height)).sum())
 
 
 def around(boxes: Sequence[_Box]) -> _Box:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -89,8 +90,8 @@ class NumberAnswer:
 
     @property
     def confidence(self) -> float:
-        """That of the least certain digit."""
-        return min(field.confidence for field in self.fields)
+        """How likely all of it is right, 0..1; 0 where a line is missing."""
+        return math.prod(field.confidence for field in self.fields) * (not self.missing_lines)
 
     @property
     def verdict(self) -> str:
@@ -216,7 +217,7 @@ def _read(
     told = [replace(left, box=turned.box_before(left.box)) for left in left_out]
     told += beside if turned.degrees else []
     boxes = [mark.box for mark in marks.marks]
-    fields = in_columns([fields for fields in parted if fields])
+    fields = in_columns([fields for fields in parted if fields], [left.box for left in left_out])
     return _Page(fields, told, usual_height(boxes) if boxes else 0.0)
 
 

@@ -95,7 +95,7 @@ class Number(_Place):
 
     text: str = Field(description="A line for each line, a space between fields.")
     lines: list[str]
-    confidence: Share = Field(description="That of the least certain digit.")
+    confidence: Share = Field(description="How likely all of it is right.")
     verdict: Verdict = Field(
         description="The worst of any field: none where it is not credibly what was asked for."
     )
