@@ -147,7 +147,7 @@ def read_number(
     slant = slant_of(regions)
     turned = turned_marks(ink, regions, slant)
     found = _read(models, turned, left_out, view)
-    if is_poor([max(digit.vote.scores) for field in found.fields for digit in field.digits]):
+    if is_poor(found.scores):
         turns = quarter_turns(models, turned)
         if turns:
             turned = turned_marks(ink, regions, slant + 90 * turns)
@@ -168,6 +168,7 @@ class _Reading:
     fields: list[Field]
     left_out: list[LeftOut]
     usual: float  # height of its digits
+    scores: list[float]  # the highest of each digit, also of what was taken for a letter then
 
 
 def _read(models: DetectorArrays, page: Turned, beside: Sequence[LeftOut], view: View) -> _Reading:
@@ -214,7 +215,8 @@ def _read(models: DetectorArrays, page: Turned, beside: Sequence[LeftOut], view:
     told += beside if page.degrees else []
     boxes = [group.box for _, group in groups]
     fields = in_fields([line for line in lines if line])
-    return _Reading(fields, told, usual_height(boxes) if boxes else 0.0)
+    scores = [max(vote.scores) for read in votes for vote in read]
+    return _Reading(fields, told, usual_height(boxes) if boxes else 0.0, scores)
 
 
 def _box_in_file(box: Box, view: View) -> tuple[int, int, int, int]:
