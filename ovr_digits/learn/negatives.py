@@ -70,9 +70,9 @@ _FOREIGN_DIGITS = "٢٣٤٧໒໓໔໗໘"
 #: Fonts that come with matplotlib: those that have these digits, those that have all of the
 #: alphabets above, and others for Latin letters.
 _FOREIGN_FONTS = ("DejaVuSans", "DejaVuSans-Bold")
-_WIDE_FONTS = (*_FOREIGN_FONTS, "DejaVuSans-Oblique")
-_LATIN_FONTS = (
-    *_WIDE_FONTS,
+WIDE_FONTS = (*_FOREIGN_FONTS, "DejaVuSans-Oblique")
+LATIN_FONTS = (
+    *WIDE_FONTS,
     *("DejaVuSansMono", "DejaVuSerif", "DejaVuSerif-Italic", "DejaVuSerif-Bold"),
     *("STIXGeneral", "STIXGeneralItalic", "STIXGeneralBol"),
     *("cmr10", "cmss10", "cmtt10", "cmti10", "cmb10"),
@@ -129,20 +129,19 @@ def _drawn(draw: _Draw, rng: Random, digits: Grey) -> Grey:
     return np.zeros(IMAGE_SHAPE, np.uint8)
 
 
-@lru_cache(maxsize=2)
-def _fonts(names: Sequence[str]) -> list[ImageFont.FreeTypeFont]:
-    """Those of matplotlib's fonts that are there: older versions lack some."""
-    folder = Path(import_matplotlib().get_data_path(), "fonts", "ttf")
-    paths = [folder / f"{name}.ttf" for name in names]
-    return [ImageFont.truetype(path, _FONT_SIZE) for path in paths if path.exists()]
+@lru_cache(maxsize=32)
+def font_of(name: str, size: int) -> ImageFont.FreeTypeFont:
+    """One of matplotlib's fonts."""
+    path = Path(import_matplotlib().get_data_path(), "fonts", "ttf", f"{name}.ttf")
+    return ImageFont.truetype(path, size)
 
 
 def _letter(rng: Random, digits: Grey) -> Grey:
-    return _glyph(rng, _ALPHABETS[:2], _LATIN_FONTS)
+    return _glyph(rng, _ALPHABETS[:2], LATIN_FONTS)
 
 
 def _sign(rng: Random, digits: Grey) -> Grey:
-    return _glyph(rng, _ALPHABETS[2:], _WIDE_FONTS)
+    return _glyph(rng, _ALPHABETS[2:], WIDE_FONTS)
 
 
 def _foreign_digit(rng: Random, digits: Grey) -> Grey:
@@ -152,8 +151,7 @@ def _foreign_digit(rng: Random, digits: Grey) -> Grey:
 def _glyph(rng: Random, alphabets: Sequence[str], fonts: Sequence[str]) -> Grey:
     character = _choice(rng, _choice(rng, alphabets))
     page = Image.new("L", (2 * _SIDE, 2 * _SIDE))
-    at_hand = _fonts(fonts)
-    font = at_hand[int(rng.integers(len(at_hand)))]
+    font = font_of(_choice(rng, fonts), _FONT_SIZE)
     ImageDraw.Draw(page).text((_SIDE, _SIDE), character, fill=255, font=font, anchor="mm")
     box = page.getbbox() or (0, 0, _SIDE, _SIDE)
     return _warped(np.pad(np.asarray(page.crop(box)), _FONT_MARGIN), rng)

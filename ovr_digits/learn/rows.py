@@ -73,7 +73,7 @@ def _cut_digit(image: Grey, others: Array, seed: int, number: int) -> Grey:
         alone = rng.random(2) < _ALONE
         before = [] if alone[0] else [left]
         strokes = [*before, _stroke(image), *([] if alone[1] else [right])]
-        cut = _cut_out(*_in_a_row(strokes, len(before), rng))
+        cut = _cut_out(*in_a_row(strokes, len(before), rng))
         if cut is not None:
             return to_mnist_form(with_usual_pen(cut)).ravel()
     return image
@@ -89,7 +89,7 @@ def _stroke(image: Grey) -> Float32:
     return ink[rows, columns]
 
 
-def _in_a_row(strokes: Sequence[Float32], which: int, rng: Random) -> tuple[Float32, Float32]:
+def in_a_row(strokes: Sequence[Float32], which: int, rng: Random) -> tuple[Float32, Float32]:
     """Strokes so that neighbours touch, and one of them alone: two of the same shape."""
     height = max(map(len, strokes)) + _UNEVEN
     page = np.zeros((height, sum(stroke.shape[1] + _JOIN[1] for stroke in strokes)), np.float32)

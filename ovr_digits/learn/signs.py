@@ -8,16 +8,18 @@ from pathlib import Path
 
 import click
 import numpy as np
-from PIL import Image, ImageDraw, ImageFilter
+from PIL import Image, ImageDraw
 
 from ovr_digits.core.arrays import Array, Bools, Float32, Float64, Grey
+from ovr_digits.data.hands import SETS, load_hands
 from ovr_digits.data.splits import load_split
 from ovr_digits.learn.detectors import OneVsRestDigits
 from ovr_digits.learn.features import PatchKernelFeatures
 from ovr_digits.learn.forms import draw_forms
-from ovr_digits.learn.negatives import draw_negatives
+from ovr_digits.learn.negatives import LATIN_FONTS, WIDE_FONTS, draw_negatives, font_of
+from ovr_digits.learn.rows import in_a_row
 from ovr_digits.models.modelfile import save_signs
-from ovr_digits.picture.mnist_form import IMAGE_SHAPE
+from ovr_digits.picture.mnist_form import IMAGE_SHAPE, with_pen
 from ovr_digits.picture.regions import bounding_box
 from ovr_digits.picture.signs import place_in_line
 from ovr_digits.picture.strokes import smooth
@@ -36,8 +38,15 @@ _STRAY, _SLANT, _TURN, _SIZE, _STRETCH, _DRIFT = 0.03, 0.15, 0.05, 0.12, 0.15, 0
 _LEANING, _LEAN = 0.2, 0.5
 #: By how many degrees digits of MNIST are turned, standard deviation.
 _TURNED = 4.0
-#: How far apart joined digits are, in heights, from and to.
-_JOINED = (-0.1, 0.06)
+#: How many others join a digit, from and to (the last is one beyond).
+_JOINED = (1, 4)
+#: Share of what is not drawn stroke by stroke that keeps its own pen.
+_OWN_PEN = 0.4
+#: How many digits of MNIST are learnt from, about as many as of other hands.
+_MNIST = 20_000
+#: What is written beside amounts.
+_BESIDE_AMOUNTS = "$€£%+()="
+_BILINEAR = Image.Resampling.BILINEAR
 
 #: Strokes "x,y x,y" in hundredths of a digit's height, y down from its top; "!" is a corner.
 SIGNS: dict[str, list[str]] = {
@@ -218,6 +227,32 @@ def draw_signs(n: int, forms: Sequence[str], seed: int) -> Grey:
     return np.array(drawn, np.uint8).reshape(n, -1)
 
 
+def draw_glyphs(n: int, characters: str, fonts: Sequence[str], seed: int) -> Grey:
+    """Printed characters in turn, as ``draw_signs`` gives what is written."""
+    rng = np.random.default_rng(seed)
+    drawn = []
+    for k in range(n):
+        font = font_of(str(rng.choice(fonts)), HEIGHT)
+        _, top, _, bottom = font.getbbox("0", anchor="ls")
+        page = Image.new("L", (4 * HEIGHT, HEIGHT + 2 * _MARGIN))
+        base = _MARGIN + HEIGHT
+        draw = ImageDraw.Draw(page)
+        draw.text((2 * HEIGHT, base), characters[k % len(characters)], 255, font, "ms")
+        stretch, size = np.exp(rng.normal(0, (_STRETCH, _SIZE)))
+        slant = rng.normal(0, _SLANT)
+        about = (size / stretch, slant, 2 * HEIGHT * (1 - size / stretch) - slant * base)
+        page = page.transform(
+            page.size, Image.Transform.AFFINE, (*about, 0, size, base * (1 - size)), _BILINEAR
+        )
+        ink = np.asarray(page, np.float32) / np.float32(255)
+        rows, columns = bounding_box(ink)
+        height = (bottom - top) / HEIGHT + rng.normal(0, _DRIFT)
+        middle = base - height / 2 * HEIGHT - rows.start
+        ink = _with_another_pen(ink[rows, columns], rng)
+        drawn.append(place_in_line(ink, middle, HEIGHT * (bottom - top) / HEIGHT))
+    return np.array(drawn, np.uint8).reshape(n, -1)
+
+
 def place_digits(images: Array, seed: int, n_joined: int = 0) -> Grey:
     """Images (n, 784) in MNIST form where they would stand in a line, the first of them joined."""
     rng = np.random.default_rng(seed)
@@ -226,38 +261,33 @@ def place_digits(images: Array, seed: int, n_joined: int = 0) -> Grey:
     for k, image in enumerate(images):
         ink = written(image, rng)
         if k < n_joined:
-            other = written(images[rng.integers(len(images))], rng)
-            apart = int(rng.uniform(*_JOINED) * HEIGHT)
-            height = max(len(ink), len(other))
-            left = max(0, ink.shape[1] + apart)
-            page = np.zeros((height, max(left + other.shape[1], ink.shape[1])), np.float32)
-            page[: len(ink), : ink.shape[1]] = ink
-            part = page[: len(other), left : left + other.shape[1]]
-            np.maximum(part, other, out=part)
-            ink = page
+            others = images[rng.integers(len(images), size=rng.integers(*_JOINED))]
+            ink, _ = in_a_row([ink, *(written(other, rng) for other in others)], 0, rng)
         middle = len(ink) / 2 + rng.normal(0, _DRIFT) * HEIGHT
         placed.append(place_in_line(ink, middle, HEIGHT))
     return np.array(placed, np.uint8).reshape(len(images), -1)
 
 
 def written(image: Grey, rng: Random) -> Float32:
-    """The ink of an image in MNIST form, larger, with another pen."""
+    """The ink of an image in MNIST form, larger, turned and with another pen."""
     cut = image.reshape(IMAGE_SHAPE)[bounding_box(image.reshape(IMAGE_SHAPE))]
-    height = HEIGHT * float(np.exp(rng.normal(0, _SIZE)))
-    scale = height / max(cut.shape)
+    scale = HEIGHT * float(np.exp(rng.normal(0, _SIZE))) / max(cut.shape)
     h, w = (max(2, round(side * scale)) for side in cut.shape)
     large = Image.fromarray(np.pad(cut, 1)).resize((w, h), Image.Resampling.BICUBIC)
-    large = large.rotate(rng.normal(0, _TURNED), Image.Resampling.BILINEAR, expand=True)
-    filters = (
-        *(ImageFilter.MinFilter(3), ImageFilter.MinFilter(5)),
-        *(ImageFilter.MaxFilter(3), ImageFilter.MaxFilter(5)),
-    )
-    pen = rng.integers(2 * len(filters))
-    other = large.filter(filters[pen]) if pen < len(filters) else large
-    ink = np.asarray(other, np.float32) / np.float32(255)
+    large = large.rotate(rng.normal(0, _TURNED), _BILINEAR, expand=True)
+    ink = np.asarray(large, np.float32) / np.float32(255)
     ink[ink < 0.2] = 0
-    ink = ink if ink.any() else np.asarray(large, np.float32) / np.float32(255)
-    return ink[bounding_box(ink)]
+    return _with_another_pen(ink[bounding_box(ink)], rng)
+
+
+def _with_another_pen(ink: Float32, rng: Random) -> Float32:
+    """Ink of the same size, of its own pen or another."""
+    if rng.random() < _OWN_PEN:
+        return ink
+    pen = rng.uniform(*_PEN) * HEIGHT
+    shape = ink.shape[1], len(ink)
+    changed = Image.fromarray(with_pen(ink, pen)).resize(shape, Image.Resampling.BICUBIC)
+    return np.clip(np.asarray(changed), 0, 1)
 
 
 def draw_samples(digits: Array, n: int, seed: int) -> tuple[Grey, Array]:
@@ -268,25 +298,27 @@ def draw_samples(digits: Array, n: int, seed: int) -> tuple[Grey, Array]:
     digits : (n_digits, 784) uint8
         In MNIST form.
     n : int
-        Of each sign; of digits, half of which are of the world's forms, eight times as many.
+        Of each sign; of digits, a fifth of which are of the world's forms, ten times as many.
     seed : int
     """
     rng = np.random.default_rng((seed, 1))
     parts = [draw_signs(n, forms, seed * 100 + k) for k, forms in enumerate(SIGNS.values())]
-    some = digits[rng.permutation(len(digits))[: 4 * n]]
-    parts.append(
-        place_digits(np.concatenate([some, draw_forms(4 * n, seed)]), seed, len(some) // 3)
-    )
+    some = digits[rng.permutation(len(digits))[: 8 * n]]
+    some = np.concatenate([some, draw_forms(2 * n, seed)])[rng.permutation(len(some) + 2 * n)]
+    parts.append(place_digits(some, seed, len(some) // 3))
     forms = [form for forms in OTHERS.values() for form in forms]
     # What people write beside amounts is drawn as often as letters are.
-    marks = [form for sign in "$€£%+()" for form in OTHERS[sign]]
+    marks = [form for sign in _BESIDE_AMOUNTS for form in OTHERS[sign]]
+    letters = "".join(sign for sign in OTHERS if sign.isalpha() and sign.isascii())
     parts.append(
         np.concatenate(
             [
-                draw_signs(5 * n // 2, forms, seed * 100 + 7),
-                draw_signs(3 * n // 2, marks, seed * 100 + 8),
+                draw_signs(4 * n, forms, seed * 100 + 7),
+                draw_signs(2 * n, marks, seed * 100 + 8),
                 draw_signs(n // 2, _STRAY_MARKS, seed * 100 + 9),
-                place_digits(draw_negatives(3 * n // 2, digits[:0], seed), seed + 1),
+                draw_glyphs(2 * n, letters, LATIN_FONTS, seed * 100 + 10),
+                draw_glyphs(n, _BESIDE_AMOUNTS, WIDE_FONTS, seed * 100 + 11),
+                place_digits(draw_negatives(n // 2, digits[:0], seed), seed + 1),
             ]
         )
     )
@@ -294,18 +326,23 @@ def draw_samples(digits: Array, n: int, seed: int) -> tuple[Grey, Array]:
     return np.concatenate(parts), y
 
 
-def fit_signs(digits: Array, n: int = 3200, seed: int = 0, n_jobs: int = -1) -> OneVsRestDigits:
+def fit_signs(digits: Array, n: int = 3000, seed: int = 0, n_jobs: int = -1) -> OneVsRestDigits:
     """Detectors of ``SIGN_CLASSES``, in that order."""
     X, y = draw_samples(digits, n, seed)
     order = np.random.default_rng(seed).permutation(len(X))
     features = PatchKernelFeatures(
-        views=("raw",), n_anchors=(16, 96), random_state=seed, n_jobs=n_jobs
+        views=("raw", "even"),
+        n_anchors=(16, 96),
+        n_channels=6,
+        random_state=seed,
+        n_jobs=n_jobs,
     )
     model = OneVsRestDigits(
         features,
-        epochs=10,
+        epochs=8,
         validation_fraction=1 / 6,
-        n_components=1000,
+        n_components=400,
+        n_leading=64,
         random_state=seed,
         n_jobs=n_jobs,
     )
@@ -313,10 +350,12 @@ def fit_signs(digits: Array, n: int = 3200, seed: int = 0, n_jobs: int = -1) -> 
 
 
 def main() -> None:
-    """Learn from MNIST's training digits and drawn strokes, and write what was learnt to a file."""
+    """Learn from digits of all hands and drawn strokes, and write what was learnt to a file."""
     output = Path(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).parents[1] / "signs.pkl")
-    digits = load_split("mnist", "train").X[:50_000]  # what is measured on is drawn from others
-    model = fit_signs(digits)
+    # What is measured on is drawn from the last of MNIST's.
+    mnist = load_split("mnist", "train").X[:_MNIST]
+    hands = [load_hands(name).images(copy=0, seed=0) for name in SETS]
+    model = fit_signs(np.concatenate([mnist, *hands]))
     click.echo(
         f"{model.validation_score_:.2%} of the marks held out are told apart".replace("%", " %")
     )

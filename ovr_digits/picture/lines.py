@@ -30,6 +30,12 @@ _HIGH_STROKE, _HIGH_NEIGHBOUR, _SPECK, _SLANTED = 0.8, 0.6, 0.15, 0.2
 #: How far from a digit's box, how high and how wide a dot or a comma is, how far from all ink, and
 #: how far below the tops of digits, in usual heights.
 _BESIDE, _SMALL_SIGN, _NARROW_SIGN, _CLEAR, _BELOW_TOP = 0.03, 0.4, 0.3, 0.02, 0.2
+#: How high and how long a dash is at most, in usual heights.
+_FLAT, _LONG_DASH = 0.25, 0.65
+#: How much lower than a digit a comma ends, and how high it is at most, in usual heights.
+_HANGING, _HIGH_COMMA = 0.08, 0.55
+#: How far down a digit the bar of a five may be that is drawn apart from it, in its heights.
+_NEAR_TOP = 0.25
 #: Pens, in shares of the usual one, that are thin; and in heights, that write no digit.
 _THIN, _HAIR = 0.5, 0.04
 
@@ -355,19 +361,28 @@ def _are_parts(one: Integers, others: Integers, usual: float) -> Bools:
     low, narrow = np.minimum(one[2:] - one[:2], sides).T
     over = (-apart_x > 0.5 * narrow) & (-0.5 * low < apart_y) & (apart_y < 0.35 * usual)
     crumb = (sides.max(axis=1) < 0.5 * usual) & (_gaps(apart_y, apart_x) < 0.08 * usual)
-    crumb &= ~_may_be_sign(apart_x, sides, usual)
+    crumb &= ~_may_be_sign(others, one[None], usual)
     return _fit(one, others, usual) & (over | crumb)
 
 
-def _may_be_sign(apart_x: Integers, sides: Integers, usual: float) -> Bools:
-    """Whether something beside a digit is small enough for a dot or a comma."""
-    return (apart_x > _BESIDE * usual) & (sides.max(axis=1) < _SMALL_SIGN * usual)
+def _may_be_sign(ones: Integers, others: Integers, usual: float) -> Bools:
+    """Which of ones (n, 4) beside others may be a dot, a dash, or a comma that hangs lower."""
+    near, far = np.maximum(ones[:, 1], others[:, 1]), np.minimum(ones[:, 3], others[:, 3])
+    apart = (near - far) / usual
+    high, wide = (ones[:, 2:] - ones[:, :2]).T / usual
+    small = np.maximum(high, wide) < _SMALL_SIGN
+    flat = (high < _FLAT) & (wide < _LONG_DASH)
+    hangs = (ones[:, 2] > others[:, 2] + _HANGING * usual) & (high < _HIGH_COMMA)
+    hangs &= wide < _NARROW_SIGN
+    may: Bools = ((apart > _BESIDE) & (small | flat)) | ((apart > -_BESIDE) & hangs)
+    return may
 
 
 def _is_stray_part(one: Integers, others: Integers, usual: float) -> Bools:
     """Whether a low mark is the bar of a five, drawn apart from it on its left."""
     low = others[:, 2] - others[:, 0] < 0.45 * usual
-    beside = (others[:, 0] + others[:, 2] < one[0] + one[2]) & (one[1] < others[:, 1])
+    top = one[0] + _NEAR_TOP * (one[2] - one[0])
+    beside = (others[:, 0] + others[:, 2] < 2 * top) & (one[1] < others[:, 1])
     close = _gaps(*_apart(one, others)) < 0.2 * usual
     return _fit(one, others, usual) & low & beside & close
 
@@ -377,8 +392,7 @@ def _are_close(one: Integers, others: Integers, usual: float) -> Bools:
     # Halves of one digit may be all there is: then the usual height is half of its own.
     apart_y, apart_x = _apart(one, others)
     close = np.maximum(apart_y, apart_x) < 0.06 * usual
-    close &= ~_may_be_sign(apart_x, others[:, 2:] - others[:, :2], usual)
-    close &= ~_may_be_sign(apart_x, np.array([one[2:] - one[:2]]), usual)
+    close &= ~_may_be_sign(others, one[None], usual) & ~_may_be_sign(one[None], others, usual)
     return _fit(one, others, 1.4 * usual) & close
 
 

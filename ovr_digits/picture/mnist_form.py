@@ -93,10 +93,19 @@ def with_usual_pen(ink: Float32) -> Float32:
         Where there is no ink at all.
     """
     ink = ink[bounding_box(ink)]
-    width = pen_width(_resized(ink, _BOX * _DETAIL / max(ink.shape))) / _DETAIL
+    width = _pen_in_box(ink)
     if KEPT_WIDTHS[0] <= width <= KEPT_WIDTHS[1]:
         return ink
     return _with_pen(ink, width, THIN_TO if width < THIN_TO else THICK_TO)
+
+
+def with_pen(ink: Float32, wanted: float) -> Float32:
+    """Cropped ink (h, w), 0..1, as with a pen so wide, in its pixels; the size may be another."""
+    return _with_pen(ink, _pen_in_box(ink), wanted * _BOX / max(ink.shape))
+
+
+def _pen_in_box(ink: Float32) -> float:
+    return pen_width(_resized(ink, _BOX * _DETAIL / max(ink.shape))) / _DETAIL
 
 
 def _resized(ink: Float32, scale: float) -> Float32:

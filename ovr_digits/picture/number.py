@@ -166,7 +166,7 @@ def read_number(
     slant = slant_of(regions)
     turned = turned_marks(ink, regions, slant)
     found = _read(models, turned, left_out, view, expected)
-    if is_poor([max(digit.vote.scores) for field in found.fields for digit in field.digits]):
+    if is_poor(found.scores):
         turns = quarter_turns(models, turned)
         if turns:
             turned = turned_marks(ink, regions, slant + 90 * turns)
@@ -190,6 +190,7 @@ class _Page:
     fields: list[Field]
     left_out: list[LeftOut]
     usual: float  # height of its digits
+    scores: list[float]  # the highest of each digit, also of what was taken for a letter then
 
 
 def _read(
@@ -218,7 +219,8 @@ def _read(
     told += beside if turned.degrees else []
     boxes = [mark.box for mark in marks.marks]
     fields = in_columns([fields for fields in parted if fields], [left.box for left in left_out])
-    return _Page(fields, told, usual_height(boxes) if boxes else 0.0)
+    scores = [max(vote.scores) for reading in marks.readings for _, vote in reading.digits]
+    return _Page(fields, told, usual_height(boxes) if boxes else 0.0, scores)
 
 
 def _beyond(lines: Sequence[Placed], n_lines: int | None) -> list[int]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations, groupby, pairwise, takewhile
+from itertools import combinations, groupby
 
 import numpy as np
 from PIL import Image
@@ -21,8 +22,6 @@ _SIDE = 1.4
 #: How far a small mark may be from the middle of its line, and from what stands beside it, in
 #: heights of the line's digits; how small it may be, in their pens.
 _OFF_LINE, _BESIDE, _LEAST = 0.9, 1.3, 0.6
-#: How much likelier a small mark has to be one sign than anything else, in log-odds.
-_PLAIN = 5.0
 #: A line has at most so many small signs more than digits: others are a texture.
 _FEW = 1
 #: How many of a line's marks on either side tell where it runs.
@@ -34,24 +33,33 @@ _MOST_SMALL = 1000
 
 #: A mark of so many usual heights tells where its line runs.
 _HIGH = 0.6
-#: From what margin on a mark is neither a sign nor a digit: between digits, and at the ends of its
-#: line; how much more it takes where ten detectors are sure of a digit; and for a pair of brackets,
-#: which look like a 1 to them.
-_INSIDE, _AT_END, _SURE, _BRACKET = 8.0, 5.0, 14.0, 4.0
-#: What is wider, in heights of a digit, is digits that touch.
-_WIDE = 1.3
-#: How much likelier a date's slashes are, and less likely any other, and one without digits on
-#: both sides, in log-odds; and how unlikely a slash is at most.
-_DATE, _NO_DATE, _BARE, _LEAST_SLASH = 4.0, 8.0, 8.0, -7.0
-#: All other signs are lower than this.
-_LOW = 0.8
-#: How much likelier a slash is for each height that it is higher than this.
-_PER_HEIGHT, _USUAL_SLASH = 6.0, 1.1
-#: So many of a line's likeliest slashes are looked at.
-_MOST_SLASHES = 5
+#: What each unit of the lowest score that ten detectors give a mark's digits adds to its being
+#: digits, and how much likelier than signs and symbols these are, in log-odds; found, as all
+#: these, on drawn numbers.
+_PER_SCORE, _USUAL_DIGIT = 0.2, 1.5
+#: What is less likely than the likeliest by that is not looked at, nor more readings of a row than
+#: these.
+_UNLIKELY, _MOST_READINGS = 12.0, 64
+#: How likely rows are to have no symbols around them, some in front or behind, or both, as
+#: brackets are; and each inside.
+_AROUND, _INSIDE = (0.0, -2.0, 0.0), -5.0
+#: What rows of digits and signs look like, "0" being any digit, and how likely they are.
+_FORMS = [
+    (re.compile(form), worth)
+    for form, worth in (
+        (r"0+", 0.0),
+        (r"00?([./-])00?\1(0|00|0000)", 3.0),
+        (r"00?:00", 1.0),
+        (r"-?0{1,3}([.,]000)*([.,]00?)?", 0.0),
+        (r"00?([.,]00?)?/0{1,3}", 0.0),
+        (r"0{1,3}([.,]000)*[.,]?-", -2.0),
+    )
+]
+#: Of no such form, for each sign, and beyond that for each that no digits are around.
+_NO_FORM, _STRAY = -3.0, -6.0
 
 _N_SIGNS = SIGN_CLASSES.index("digit")
-_SLASH, _COLON = SIGN_CLASSES.index("/"), SIGN_CLASSES.index(":")
+_COLON = SIGN_CLASSES.index(":")
 _DIGIT, _OTHER = SIGN_CLASSES.index("digit"), SIGN_CLASSES.index("other")
 
 
@@ -270,123 +278,97 @@ def judge_lines(
         return [None] * len(marks), [], list(left_out)
     lines = [Line.through(list(row)) for _, row in groupby(marks, key=lambda mark: mark.line)]
     small = small_marks(lines, left_out)
-    candidates = [*find_colons(lines, small), *((mark, (k,)) for k, mark in small.items())]
-    scores = sign_scores(detectors, lines, [*marks, *(mark for mark, _ in candidates)])
-    found, taken = [], set[int]()
-    for (mark, places), row in zip(candidates, scores[len(marks) :], strict=True):
-        sign = int(row.argmax())
-        is_sign = sign < _N_SIGNS and row[sign] - max(np.delete(row, sign)) > _PLAIN
-        if is_sign and not taken & set(places) and (len(places) == 2) == (sign == _COLON):
+    colons = find_colons(lines, small)
+    scores = sign_scores(detectors, lines, [*marks, *(mark for mark, _ in colons), *small.values()])
+    likely = -np.logaddexp(0, -scores)
+    items = [
+        _Item(mark, k, (), _options(row, votes))
+        for k, (mark, row, votes) in enumerate(zip(marks, likely, reads, strict=False))
+    ]
+    taken = set[int]()
+    for (mark, places), row in zip(colons, likely[len(marks) :], strict=False):
+        if row.argmax() == _COLON and not taken & set(places):
             taken |= set(places)
-            found.append((mark, _sign(row, sign), places))
-    heights = np.array([mark.height / lines[mark.line].height for mark in marks])
-    judged = _judge_marks(marks, scores[: len(marks)], heights, reads)
-    kept = []
-    for number in range(len(lines)):
-        own = [item for item in found if item[0].line == number]
-        if len(own) <= len(lines[number].marks) + _FEW:
-            large = [
-                (mark, sign)
-                for mark, sign in zip(marks, judged, strict=True)
-                if mark.line == number and not (sign and not sign.sign)
-            ]
-            kept += _without_rivals(own, large)
-    gone = {place for *_, places in kept for place in places}
-    rest = [left for place, left in enumerate(left_out) if place not in gone]
-    return judged, [(mark, sign) for mark, sign, _ in kept], rest
-
-
-_Small = tuple[LineMark, Judged, tuple[int, ...]]
-
-
-def _without_rivals(
-    small: Sequence[_Small], large: Sequence[tuple[LineMark, Judged | None]]
-) -> list[_Small]:
-    """The small signs of a line that no likelier sign stands beside, but for ".-"."""
-    row: list[tuple[float, Judged | None, int]]
-    row = [(mark.x, sign, k) for k, (mark, sign, _) in enumerate(small)]
-    row = sorted([*row, *((mark.x, sign, -1) for mark, sign in large)], key=lambda item: item[0])
-    kept = dict(enumerate(small))
-    for (_, one, i), (_, other, j) in pairwise(row):
-        if one and other and (one.sign, other.sign) != (".", "-"):
-            weaker = i if j < 0 or (i >= 0 and one.confidence < other.confidence) else j
-            kept.pop(weaker, None)
-    return list(kept.values())
-
-
-def _judge_marks(
-    marks: Sequence[LineMark], scores: Float64, heights: Float64, reads: Sequence[Sequence[Vote]]
-) -> list[Judged | None]:
-    """What marks are that were read as digits, by the scores (n, n_classes) and heights (n,)."""
-    margins = scores[:, _SLASH] - np.delete(scores, _SLASH, axis=1).max(axis=1)
-    margins += _PER_HEIGHT * (heights - _USUAL_SLASH)
-    doubts = scores[:, _OTHER] - scores[:, _DIGIT] - [_trust(votes) for votes in reads]
-    widths = heights * np.array([mark.ink.shape[1] / mark.height for mark in marks])
-    doubts[widths > _WIDE] = -np.inf
+            items.append(_Item(mark, -1, places, {":": row[_COLON], "": row[_OTHER]}))
+    for (place, mark), row in zip(small.items(), likely[len(marks) + len(colons) :], strict=True):
+        if place not in taken and row[:_COLON].max() > row[_OTHER] - _UNLIKELY:
+            items.append(_Item(mark, -1, (place,), _options(row, None)))
     judged: list[Judged | None] = [None] * len(marks)
-    for _, numbers in groupby(range(len(marks)), key=lambda k: marks[k].line):
-        row = sorted(numbers, key=lambda k: marks[k].x)
-        slashes = choose_slashes([len(reads[k]) for k in row], margins[row].tolist())
-        signs = {row[place]: _SLASH for place in slashes}
-        best = scores[row].argmax(axis=1).tolist()
-        signs |= {
-            k: sign
-            for k, sign in zip(row, best, strict=True)
-            if sign < _N_SIGNS and sign != _SLASH and heights[k] < _LOW
-        }
-        for k, sign in signs.items():
-            judged[k] = _sign(scores[k], sign)
-        doubts[list(signs)] = -np.inf
-        others = {k for k in row if doubts[k] > _INSIDE}
-        ends = {row[0], row[-1]}
-        if len(row) > 2 and all(doubts[k] + _trust(reads[k]) > _BRACKET for k in ends):
-            others |= ends
-        # Letters and symbols stand before a number and behind it.
-        for order in (row, row[::-1]):
-            others |= set(takewhile(lambda k: doubts[k] > _AT_END, order))
-        for k in others:
-            judged[k] = Judged("", 0.0)
+    found = []
+    for number in range(len(lines)):
+        row = sorted((item for item in items if item.mark.line == number), key=lambda i: i.mark.x)
+        large = [item for item in row if item.number >= 0]
+        # More small marks than these are a texture.
+        row = row if len(row) <= (2 + _FEW) * len(large) else large
+        for item, text in zip(row, likeliest([item.options for item in row]), strict=True):
+            sign = Judged(text, float(np.exp(item.options[text])))
+            if item.number < 0:
+                found += [(item, sign)] if text else []
+            elif text == "o":
+                judged[item.number] = Judged("", 0.0)
+            elif "0" not in text:
+                judged[item.number] = sign
     # Signs and symbols stand beside digits: where there are none, all is read as it looks.
-    return judged if None in judged else [None] * len(marks)
+    if None not in judged:
+        return [None] * len(marks), [], list(left_out)
+    gone = {place for item, _ in found for place in item.places}
+    rest = [left for place, left in enumerate(left_out) if place not in gone]
+    return judged, [(item.mark, sign) for item, sign in found], rest
 
 
-def _sign(scores: Float64, sign: int) -> Judged:
-    return Judged(SIGN_CLASSES[sign], float(1 / (1 + np.exp(-scores[sign]))))
+@dataclass(frozen=True, eq=False)
+class _Item:
+    """A mark that was read as digits, by its number; or small ones, by their places."""
+
+    mark: LineMark
+    number: int
+    places: tuple[int, ...]
+    options: dict[str, float]
 
 
-def _trust(votes: Sequence[Vote]) -> float:
-    """How much the ten detectors' word for digits counts against their being none."""
-    return _SURE if all(vote.verdict == "sure" for vote in votes) else 0.0
+def _options(likely: Float64, votes: Sequence[Vote] | None) -> dict[str, float]:
+    """How likely a mark is what: signs; "o", a symbol, and "0" for each digit, or "", a speck."""
+    options = dict(zip(SIGN_CLASSES[:_N_SIGNS], likely.tolist(), strict=False))
+    if votes is None:
+        del options[":"]
+        return options | {"": likely[_OTHER]}
+    lowest = min(max(vote.scores) for vote in votes)
+    other = likely[_OTHER] - _PER_SCORE * lowest - _USUAL_DIGIT
+    return options | {"o": other, "0" * len(votes): likely[_DIGIT]}
 
 
-def choose_slashes(n_digits: Sequence[int], margins: Sequence[float]) -> set[int]:
-    """Which marks of a line are its slashes.
+def likeliest(options: Sequence[Mapping[str, float]]) -> tuple[str, ...]:
+    """What each mark of a row is.
 
     Parameters
     ----------
-    n_digits : sequence of int
-        How many digits each mark would be.
-    margins : sequence of float
-        How much likelier each is a slash than anything else, in log-odds.
+    options : sequence of mappings of str to float
+        What each may be, and how likely: "0" for each digit, a sign, "o" for a symbol, "" for
+        nothing; about a log-likelihood.
 
     Returns
     -------
-    set of int
-        The likeliest, considering what dates and shares look like.
+    tuple of str
+        One of each, considering what dates, amounts and marks look like.
     """
-    likely = sorted(range(len(margins)), key=lambda k: -margins[k])[:_MOST_SLASHES]
-    likely = [k for k in likely if margins[k] > _LEAST_SLASH]
-    best, most = set[int](), 0.0
-    for count in range(1, len(likely) + 1):
-        for chosen in combinations(likely, count):
-            edges = [-1, *sorted(chosen), len(margins)]
-            counts = [sum(n_digits[i + 1 : j]) for i, j in pairwise(edges)]
-            worth = sum(margins[k] for k in chosen)
-            if len(counts) == 3 and max(counts[:2]) <= 2 and min(counts) and counts[2] in (2, 4):
-                worth += _DATE
-            else:
-                worth -= _NO_DATE * count
-            worth -= _BARE * counts.count(0)
-            if worth > most:
-                best, most = set(chosen), worth
-    return best
+    readings: list[tuple[float, tuple[str, ...]]] = [(0.0, ())]
+    for each in options:
+        least = max(each.values()) - _UNLIKELY
+        live = [(text, worth) for text, worth in each.items() if worth > least]
+        readings = [(sum_ + worth, (*row, text)) for sum_, row in readings for text, worth in live]
+        readings = sorted(readings, key=lambda reading: -reading[0])[:_MOST_READINGS]
+    return max(readings, key=lambda reading: reading[0] + _form_worth("".join(reading[1])))[1]
+
+
+def _form_worth(text: str) -> float:
+    """How likely rows of such a form are."""
+    inner = text.strip("o")
+    around = _AROUND[(text[:1] == "o") + (text[-1:] == "o")]
+    core = inner.replace("o", "")
+    worth = around + _INSIDE * (len(inner) - len(core))
+    for form, own in _FORMS:
+        if form.fullmatch(core):
+            return worth + own
+    signs = len(core) - core.count("0")
+    stray = len(re.findall(r"(?<!0)[^0]|[^0]$", core))
+    return worth + _NO_FORM * signs + _STRAY * stray
