@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import groupby
 
@@ -67,8 +68,9 @@ def test_fields_in_json_tell_where_they_are_and_which_digits_they_hold(models):
     assert (third["line"], third["column"]) == (1, 0)
     x, y, _, h = second["box"]
     assert (x, y, h) == pytest.approx((300, 40, HEIGHT), abs=3)
-    own = [answer["digits"][k]["confidence"] for k in second["digits"]]
-    assert second["confidence"] == min(own)
+    each = [field["confidence"] for field in answer["fields"]]
+    assert all(0.5 < confidence < 1 for confidence in each)
+    assert answer["confidence"] == pytest.approx(math.prod(each), abs=1e-5)
 
 
 @pytest.mark.parametrize(
