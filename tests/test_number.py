@@ -29,6 +29,7 @@ from ovr_digits.picture.regions import find_regions
 NAMES = "zero one two three four five six seven eight nine".split()  # noqa: SIM905
 
 
+@functools.cache
 def digit_picture(digit: int, height: int = 90) -> Image.Image:
     """One of the examples, dark on white, cut to its ink."""
     ink = find_ink(Photo(EXAMPLES / f"{NAMES[digit]}.png").whole.picture)
