@@ -248,7 +248,7 @@ def test_corrections_that_cost_too_much_are_not_written_unless_that_is_accepted(
     assert refused.exit_code == 1
     assert refused.stdout == ""
     (line,) = [line for line in refused.stderr.splitlines() if "adapting would" in line]
-    was, now = (float(share) for share in re.findall(r"([\d.]+)%", line))
+    was, now = (float(share) for share in re.findall(r"([\d.]+) %", line))
     assert 0.3 < was - now < 100
     assert f"{output} is left as it was" in line
     assert "--accept-loss" in line

@@ -21,6 +21,7 @@ from ovr_digits.picture.mnist_form import IMAGE_SHAPE
 from ovr_digits.picture.regions import bounding_box
 from ovr_digits.picture.signs import place_in_line
 from ovr_digits.picture.strokes import smooth
+from ovr_digits.progress import percent
 
 Random = np.random.Generator
 
@@ -317,9 +318,8 @@ def main() -> None:
     output = Path(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).parents[1] / "signs.pkl")
     digits = load_split("mnist", "train").X[:50_000]  # what is measured on is drawn from others
     model = fit_signs(digits)
-    click.echo(
-        f"{model.validation_score_:.2%} of the marks held out are told apart".replace("%", " %")
-    )
+    assert model.validation_score_ is not None
+    click.echo(f"{percent(model.validation_score_)} of the marks held out are told apart")
     save_signs(model.detectors_, output)
 
 
