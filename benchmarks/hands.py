@@ -20,7 +20,7 @@ from benchmarks import machine
 from benchmarks.data import Data
 from benchmarks.options import results_option
 from benchmarks.peers import READERS
-from benchmarks.peers.asking import ask
+from benchmarks.peers.asking import ask, read_images
 from benchmarks.report import markdown_table, write_results
 from ovr_digits import load_models
 from ovr_digits.core.vote import count_votes
@@ -190,7 +190,8 @@ def main(data: Path, paths: tuple[Path, ...], peers: bool, output: Path) -> None
         notes.append(_PEERS_NOTE.format(share=percent(share, 1)))
         ends = np.cumsum([len(X) for X in images])
         for name, entry in READERS.items():
-            read = ask(name, entry, Data(), output, np.concatenate(images))
+            everything = np.concatenate(images)
+            read = ask(entry, read_images, name, entry, Data(), output, everything)
             if isinstance(read, str):
                 notes.append(f"- **{name}** skipped: {read}\n")
                 continue

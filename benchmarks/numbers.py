@@ -10,10 +10,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +24,7 @@ from benchmarks.drawing import draw_number
 from benchmarks.drawing_signs import Box, draw_text, random_text, random_with_others
 from benchmarks.measure import measured
 from benchmarks.peers import NUMBER_READERS, Entry
+from benchmarks.peers.asking import ask
 from benchmarks.report import markdown_table, write_results
 from benchmarks.setting import Setting, common_options
 from ovr_digits.progress import percent
@@ -148,23 +146,10 @@ def load_suites(folder: Path, part: str | None = None) -> dict[str, list[Picture
     return suites
 
 
-def ask(
-    name: str, entry: Entry, suites: Mapping[str, Sequence[Picture]], models: Any
-) -> list[Result] | str:
-    """What a reader makes of the suites, in a process of its own, or why it cannot be asked."""
-    if (reason := entry.missing()) is not None:
-        return reason
-    # A process of this kind does not begin with the memory of the one that asks for it.
-    with ProcessPoolExecutor(1, get_context("forkserver")) as pool:
-        try:
-            return pool.submit(_read, name, entry, suites, models).result()
-        except BrokenProcessPool:
-            return "its process has died"
-
-
-def _read(
+def read_suites(
     name: str, entry: Entry, suites: Mapping[str, Sequence[Picture]], models: Any
 ) -> list[Result]:
+    """What a reader makes of each suite."""
     make: Any = entry.load()
     reader = make(models) if name == "ours" else make()
     results = []
@@ -240,7 +225,7 @@ def main(
     for name, entry in NUMBER_READERS.items():
         if only and name not in only:
             continue
-        found = ask(name, entry, suites, setting.models)
+        found = ask(entry, read_suites, name, entry, suites, setting.models)
         if isinstance(found, str):
             notes.append(f"**{entry.title}** skipped: {found}\n")
         else:
