@@ -39,7 +39,7 @@ Tesseract told of one (`--psm 7`), cannot read two.
 _DIGITS, _SIGNS = "0123456789", ".,-/:"
 #: Of the kinds that are drawn the one whose signs are compared too.
 _WITH_SIGNS = "dates, amounts and marks"
-_LENGTHS = (2, 8)
+_MOST_DIGITS = 8
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ def compared(text: str, letters: str) -> str:
 def draw_random(X: Any, y: Any, kind: str, rng: np.random.Generator) -> Picture:
     """A picture of random digits X (n, 784) with labels y (n,)."""
     n_lines = 2 if kind == "in two lines" else 1
-    length = int(rng.integers(2 * n_lines, _LENGTHS[1] + 1))
+    length = int(rng.integers(2 * n_lines, _MOST_DIGITS + 1))
     chosen: NDArray[np.int64] = rng.integers(0, len(X), length)
     lines = np.array_split(chosen, n_lines)
     n_touching = int(rng.integers(1, 4)) if kind == "touching" else 0
