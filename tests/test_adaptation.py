@@ -31,6 +31,8 @@ from ovr_digits.models.modelfile import save_models
 from ovr_digits.models.stamp import stamp
 from ovr_digits.parallel import collect
 
+pytestmark = pytest.mark.xdist_group("adaptation")
+
 #: Rows of the digits inside scikit-learn that the tiny models have not seen.
 UNSEEN = slice(600, 1500)
 

@@ -110,6 +110,7 @@ def wait_for_round(folder: Path, process: subprocess.Popen[str], after: float = 
     return path.stat().st_mtime
 
 
+@pytest.mark.xdist_group("cluster")  # where ``undisturbed`` is needed too
 @pytest.mark.parametrize(("kills", "jobs"), [(1, 1), pytest.param(3, 2, marks=pytest.mark.long)])
 def test_killed_and_resumed_it_comes_to_the_same(run, tmp_path, undisturbed, kills, jobs):
     (tmp_path / "models.pkl").write_bytes(b"of yesterday")
