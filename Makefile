@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Else every process compiles what it imports anew, and tests start hundreds.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: demo test test-long test-lowest lint bench pictures wheel audit clean
 

@@ -20,7 +20,7 @@ from benchmarks import machine
 from benchmarks.data import Data
 from benchmarks.options import results_option
 from benchmarks.peers import READERS
-from benchmarks.peers.asking import ask
+from benchmarks.peers.asking import ask, read_images
 from benchmarks.report import markdown_table, write_results
 from ovr_digits import load_models
 from ovr_digits.core.vote import count_votes
@@ -32,6 +32,7 @@ from ovr_digits.models.place import find_models
 from ovr_digits.parallel import collect
 from ovr_digits.picture.digit import read_digit
 from ovr_digits.picture.mnist_form import to_mnist_form, with_usual_pen
+from ovr_digits.progress import percent
 
 #: Sets that a models.pkl may have learnt from; all others are summed up.
 _LEARNT = frozenset(SETS)
@@ -44,7 +45,7 @@ All are given the same: the 28×28 pixels that ovr-digits makes of a picture, wh
 work. The networks have learnt from MNIST's 60,000 training digits, the two packages are as they
 ship. RapidOCR gets the form enlarged, dark on white; a digit is read where its text holds just
 one. A peer is *sure* where its own confidence is above the level at which it is so for as many of
-MNIST's test digits (every tenth) as the first models here: {share:.1%}.
+MNIST's test digits (every tenth) as the first models here: {share}.
 """
 
 #: The digits (n,) that a reader sees on images, -1 where it sees none, and which (n,) are sure.
@@ -186,10 +187,11 @@ def main(data: Path, paths: tuple[Path, ...], peers: bool, output: Path) -> None
         unknown = {name: X for name, (X, _) in sets.items() if name not in _LEARNT}
         images = [Data().load("test")[0][::_EVERY], *unknown.values()]
         share = float(answers_of(next(iter(models.values())), images[0])[1].mean())
-        notes.append(_PEERS_NOTE.format(share=share))
+        notes.append(_PEERS_NOTE.format(share=percent(share, 1)))
         ends = np.cumsum([len(X) for X in images])
         for name, entry in READERS.items():
-            read = ask(name, entry, Data(), output, np.concatenate(images))
+            everything = np.concatenate(images)
+            read = ask(entry, read_images, name, entry, Data(), output, everything)
             if isinstance(read, str):
                 notes.append(f"- **{name}** skipped: {read}\n")
                 continue

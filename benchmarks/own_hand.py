@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from benchmarks.handwriting import Writer, make_writer, write
 from benchmarks.report import markdown_table
 from benchmarks.setting import Setting, common_options
+from ovr_digits.progress import percent
 
 if TYPE_CHECKING:
     from ovr_digits.core.detectors import DetectorArrays
@@ -28,7 +29,7 @@ surely and rightly, until {n_corrected} are corrected. Then come {n_later} later
 digits. *odd* is the accuracy on the later drawings of the odd digits before and *after* the
 corrections are learnt, *all* that on all of them, *wrong label* the same as the second, had one of
 the corrections been wrong. *MNIST* is the change on {n_mnist:,} images of it that were not learnt
-from, in percentage points, of {accuracy:.2%} before; *seconds* is the time to learn.
+from, in percentage points, of {accuracy} before; *seconds* is the time to learn.
 """
 #: Drawings after which somebody gives up waiting for mistakes, and corrects what comes.
 _PATIENCE = 200
@@ -69,8 +70,8 @@ class HandResult:
         before, after = self.mnist_accuracy
         return [
             name,
-            *(f"{100 * share:.1f} %" for share in (*self.odd_accuracy, *self.all_accuracy)),
-            f"{100 * self.wrong_label_all:.1f} %",
+            *(percent(share, 1) for share in (*self.odd_accuracy, *self.all_accuracy)),
+            percent(self.wrong_label_all, 1),
             f"{100 * (after - before):+.2f}",
             f"{self.seconds:.1f}",
         ]
@@ -182,7 +183,7 @@ def _votes_text(results: Sequence[HandResult]) -> str:
         )
     )
     errors = " to ".join(f"{error:.4f}" for error in median.calibration_error)
-    sure = " to ".join(f"{share:.2%}" for share in median.sure)
+    sure = " to ".join(percent(share) for share in median.sure)
     return (
         f"The worst change of MNIST by one writer is {worst:+.2f} points, and {misled:+.2f} with a "
         f"wrong label among the corrections. In the median the calibration error of the votes on "
@@ -219,7 +220,10 @@ def main(setting: Setting, count: int, corrected: int, later: int) -> None:
     n_all = sum(len(labels) for _, labels in kept)
     notes = [
         _NOTE.format(
-            n_corrected=corrected, n_later=later, n_mnist=len(experiment.y), accuracy=before
+            n_corrected=corrected,
+            n_later=later,
+            n_mnist=len(experiment.y),
+            accuracy=percent(before),
         ),
         f"All {n_all} corrections of all writers learnt at once change MNIST by "
         f"{100 * (after - before):+.2f} points, in {seconds:.1f} s.\n",

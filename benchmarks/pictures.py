@@ -20,6 +20,7 @@ from benchmarks.peers import PEERS
 from benchmarks.peers.asking import trained
 from benchmarks.report import markdown_table
 from benchmarks.setting import Setting, common_options
+from ovr_digits.progress import percent
 
 if TYPE_CHECKING:
     from benchmarks.peers.base import Peer
@@ -58,7 +59,7 @@ class StyleResult:
         return [self.style, f"{self.pictures:,}", *ours, str(self.blank), *cnn]
 
     def _share(self, count: int) -> str:
-        return f"{100 * count / self.pictures:.1f} %"
+        return percent(count / self.pictures, 1)
 
 
 def fed_as_apps_do(content: bytes, auto: bool) -> Any:
@@ -158,7 +159,7 @@ def main(setting: Setting, count: int, fresh: bool) -> None:
                 setting.models, (setting.X, setting.y), style, count, setting.seed, cnn
             )
         results.append(result)
-        click.echo(f"{style}: {100 * result.right / count:.1f} %", err=True)
+        click.echo(f"{style}: {percent(result.right / count, 1)}", err=True)
     counts = [list(vars(result).values())[1:] for result in results]
     sums = (None if None in column else sum(column) for column in zip(*counts, strict=True))
     together = StyleResult("**all**", *sums)

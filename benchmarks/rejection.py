@@ -13,6 +13,7 @@ from threadpoolctl import threadpool_limits
 from benchmarks.drawing_other import KINDS, draw_other
 from benchmarks.report import markdown_table
 from benchmarks.setting import Setting, common_options
+from ovr_digits.progress import percent
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -41,7 +42,7 @@ class KindResult:
         return [
             self.kind,
             f"{self.pictures:,}",
-            *(f"{100 * count / self.pictures:.1f} %" for count in counts),
+            *(percent(count / self.pictures, 1) for count in counts),
         ]
 
 
@@ -80,7 +81,7 @@ def plot_trade_off(of_digits: Floats, of_others: Floats) -> Figure:
     for vote in _MARKS:
         x, y = (100 * (1 - sure_share(scores, vote)) for scores in (of_digits, of_others))
         axes.plot([x], [y], "o", color=WINNER)
-        name = f"{100 * vote:.0f} %" + (", as it is" if vote == _MARKS[0] else "")
+        name = percent(vote, 0) + (", as it is" if vote == _MARKS[0] else "")
         axes.annotate(name, (x, y), xytext=(8, -12), textcoords="offset points", fontsize=9)
     axes.set(
         xlabel="true digits without the verdict sure, %",

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.store import Record, write_json, write_text
+from ovr_digits.progress import percent
 
 _PEER_COLUMNS = (
     "",
@@ -62,7 +63,7 @@ def peers_table(content: Record) -> str:
     rows = [
         [
             f"**{peer['name']}**: {peer['title']}",
-            f"{peer['accuracy']:.2%}",
+            percent(peer["accuracy"]),
             _seconds(peer["train_wall_seconds"]),
             _seconds(peer["train_cpu_seconds"]),
             f"{peer['peak_bytes'] / 1e6:,.0f}",
@@ -93,7 +94,7 @@ def summary(peer: Record) -> str:
     for kind in ("skipped", "failed"):
         if kind in peer:
             return f"{kind}: {peer[kind]}"
-    return f"{peer['accuracy']:.2%} after {_seconds(peer['train_wall_seconds'])} s"
+    return f"{percent(peer['accuracy'])} after {_seconds(peer['train_wall_seconds'])} s"
 
 
 def _seconds(value: float) -> str:

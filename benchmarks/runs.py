@@ -15,6 +15,7 @@ from benchmarks.contest import Settings
 from benchmarks.measure import ovr_digits_command, run_command
 from benchmarks.report import markdown_table, write_results
 from benchmarks.store import Record, result_of
+from ovr_digits.progress import percent
 
 #: The smallest training set of the scaling runs; the others are 2, 4 and 8 times as large.
 _SMALLEST = {"mnist": 7_500, "digits": 187}
@@ -78,22 +79,22 @@ def run_accuracy(settings: Settings, preset: str, seeds: int) -> None:
         options = ["--seed", str(seed)] + (["--limit", str(limit)] if limit is not None else [])
         result = _train(settings, preset, stem, f"seed-{seed}", options)
         click.echo(
-            f"validation {result['validation_accuracy']:.2%}, test {result['test_accuracy']:.2%}, "
-            f"{result['wall_seconds']:.0f} s",
+            f"validation {percent(result['validation_accuracy'])}, "
+            f"test {percent(result['test_accuracy'])}, {result['wall_seconds']:.0f} s",
             err=True,
         )
         rows.append({"seed": seed, **result})
         measures = {
-            "validation accuracy": ("validation_accuracy", "{:.2%}"),
-            "test accuracy": ("test_accuracy", "{:.2%}"),
-            "training, s": ("wall_seconds", "{:.1f}"),
-            "CPU, s": ("cpu_seconds", "{:.1f}"),
+            "validation accuracy": ("validation_accuracy", percent),
+            "test accuracy": ("test_accuracy", percent),
+            "training, s": ("wall_seconds", "{:.1f}".format),
+            "CPU, s": ("cpu_seconds", "{:.1f}".format),
         }
         spread = {key: _spread([row[key] for row in rows]) for key, _ in measures.values()}
         table = markdown_table(
             ["", "median", "min", "max"],
             [
-                [name, *(form.format(spread[key][part]) for part in ("median", "min", "max"))]
+                [name, *(form(spread[key][part]) for part in ("median", "min", "max"))]
                 for name, (key, form) in measures.items()
             ],
         )

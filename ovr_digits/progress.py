@@ -1,4 +1,4 @@
-"""Progress of long work: named stages with an estimate, on stderr, or nothing at all."""
+"""Progress of long work, named stages with an estimate, on stderr or not; shares in per cent."""
 
 from __future__ import annotations
 
@@ -8,6 +8,11 @@ from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
+
+
+def percent(share: float, places: int = 2, width: int = 0) -> str:
+    """A share in per cent, as it is written everywhere: with a space, as 99.65 %."""
+    return f"{100 * share:{width}.{places}f} %"
 
 
 class Progress:

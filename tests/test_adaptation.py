@@ -31,6 +31,8 @@ from ovr_digits.models.modelfile import save_models
 from ovr_digits.models.stamp import stamp
 from ovr_digits.parallel import collect
 
+pytestmark = pytest.mark.xdist_group("adaptation")
+
 #: Rows of the digits inside scikit-learn that the tiny models have not seen.
 UNSEEN = slice(600, 1500)
 
@@ -248,7 +250,7 @@ def test_corrections_that_cost_too_much_are_not_written_unless_that_is_accepted(
     assert refused.exit_code == 1
     assert refused.stdout == ""
     (line,) = [line for line in refused.stderr.splitlines() if "adapting would" in line]
-    was, now = (float(share) for share in re.findall(r"([\d.]+)%", line))
+    was, now = (float(share) for share in re.findall(r"([\d.]+) %", line))
     assert 0.3 < was - now < 100
     assert f"{output} is left as it was" in line
     assert "--accept-loss" in line

@@ -50,7 +50,7 @@ SHIPPED = Path(__file__).parent.parent / "models.pkl"
 COLUMNS = ["file", "row", "label", "digit", "confidence", "verdict", "fired", "votes", "error"]
 OUTPUT, PARTIAL = "answers.parquet", "answers.parquet.partial"
 #: Digits in a piece of IDX here, and in four of them.
-PIECE = 128
+PIECE = 64
 N_MANY = 4 * PIECE
 #: Keeps each piece as soon as it is finished, stands still when there are HOLD of them, and hears
 #: Ctrl-C whatever a shell has told it.

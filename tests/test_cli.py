@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gzip
 import json
 import os
@@ -39,6 +40,7 @@ from commandline import (
 )
 from PIL import Image
 
+from ovr_digits import PatchKernelFeatures
 from ovr_digits.cli.terminal import confusion_lines
 from ovr_digits.core.evaluation import Evaluation
 from ovr_digits.data import splits
@@ -55,6 +57,15 @@ VOTE_KEYS = ["digit", "confidence", "verdict", "fired", "votes", "scores"]
 SMALL = ["--dataset", "digits", "--limit", "300", "--forms", "0", "--seed", "5"]
 QUICK = ["--dataset", "digits", "--limit", "100", "--forms", "0"]
 QUICK += ["--epochs", "1", "--preset", "fast"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_features() -> Iterator[None]:
+    """A training in this process takes a second or two."""
+    with pytest.MonkeyPatch.context() as patch:
+        few = functools.partial(PatchKernelFeatures, n_anchors=(8, 16))
+        patch.setattr(training, "PatchKernelFeatures", few)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -627,7 +638,7 @@ def test_train_finds_out_at_once_that_its_output_has_no_place(run, tmp_path):
 def test_full_disk(run, tmp_path):
     old = tmp_path / "models.pkl"
     old.write_bytes(b"what was there")
-    with files_of_at_most(64_000):
+    with files_of_at_most(16_000):
         result = run("train", *QUICK)
     assert "epoch" not in result.stderr  # which nobody has asked for
     assert_one_line(result, "models.pkl: cannot be written", "too large")

@@ -23,9 +23,14 @@ from ovr_digits.report.plots.training import plot_curves
 MARGINS = [-3, -1, -0.5, 0.5, 1, 4]
 
 
+def few_features() -> PatchKernelFeatures:
+    return PatchKernelFeatures(
+        ("raw",), n_anchors=(4, 8), n_images=100, n_patches=1000, random_state=0
+    )
+
+
 def small_ten(**options: Any) -> OneVsRestDigits:
-    features = PatchKernelFeatures(n_anchors=(8, 16), random_state=0)
-    return OneVsRestDigits(features, **({"epochs": 3, "random_state": 0} | options))
+    return OneVsRestDigits(few_features(), **({"epochs": 3, "random_state": 0} | options))
 
 
 @pytest.fixture(scope="module")
@@ -147,8 +152,7 @@ def test_without_held_out_images_there_is_no_validation_and_no_patience(digits, 
 
 def test_a_detector_alone_has_patience(digits, monkeypatch):
     X, y = digits
-    features = PatchKernelFeatures(n_anchors=(8, 16), random_state=0)
-    detector = DigitDetector(features, patience=1, validation_fraction=0.2, random_state=0)
+    detector = DigitDetector(few_features(), patience=1, validation_fraction=0.2, random_state=0)
     scripted([2, 1, 3], monkeypatch)
     assert detector.fit(X, y == 3).sgd_.t_ == 2 * 300 + 1
 

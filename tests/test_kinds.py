@@ -19,6 +19,7 @@ from ovr_digits.picture.number import read_number
 from ovr_digits.picture.photo import WORKING_SIDE, Photo
 from ovr_digits.picture.regions import bounding_box
 
+LONG = pytest.mark.long
 NAMES = "zero one two three four five six seven eight nine".split()  # noqa: SIM905
 Picture = Image.Image
 
@@ -210,9 +211,9 @@ def answers(models, files: list[bytes], **options: Any) -> list[Any]:
     return [answer.error or answer.vote.digit for answer in found]
 
 
+@pytest.mark.parametrize("digits", [[1, 4], pytest.param([0, 1, 4, 7, 8], marks=LONG)])
 @pytest.mark.parametrize("kind", KINDS)
-def test_kinds_of_pictures(models, kind):
-    digits = [0, 1, 4, 7, 8]
+def test_kinds_of_pictures(models, kind, digits):
     assert answers(models, [encoded(KINDS[kind](digit)) for digit in digits]) == digits
 
 
@@ -224,6 +225,7 @@ RED, BLACK, YELLOW, ROSE = (
 )
 
 
+@pytest.mark.parametrize("digits", ["17", pytest.param("1470", marks=LONG)])
 @pytest.mark.parametrize(
     ("shape", "degrees", "colours"),
     [
@@ -234,10 +236,10 @@ RED, BLACK, YELLOW, ROSE = (
         ("rounded_rectangle", -15, ROSE),
     ],
 )
-def test_notes_of_any_outline(models, shape, degrees, colours):
-    files = [encoded(on_a(shape, digit, colours, degrees)) for digit in (1, 4, 7, 0)]
-    assert answers(models, files) == [1, 4, 7, 0]
-    assert [read_number(models, file).text for file in files] == list("1470")
+def test_notes_of_any_outline(models, shape, degrees, colours, digits):
+    files = [encoded(on_a(shape, int(digit), colours, degrees)) for digit in digits]
+    assert answers(models, files) == [int(digit) for digit in digits]
+    assert [read_number(models, file).text for file in files] == list(digits)
 
 
 FRAMES = {"save_all": True, "append_images": [inked(mask(8)), Image.new("RGB", (320, 240), "red")]}
@@ -285,8 +287,15 @@ def test_a_threshold_can_be_told(run, tmp_path):
 # --- large pictures -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
-@pytest.mark.parametrize("paper", ["white", "#e8e2d0"])
+@pytest.mark.parametrize(
+    ("paper", "kind"),
+    [
+        ("white", "PNG"),
+        ("#e8e2d0", "JPEG"),
+        pytest.param("white", "JPEG", marks=LONG),
+        pytest.param("#e8e2d0", "PNG", marks=LONG),
+    ],
+)
 def test_small_digits_in_large_photos(models, kind, paper):
     """28 pixels of 4000: they are six pixels high once the photo is reduced."""
     photos = [inked(mask(d, (4000, 3000), 28, (0.3, 0.7)), paper=paper) for d in (3, 4, 7, 8)]
@@ -354,9 +363,16 @@ print(open("/proc/self/status").read().partition("VmHWM:")[2].split()[0])
 
 
 @pytest.mark.skipif(not STATUS.exists(), reason="Linux tells a process's own peak memory there")
-def test_forty_megapixels_in_bounded_memory(tmp_path):
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"RGB": "rgb.jpg", "RGBA": "clear.png"},
+        pytest.param({"L": "grey.png", "I;16": "deep.png"}, marks=LONG),
+    ],
+    ids=" and ".join,
+)
+def test_forty_megapixels_in_bounded_memory(tmp_path, files):
     large = ImageOps.invert(mask(5, (7300, 5480), 200, (0.4, 0.6)))
-    files = {"RGB": "rgb.jpg", "L": "grey.png", "I;16": "deep.png", "RGBA": "clear.png"}
     for mode, name in files.items():
         large.convert(mode).save(tmp_path / name, compress_level=1)
     done = execute("-c", PEAK, *files.values(), folder=tmp_path)

@@ -80,7 +80,7 @@ def test_detectors_learn_to_say_no(digits):
     """And still know the digits."""
 
     def fitted(negatives):
-        features = PatchKernelFeatures(n_anchors=(8, 32), random_state=0)
+        features = PatchKernelFeatures(("raw",), n_anchors=(8, 32), random_state=0)
         model = OneVsRestDigits(features, epochs=5, validation_fraction=0.2, random_state=0)
         return model.fit(digits.X[:1000], digits.y[:1000], negatives=negatives)
 

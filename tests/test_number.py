@@ -18,6 +18,7 @@ from hypothesis.extra.numpy import arrays
 from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageFont, ImageOps
 
 from ovr_digits.core.detectors import DetectorArrays
+from ovr_digits.data.splits import load_split
 from ovr_digits.errors import DigitsError
 from ovr_digits.picture.digit import find_digit
 from ovr_digits.picture.ink import find_ink
@@ -29,6 +30,7 @@ from ovr_digits.picture.regions import find_regions
 NAMES = "zero one two three four five six seven eight nine".split()  # noqa: SIM905
 
 
+@functools.cache
 def digit_picture(digit: int, height: int = 90) -> Image.Image:
     """One of the examples, dark on white, cut to its ink."""
     ink = find_ink(Photo(EXAMPLES / f"{NAMES[digit]}.png").whole.picture)
@@ -66,6 +68,7 @@ class Guessing:
 
 
 GUESSING = cast(DetectorArrays, Guessing())
+LONG = pytest.mark.long
 
 
 @pytest.fixture
@@ -109,14 +112,18 @@ def test_a_blank_page_is_an_error(models):
         read_page(models, Image.new("L", (100, 100), 255))
 
 
-@settings(max_examples=25)
-@given(arrays(np.uint8, st.tuples(st.integers(5, 60), st.integers(5, 60))))
-def test_any_pixels_give_digits_or_a_clear_error(pixels):
-    try:
-        number = read_page(GUESSING, Image.fromarray(pixels))
-    except DigitsError:
-        return  # there may be no ink among them
-    assert "".join(number.text.split()).isdigit()
+@pytest.mark.parametrize("n_examples", [6, pytest.param(200, marks=LONG)])
+def test_any_pixels_give_digits_or_a_clear_error(n_examples):
+    @settings(max_examples=n_examples)
+    @given(arrays(np.uint8, st.tuples(st.integers(5, 60), st.integers(5, 60))))
+    def read(pixels):
+        try:
+            number = read_page(GUESSING, Image.fromarray(pixels))
+        except DigitsError:
+            return  # there may be no ink among them
+        assert "".join(number.text.split()).isdigit()
+
+    read()
 
 
 class Counting:
@@ -355,7 +362,9 @@ def turned(page: Image.Image, degrees: float) -> Image.Image:
     return page.rotate(degrees, Image.Resampling.BICUBIC, expand=True, fillcolor=PAPER)
 
 
-@pytest.mark.parametrize("degrees", [-30, 14, 90, 180, 270, 115, -65])
+@pytest.mark.parametrize(
+    "degrees", [-30, 90, 180, 115, *(pytest.param(d, marks=LONG) for d in (14, 270, -65))]
+)
 def test_a_page_that_is_turned_is_read(models, degrees):
     page = Image.new("RGB", (660, 400), PAPER)
     page.paste(written(*ROW))
@@ -452,25 +461,62 @@ def test_the_command_tells_what_it_leaves_out(run, tmp_path):
     assert 0 < answer["confidence"] < 1
 
 
-@pytest.mark.skipif(
-    not (ROOT / "benchmarks").is_dir(), reason="the drawing program is only in the checkout"
+WITH_BENCHMARKS = pytest.mark.skipif(
+    not (ROOT / "benchmarks").is_dir(), reason="the benchmarks are only in the checkout"
 )
-def test_drawn_numbers(mnist_dir, tmp_path):
-    command = ["-m", "benchmarks.numbers", "--data-dir", mnist_dir]
-    command += ["--count", "12", "--seed", "3", "--output", tmp_path]
-    done = execute(*command, folder=ROOT)
+
+
+@WITH_BENCHMARKS
+@pytest.mark.parametrize(("kind", "at_least"), [("separated", 4), ("touching", 2)])
+def test_drawn_numbers(mnist_dir, models, kind, at_least):
+    from benchmarks.numbers import draw_random
+    from benchmarks.peers.numbers import Ours
+
+    split = load_split("mnist", "test", mnist_dir)
+    rng = np.random.default_rng(3)
+    drawn = [draw_random(split.X, split.y, kind, rng) for _ in range(5)]
+    read = Ours(models).read([picture.content for picture in drawn], "0123456789")
+    assert sum(picture.text == text for picture, text in zip(drawn, read, strict=True)) >= at_least
+
+
+@WITH_BENCHMARKS
+@LONG
+def test_drawn_numbers_are_tabled(mnist_dir, tmp_path):
+    command = ["-m", "benchmarks.numbers", "--data-dir", mnist_dir, "--only", "ours"]
+    done = execute(*command, "--count", "5", "--output", tmp_path, folder=ROOT)
     assert done.returncode == 0, done.stderr
-    assert "| **touching** | 6 |" in done.stdout
-    rights = {"separated": 0, "touching": 0}
-    for drawn in json.loads((tmp_path / "numbers.json").read_text())["numbers"]:
-        rights[drawn["kind"]] += drawn["read"] == drawn["text"]
-    assert rights["separated"] >= 5
-    assert rights["touching"] >= 3
+    assert "| touching: ovr-digits | 5 |" in done.stdout
+    suites = json.loads((tmp_path / "numbers.json").read_text())["numbers"]
+    assert [len(suite["read"]) for suite in suites] == [5] * 4
+    assert all(suite["milliseconds"] > 0 for suite in suites)
+    assert (tmp_path / "numbers.md").read_text().endswith(done.stdout[done.stdout.index("|") :])
 
 
-def test_zeros_with_one_stroke_through_all_of_them_are_parted(models):
+@WITH_BENCHMARKS
+def test_a_folder_of_labelled_numbers_is_measured_by_part(tmp_path):
+    from benchmarks.numbers import Result, compared, edit_distance, load_suites
+
+    for name in ("a.png", "b.png"):
+        write_number(tmp_path / name, "42")
+    (tmp_path / "labels.csv").write_text("file,text\na.png,4-2\nb.png,42\n")
+    (suite,) = load_suites(tmp_path)
+    assert suite == tmp_path.name
+    rows = [{"file": "a.png", "digits": "42", "part": "x"}, {"file": "b.png", "digits": "42"}]
+    (tmp_path / "labels.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    assert {name: len(of) for name, of in load_suites(tmp_path).items()} == {"x": 1, suite: 1}
+    assert [*load_suites(tmp_path, "x")] == ["x"]
+    assert edit_distance("1234", "124") == edit_distance("", "7") == 1
+    assert compared("4 2,\n7", "0123456789") == "427"
+    row = Result("ours", "x", ["42", "75"], ["42", "7"], 3.2, 5_000_000).row()
+    assert row == ["x: ours", "2", "50.0 %", "75.0 %", "3", "5"]
+
+
+@pytest.mark.parametrize(
+    ("digits", "at_least"), [([4], 3), pytest.param([1, 4, 7, 8], 10, marks=LONG)]
+)
+def test_zeros_with_one_stroke_through_all_of_them_are_parted(models, digits, at_least):
     n_right = 0
-    for first, height, width in itertools.product((1, 4, 7, 8), (84, 119), (70, 100)):
+    for first, height, width in itertools.product(digits, (84, 119), (70, 100)):
         page = Image.new("L", (700, 260), 255)
         page.paste(digit_picture(first, 140), (60, 60))
         draw, left = ImageDraw.Draw(page), 170
@@ -479,4 +525,4 @@ def test_zeros_with_one_stroke_through_all_of_them_are_parted(models):
             left += width - 8
         draw.line((140, 200 - height // 2, left, 200 - height // 2), fill=30, width=9)
         n_right += read_page(models, page).text == f"{first}000"
-    assert n_right >= 10
+    assert n_right >= at_least

@@ -33,6 +33,8 @@ from ovr_digits.scale.sources.pieces import NO_DIGIT, PIECE, Reading, Source
 pa = pytest.importorskip("pyarrow")
 pq = pytest.importorskip("pyarrow.parquet")
 
+pytestmark = pytest.mark.xdist_group("sources")
+
 N = 2500  # more than two pieces
 
 

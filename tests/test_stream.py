@@ -27,8 +27,8 @@ from ovr_digits.scale.checkpoint import Checkpoint
 from ovr_digits.scale.part import Learnt
 from ovr_digits.scale.training import Course, StreamOptions, train_stream
 
-#: Six rounds of two parts.
-N = 1600
+#: Three rounds of two parts.
+N = 800
 TRAIN = ("train-stream", "--dataset", "digits", "--preset", "fast", "--parts", "2")
 STREAM = (*TRAIN, "--augment", str(N), "--output", "models.pkl", "--json")
 CHECKPOINT = ("--checkpoint", "unfinished", "--resume")
@@ -110,6 +110,7 @@ def wait_for_round(folder: Path, process: subprocess.Popen[str], after: float = 
     return path.stat().st_mtime
 
 
+@pytest.mark.xdist_group("cluster")  # where ``undisturbed`` is needed too
 @pytest.mark.parametrize(("kills", "jobs"), [(1, 1), pytest.param(3, 2, marks=pytest.mark.long)])
 def test_killed_and_resumed_it_comes_to_the_same(run, tmp_path, undisturbed, kills, jobs):
     (tmp_path / "models.pkl").write_bytes(b"of yesterday")
@@ -253,7 +254,7 @@ def test_a_cluster_whose_parts_are_killed_comes_to_the_same(run, tmp_path):
     pytest.importorskip("distributed", reason="needs Dask: pip install 'ovr-digits[dask]'")
     from cluster import Cluster
 
-    n = 6 * N  # so that the cluster is still at work when its scheduler is killed
+    n = 12 * N  # so that the cluster is still at work when its scheduler is killed
     stream = (*STREAM, "--augment", n)
     objects(run(*stream, "--jobs", 1, "--output", "undisturbed.pkl"))
     with Cluster(2) as cluster:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -27,6 +28,8 @@ class Entry:
         Distributions beyond the common ones whose versions matter.
     wanted : str
         What pip installs where that module is missing.
+    command : str, optional
+        A program that must be installed.
     """
 
     title: str
@@ -34,9 +37,12 @@ class Entry:
     needs: str | None = None
     packages: tuple[str, ...] = ()
     wanted: str = "'.[bench]'"
+    command: str | None = None
 
     def missing(self) -> str | None:
         """Why it cannot run here; None where it can."""
+        if self.command is not None and shutil.which(self.command) is None:
+            return f"there is no command {self.command} here"
         if self.needs is None:
             return None
         try:
@@ -101,4 +107,14 @@ READERS = {
         ("digit-recognizer-py", "torch"),
         "digit-recognizer-py",
     ),
+}
+
+_RAPIDOCR = ("rapidocr", ("rapidocr", "onnxruntime"))
+
+#: Asked for whole numbers.
+NUMBER_READERS = {
+    "ours": Entry("ovr-digits", "numbers:Ours"),
+    "rapidocr-line": Entry("RapidOCR's recogniser", "numbers:RapidOCRLine", *_RAPIDOCR),
+    "rapidocr": Entry("RapidOCR, all of it", "numbers:RapidOCRWhole", *_RAPIDOCR),
+    "tesseract": Entry("Tesseract", "numbers:Tesseract", command="tesseract"),
 }

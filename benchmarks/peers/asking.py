@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from benchmarks import machine
 from benchmarks.data import Data
@@ -15,6 +16,8 @@ from benchmarks.store import Record, result_of
 
 if TYPE_CHECKING:
     from benchmarks.peers.base import Peer
+
+T = TypeVar("T")
 
 
 def trained(name: str, data: Data, output: Path, fresh: bool = False) -> tuple[Peer, Record]:
@@ -42,20 +45,20 @@ def trained(name: str, data: Data, output: Path, fresh: bool = False) -> tuple[P
     return peer, record
 
 
-def ask(name: str, entry: Entry, data: Data, output: Path, X: Any) -> tuple[Any, Any] | str:
-    """What ``read`` makes of images X (n, 784), or why it cannot be asked.
+def ask(entry: Entry, read: Callable[..., T], *arguments: Any) -> T | str:
+    """What ``read`` comes to in a process of its own, or why an entry cannot be asked.
 
-    It is asked in a process of its own: PyTorch and TensorFlow do not go into one.
+    PyTorch and TensorFlow do not go into one process; and a process of this kind does not begin
+    with the peak memory of the one that asks for it.
     """
-    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+    with ProcessPoolExecutor(1, get_context("forkserver")) as pool:
         try:
-            return pool.submit(_read, name, entry, data, output, X).result()
+            return pool.submit(entry.missing).result() or pool.submit(read, *arguments).result()
         except BrokenProcessPool:
             return "its process has died"
 
 
-def _read(name: str, entry: Entry, data: Data, output: Path, X: Any) -> tuple[Any, Any] | str:
-    if (reason := entry.missing()) is not None:
-        return reason
+def read_images(name: str, entry: Entry, data: Data, output: Path, X: Any) -> tuple[Any, Any]:
+    """The digits (n,) that a reader sees on images X (n, 784), and how surely (n,)."""
     peer: Any = trained(name, data, output)[0] if name in PEERS else entry.load()()
     return peer.read(X)

@@ -13,6 +13,7 @@ from benchmarks.options import results_option
 from benchmarks.report import markdown_table, write_results
 from benchmarks.scale.running import run_watched
 from benchmarks.store import Record
+from ovr_digits.progress import percent
 
 _SIZES = (60_000, 600_000, 2_000_000, 8_000_000)
 _QUICK_SIZES = (3_000, 6_000)
@@ -56,8 +57,8 @@ def run_size(n: int, options: list[str], folder: Path) -> Record:
 def _row(found: Record) -> list[str]:
     return [
         f"{found['digits']:,}",
-        f"{found['test_error']:.2%}",
-        f"{found['validation_error']:.2%}",
+        percent(found["test_error"]),
+        percent(found["validation_error"]),
         f"{found['detectors_seconds']:.0f}",
         f"{1e6 * found['detectors_seconds'] / found['digits']:.0f}",
         f"{found['seconds']:.0f}",
@@ -99,8 +100,8 @@ def errors_said(runs: list[Record]) -> str:
     """What the curve shows, in words."""
     first, best = runs[0], min(runs, key=lambda run: run["test_error"])
     if best is first:
-        return f"test error does not fall from {first['test_error']:.2%}"
-    said = f"test error falls from {first['test_error']:.2%} to {best['test_error']:.2%}"
+        return f"test error does not fall from {percent(first['test_error'])}"
+    said = f"test error falls from {percent(first['test_error'])} to {percent(best['test_error'])}"
     return said if best is runs[-1] else f"{said} at {best['digits'] / 1e6:g} million, no further"
 
 

@@ -15,6 +15,7 @@ from benchmarks.options import results_option
 from benchmarks.report import markdown_table, write_results
 from benchmarks.scale.running import run_watched
 from benchmarks.store import Record
+from ovr_digits.progress import percent
 
 _COUNTS = (1, 2, 4)
 _COLUMNS = ("", "workers", "digits a second", "efficiency", "bytes a digit", "peak memory, MB")
@@ -131,7 +132,7 @@ def _row(found: Record) -> list[str]:
         f"{found['kind']}, {engine}",
         str(found["workers"]),
         f"{found['rate']:,.0f}",
-        f"{found['efficiency']:.0%}",
+        percent(found["efficiency"], 0),
         "" if moved is None else f"{moved:,.0f}",
         f"{found['peak_mb']:,.0f}",
     ]

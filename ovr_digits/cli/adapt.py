@@ -9,6 +9,7 @@ import click
 
 from ovr_digits.cli import options, terminal
 from ovr_digits.cli.ending import command
+from ovr_digits.progress import percent
 
 if TYPE_CHECKING:
     from ovr_digits.data.splits import Dataset
@@ -95,10 +96,7 @@ def adapt(  # noqa: PLR0913
     ]
     table = terminal.table_text(
         ["accuracy on", "images", "before", "after"],
-        [
-            [name, f"{n:,}", terminal.percent(before), terminal.percent(after)]
-            for name, n, before, after in rows
-        ],
+        [[name, f"{n:,}", percent(before), percent(after)] for name, n, before, after in rows],
     )
     terminal.echo(
         f"learnt {n_kept} corrected digits ({counts})\n"

@@ -9,6 +9,7 @@ import click
 
 from ovr_digits.cli import options, terminal
 from ovr_digits.cli.ending import command, printable
+from ovr_digits.progress import percent
 
 #: Indices of images that are printed; --json gives all.
 _LISTED = 20
@@ -72,7 +73,7 @@ def compare(  # noqa: PLR0913
     n = len(split)
     rows = [
         ["right", *(f"{s['right']:,}" for s in summaries)],
-        ["accuracy", *(terminal.percent(s["accuracy"]) for s in summaries)],
+        ["accuracy", *(percent(s["accuracy"]) for s in summaries)],
         *(
             [f"verdict {v}", *(f"{s['verdicts'][v]:,}" for s in summaries)]
             for v in summaries[0]["verdicts"]

@@ -9,6 +9,7 @@ import click
 from ovr_digits.cli import options, terminal
 from ovr_digits.cli.ending import command, printable
 from ovr_digits.cli.outputs import check_files_of
+from ovr_digits.progress import percent
 
 
 @command
@@ -80,10 +81,10 @@ def evaluate(  # noqa: PLR0913
     one = result.samples - result.fired_none - result.fired_several
     lines = [
         f"{name} test set: {result.samples:,} images from {split.source}",
-        f"{terminal.percent(result.accuracy)} are right, {result.errors:,} are wrong",
+        f"{percent(result.accuracy)} are right, {result.errors:,} are wrong",
         f"exactly one detector fired on {one:,}, none on {result.fired_none:,}, "
         f"several on {result.fired_several:,}",
-        f"votes are off by {terminal.percent(calibration.calibration_error)} on average "
+        f"votes are off by {percent(calibration.calibration_error)} on average "
         "(expected calibration error)",
         "",
         "rows: true digit, columns: answer; precision, recall and F1 in %",

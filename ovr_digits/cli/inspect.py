@@ -10,6 +10,7 @@ import click
 from ovr_digits.cli import options, terminal
 from ovr_digits.cli.ending import command, printable
 from ovr_digits.cli.outputs import check_files_of
+from ovr_digits.progress import percent
 
 if TYPE_CHECKING:
     from ovr_digits.report.inspection import Inspection
@@ -129,7 +130,7 @@ def _tables(inspection: Inspection) -> list[str]:
         ),
         terminal.table_text(
             ["part", "bytes", "share"],
-            [[name, f"{size:,}", terminal.percent(size / total)] for name, size in parts.items()],
+            [[name, f"{size:,}", percent(size / total)] for name, size in parts.items()],
         ),
         terminal.table_text(["detector", "intercept", "norm of its weights"], detectors),
         "A detector's score is its intercept plus its weights times the features;\n"
@@ -156,7 +157,7 @@ def _text(name: str, value: Any) -> str:
     if value is None:
         return "none"
     if name.endswith("accuracy") and isinstance(value, float):
-        return terminal.percent(value)
+        return percent(value)
     if name == "seconds" and isinstance(value, float):
         return f"{value:.0f} s"
     if isinstance(value, int) and not isinstance(value, bool) and name != "seed":

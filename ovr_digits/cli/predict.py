@@ -13,6 +13,7 @@ import click
 from ovr_digits.cli import options, terminal
 from ovr_digits.cli.ending import command, note, printable
 from ovr_digits.cli.pictures import Given, find_pictures, shown_progress
+from ovr_digits.progress import percent
 
 if TYPE_CHECKING:
     from ovr_digits.core.detectors import DetectorArrays
@@ -209,7 +210,7 @@ def _batch_lines(result: BulkResult) -> list[str]:
     if result.errors:
         lines.append(f"{result.errors:,} could not be read")
     if result.accuracy is not None:
-        right = terminal.percent(result.accuracy)
+        right = percent(result.accuracy)
         lines.append(f"{right} of the {result.labelled:,} with a label are right")
     if result.digits > result.earlier:
         lines.append(f"{result.seconds:,.1f} s, {result.per_second:,.0f} digits per second")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ovr_digits.cli.ending import printable
+from ovr_digits.progress import percent
 
 if TYPE_CHECKING:
     from ovr_digits.core.arrays import Grey
@@ -98,13 +99,13 @@ def vote_lines(vote: Vote) -> list[str]:
         if digit in vote.fired:
             bar = click.style(bar, fg="green")
         mark = "  fired" if digit in vote.fired else ""
-        lines.append(f"{digit} {bar} {100 * share:5.1f} %{mark}")
+        lines.append(f"{digit} {bar} {percent(share, 1, 5)}{mark}")
     return lines
 
 
 def verdict_text(vote: Vote) -> str:
     """The answer in words."""
-    name, share = NAMES[vote.digit], f"{100 * vote.confidence:.1f} %"
+    name, share = NAMES[vote.digit], percent(vote.confidence, 1)
     if vote.verdict == "sure":
         return f"{vote.digit} ({name}), sure: only its detector fired, with {share}"
     if vote.verdict == "conflict":
@@ -144,11 +145,6 @@ def epoch_text(result: EpochResult) -> str:
         f"{share:5.2f}" if share < 9.995 else f"{share:5.1f}" for share in wrong
     )
     return row if result.epoch > 1 else f"{_EPOCH_HEADING}\n{row}"
-
-
-def percent(share: float, width: int = 0) -> str:
-    """A share in per cent, as all commands write it."""
-    return f"{100 * share:{width}.2f} %"
 
 
 def table_text(headings: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:
@@ -324,8 +320,7 @@ def summary_lines(summary: Summary) -> list[str]:
     lines = []
     for digit, count in enumerate(summary.counts.tolist()):
         bar = full * round(count / summary.counts.max() * _COUNT_WIDTH)
-        share = 100 * count / summary.samples
-        lines.append(f"{digit} {count:>7,} {share:6.2f} % {bar}")
+        lines.append(f"{digit} {count:>7,} {percent(count / summary.samples, width=6)} {bar}")
     means = summary.means.round().astype("uint8")
     captions = [f"mean of {digit}" for digit in range(10)]
     return [*lines, "", *sheet_lines(list(means), captions)]

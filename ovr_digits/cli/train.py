@@ -18,6 +18,7 @@ from ovr_digits.learn.presets import (
     NEGATIVES,
     PRESETS,
 )
+from ovr_digits.progress import percent
 
 if TYPE_CHECKING:
     from ovr_digits.data.splits import Dataset
@@ -205,10 +206,10 @@ def train(  # noqa: PLR0913
 
 def result_lines(result: TrainingResult) -> list[str]:
     """What people are told of a training."""
-    validation = terminal.percent(result.validation_accuracy, 6)
+    validation = percent(result.validation_accuracy, width=6)
     test = "none: there is no test set"
     if result.test_accuracy is not None:
-        test = f"{terminal.percent(result.test_accuracy, 6)}  on {result.test_samples:,} images"
+        test = f"{percent(result.test_accuracy, width=6)}  on {result.test_samples:,} images"
     return [
         f"trained on {result.samples:,} images from {result.source}",
         f"validation accuracy  {validation}  on images held out",

@@ -24,7 +24,7 @@ from ovr_digits.models.modelfile import load_models, save_models
 from ovr_digits.models.place import find_models
 from ovr_digits.models.stamp import stamp
 from ovr_digits.parallel import collect
-from ovr_digits.progress import Progress
+from ovr_digits.progress import Progress, percent
 
 #: Of a result, where files lay: nobody's business who is given the models.
 _PLACES = ("output", "models")
@@ -168,8 +168,8 @@ def retrain(options: RetrainingOptions, progress: Progress | None = None) -> Ret
     if was - now > _MAX_LOSS and not options.accept_loss:
         raise DigitsError(
             f"adapting would lower the accuracy on {len(held_out):,} training images that were "
-            f"held out from {was:.2%} to {now:.2%}; {options.output} is left as it was: see "
-            f"whether the corrections in {options.corrections} are right, "
+            f"held out from {percent(was)} to {percent(now)}; {options.output} is left as it was: "
+            f"see whether the corrections in {options.corrections} are right, "
             "or go on with --accept-loss"
         )
     old_accuracy, accuracy = accuracies(test.X, test.y, "the test set")

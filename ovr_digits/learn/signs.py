@@ -23,6 +23,7 @@ from ovr_digits.picture.mnist_form import IMAGE_SHAPE, with_pen
 from ovr_digits.picture.regions import bounding_box
 from ovr_digits.picture.signs import place_in_line
 from ovr_digits.picture.strokes import smooth
+from ovr_digits.progress import percent
 
 Random = np.random.Generator
 
@@ -356,9 +357,8 @@ def main() -> None:
     mnist = load_split("mnist", "train").X[:_MNIST]
     hands = [load_hands(name).images(copy=0, seed=0) for name in SETS]
     model = fit_signs(np.concatenate([mnist, *hands]))
-    click.echo(
-        f"{model.validation_score_:.2%} of the marks held out are told apart".replace("%", " %")
-    )
+    assert model.validation_score_ is not None
+    click.echo(f"{percent(model.validation_score_)} of the marks held out are told apart")
     save_signs(model.detectors_, output)
 
 

@@ -22,7 +22,7 @@ from ovr_digits.learn.training_set import Drawing, TrainingSet, gather
 from ovr_digits.models.modelfile import save_models
 from ovr_digits.models.stamp import stamp
 from ovr_digits.parallel import collect
-from ovr_digits.progress import Progress
+from ovr_digits.progress import Progress, percent
 
 #: Fewer images than this leave too little to hold out.
 MIN_SAMPLES = 60
@@ -175,8 +175,8 @@ def train(
         },
     )
     split = (
-        f"the last {learning.validation_fraction:.0%} of {len(limited):,} images, and as many "
-        "writers of other sets, held out first"
+        f"the last {percent(learning.validation_fraction, 0)} of {len(limited):,} images, and as "
+        "many writers of other sets, held out first"
     )
     from_where = provenance(result, train_split.digest, split)
     from_where["hands"] = [SETS[name].credit for name in options.hands]

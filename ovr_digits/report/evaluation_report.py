@@ -24,7 +24,7 @@ from ovr_digits.data.splits import Split
 from ovr_digits.errors import DigitsError
 from ovr_digits.files import check_writable, replacing
 from ovr_digits.models.stamp import stamp
-from ovr_digits.progress import Progress
+from ovr_digits.progress import Progress, percent
 from ovr_digits.report import html as page
 from ovr_digits.report.html import Html, tag
 from ovr_digits.report.samples import SampleAnswer, pair_samples
@@ -82,15 +82,15 @@ def make_report(
 
     result = evaluate_scores(scores, split.y)
     calibration = measure_reliability(scores, split.y)
-    off = _percent(calibration.calibration_error)
+    off = percent(calibration.calibration_error)
     curves = precision_recall_curves(scores, split.y)
     made = stamp("numpy", "matplotlib")
     body = (
-        tag("h1", f"{_percent(result.accuracy)} of {result.samples:,} digits are read correctly"),
+        tag("h1", f"{percent(result.accuracy)} of {result.samples:,} digits are read correctly"),
         tag("p", f"{name}, {made['created'][:10]}", class_="soft"),
         page.facts(
             {
-                "accuracy": _percent(result.accuracy),
+                "accuracy": percent(result.accuracy),
                 "wrong answers": f"{result.errors:,}",
                 "no detector fired": f"{result.fired_none:,}",
                 "several fired": f"{result.fired_several:,}",
@@ -164,7 +164,7 @@ def make_report(
             page.facts(made),
         ),
     )
-    title = f"{_percent(result.accuracy)} on the {name}"
+    title = f"{percent(result.accuracy)} on the {name}"
     return files | {FILES[-1]: page.page(title, *body).encode(errors="backslashreplace")}
 
 
@@ -249,10 +249,10 @@ def digits_finding(result: Evaluation) -> str:
     """Which digit is the hardest, and which the easiest."""
     hardest, *_, easiest = sorted(result.per_digit, key=lambda s: s.f1)
     if math.isclose(hardest.f1, easiest.f1):
-        return f"Every digit has the same F1: {_percent(easiest.f1)}"
+        return f"Every digit has the same F1: {percent(easiest.f1)}"
     return (
-        f"{hardest.digit} is the hardest digit: F1 {_percent(hardest.f1)}; "
-        f"{easiest.digit} the easiest: {_percent(easiest.f1)}"
+        f"{hardest.digit} is the hardest digit: F1 {percent(hardest.f1)}; "
+        f"{easiest.digit} the easiest: {percent(easiest.f1)}"
     )
 
 
@@ -260,15 +260,11 @@ def detectors_finding(curves: Sequence[PrecisionRecall]) -> str:
     """Which detector is the weakest."""
     weakest, *_, strongest = sorted(curves, key=lambda curve: curve.area)
     if math.isclose(weakest.area, strongest.area):
-        return f"Every detector has the same average precision: {_percent(strongest.area, 3)}"
+        return f"Every detector has the same average precision: {percent(strongest.area, 3)}"
     return (
         f"The detector of {weakest.digit} is the weakest: "
-        f"average precision {_percent(weakest.area, 3)}"
+        f"average precision {percent(weakest.area, 3)}"
     )
-
-
-def _percent(share: float, places: int = 2) -> str:
-    return f"{100 * share:.{places}f} %"
 
 
 # --- the folder ----------------------------------------------------------------------------------

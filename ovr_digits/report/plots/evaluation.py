@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from ovr_digits.core.arrays import Grey, Integers
 from ovr_digits.core.evaluation import Comparison, DigitScores, PrecisionRecall, Reliability
+from ovr_digits.progress import percent
 from ovr_digits.report.plots.style import (
     FIRED,
     QUIET,
@@ -147,9 +148,9 @@ def plot_precision_recall(curves: Sequence[PrecisionRecall], title: str) -> Figu
             label="the one it has: score 0, vote 50 %",
         )
         axes.set_title(
-            f"detector of {curve.digit}: area {100 * curve.area:.3f} %\n"
-            f"dot: {100 * curve.chosen_precision:.2f} %"
-            f" at recall {100 * curve.chosen_recall:.2f} %",
+            f"detector of {curve.digit}: area {percent(curve.area, 3)}\n"
+            f"dot: {percent(curve.chosen_precision)}"
+            f" at recall {percent(curve.chosen_recall)}",
             loc="left",
             fontsize=8,
         )

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from ovr_digits.learn.curves import EpochResult, Measures
+from ovr_digits.progress import percent
 from ovr_digits.report.plots.style import (
     FIRED,
     WINNER,
@@ -37,7 +38,7 @@ def plot_curves(results: Sequence[EpochResult], kept_epoch: int) -> Figure:
     vote, loss = upper.subplots(1, 2)
     _draw_curves(vote, results, kept_epoch, lambda measures: 100 * (1 - measures.accuracy))
     images = "images learnt from" if kept.validation is None else "images held out"
-    wrong = f"{100 * (1 - final.accuracy):.2f} % wrong votes on {images}"
+    wrong = f"{percent(1 - final.accuracy)} wrong votes on {images}"
     vote.set_title(f"Epoch {kept_epoch} is kept: {wrong}", loc="left", fontsize=10)
     vote.set(xlabel="epoch", ylabel="wrong votes, %")
     _draw_curves(loss, results, kept_epoch, lambda measures: measures.loss)
