@@ -52,7 +52,7 @@ _FORMS = [
         (r"00?:00", 1.0),
         (r"-?0{1,3}([.,]000)*([.,]00?)?", 0.0),
         (r"00?([.,]00?)?/0{1,3}", 0.0),
-        (r"0{1,3}([.,]000)*[.,]?-", -2.0),
+        (r"0+([.,]000)*[.,]?-?", -2.0),
     )
 ]
 #: Of no such form, for each sign, and beyond that for each that no digits are around.

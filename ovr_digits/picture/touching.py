@@ -58,6 +58,10 @@ _NARROW_ONE, _ONE_IS_NARROW = 0.5, 4.0
 #: each height of a stroke between its edges that is none of it.
 _BESIDE, _REST = 0.5, 9.0
 
+#: How high a dash or dots at a mark's end are at most, in heights, and what is taken away from the
+#: worth of the digit before them.
+_TAIL, _TAIL_COST = 0.45, 2.0
+
 #: Numbers of two edges, and how many pixels beyond the first and the second a part goes.
 _Way = tuple[int, int, int, int]
 
@@ -218,12 +222,30 @@ def _parted(marks: Sequence[Mark], touching: Sequence[bool]) -> list[list[Piece]
     sharing = {k: _with_shared_strokes(cut[k][0], chosen[k][0], pairs[k]) for k in cut}
     if sum(map(len, sharing.values())) <= most:
         ways = sharing
-    return [
-        _parts(cut[k][0], *chosen[k], ways[k]) + _looped(cut[k][0], chosen[k][0], loops[k])
-        if k in cut
-        else []
-        for k in range(len(marks))
-    ]
+    pieces: list[list[Piece]] = [[] for _ in marks]
+    for k, (mark, *_) in cut.items():
+        edges = chosen[k][0]
+        parts = _parts(mark, *chosen[k], ways[k]) + _looped(mark, edges, loops[k])
+        pieces[k] = parts + _without_tails(mark, edges, parts)
+    return pieces
+
+
+def _without_tails(mark: Mark, edges: Integers, pieces: Sequence[Piece]) -> list[Piece]:
+    """Pieces that may be the last, if a dash or a dot is what is behind them."""
+    last = []
+    ends = sorted({piece.end for piece in pieces} - {-1})
+    for end in ends:
+        behind = np.arange(mark.ink.shape[1]) >= edges[end][:, None]
+        tail = np.where(behind, mark.ink, 0)
+        rows, _ = bounding_box(tail) if tail.any() else (slice(0, 0), None)
+        if 0 < rows.stop - rows.start < _TAIL * mark.height:
+            crumbs = float(tail.sum()) / mark.height**2
+            last += [
+                replace(piece, end=-1, faults=piece.faults + _TAIL_COST, crumbs=crumbs)
+                for piece in pieces
+                if piece.end == end
+            ]
+    return last
 
 
 def _looped(mark: Mark, edges: Integers, loops: Sequence[Loop]) -> list[Piece]:
