@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import pairwise, product
 
 import numpy as np
@@ -14,7 +15,7 @@ from ovr_digits.core.vote import Vote, count_votes
 from ovr_digits.picture.cuts import find_cuts, pairs_of_cuts
 from ovr_digits.picture.lines import Group, usual_height
 from ovr_digits.picture.loops import Loop, find_loops
-from ovr_digits.picture.mnist_form import pen_width, to_mnist_form, with_usual_pen
+from ovr_digits.picture.mnist_form import fine_pen_width, pen_width, to_mnist_form, with_usual_pen
 from ovr_digits.picture.regions import Box, Regions, bounding_box, find_regions, without_crumbs
 
 #: A mark that is less wide, in heights of the usual digit, is one digit.
@@ -90,6 +91,11 @@ class Mark:
     def width(self) -> float:
         """In heights of a usual digit."""
         return self.ink.shape[1] / self.height
+
+    @cached_property
+    def pen(self) -> float:
+        """Width of its strokes, in pixels of the ink."""
+        return fine_pen_width(self.ink, self.height)
 
 
 @dataclass(frozen=True, eq=False)
@@ -254,7 +260,7 @@ def _looped(mark: Mark, edges: Integers, loops: Sequence[Loop]) -> list[Piece]:
     rows = np.arange(len(mark.ink))
     before = np.pad(np.cumsum(mark.ink, axis=1), ((0, 0), (1, 0)))
     for loop in loops:
-        part = _piece(mark, loop.ink, (0, -1), 0.0)
+        part = _piece(mark, loop.ink, (0, -1), 0.0, mark.pen)
         body, _ = bounding_box(loop.ink)
         middles = edges[:, body].mean(axis=1)
         off = max(_BESIDE * mark.height, 2.5 * loop.pen)
@@ -356,11 +362,17 @@ def _part(
         return None
     top, left = mark.corner
     place = replace(mark, corner=(top, left + start * mark.factor))
-    part = _piece(place, kept, ends, crossed)
+    part = _piece(place, kept, ends, crossed, mark.pen)
     return replace(part, crumbs=float((ink - kept).sum()) / mark.height**2)
 
 
-def _piece(mark: Mark, ink: Float32, ends: tuple[int, int], crossed: float) -> Piece:
+def _piece(
+    mark: Mark,
+    ink: Float32,
+    ends: tuple[int, int],
+    crossed: float,
+    pen: float | None = None,
+) -> Piece:
     rows, columns = bounding_box(ink)
     sides = (rows.start, columns.start, rows.stop, columns.stop)
     top, left, bottom, right = (mark.factor * side for side in sides)
@@ -370,7 +382,7 @@ def _piece(mark: Mark, ink: Float32, ends: tuple[int, int], crossed: float) -> P
     )
     faults = float(_FAULTS @ (1, crossed, max(width - 0.95, 0)))
     box = (y + top, x + left, y + bottom, x + right)
-    return Piece(*ends, box, to_mnist_form(with_usual_pen(ink)), width, height, faults)
+    return Piece(*ends, box, to_mnist_form(with_usual_pen(ink, pen)), width, height, faults)
 
 
 def _best_path(voted: Sequence[tuple[Piece, Vote]]) -> list[tuple[Piece, Vote]]:
