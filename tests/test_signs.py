@@ -168,3 +168,77 @@ def test_beside_no_digit_a_letter_is_read_as_what_it_looks_like_but_not_surely(m
     number = read_page(models, page)
     assert number.digits
     assert number.verdict != "sure"
+
+
+def test_each_field_of_a_line_is_a_date_of_its_own(models):
+    page = Image.new("L", (2000, 240), 255)
+    page.paste(written("24/03/2052"), (0, 0))
+    page.paste(written("20/3").crop((20, 0, 520, 240)), (1400, 0))
+    assert read_page(models, page).text == "24/03/2052 20/3"
+
+
+def close_together(gap: int, *parts: Image.Image | tuple[int, int, int, int]) -> Image.Image:
+    """Digits and lines, by their ends, which begin so many pixels behind what is before them."""
+    page = Image.new("L", (700, 240), 255)
+    pen, x = ImageDraw.Draw(page), 60
+    for part in parts:
+        if isinstance(part, Image.Image):
+            page.paste(part, (x, BASE - HEIGHT))
+            x += part.width + gap
+        else:
+            left, top, right, bottom = part
+            ends = [(x + left + PEN // 2, BASE + top), (x + right + PEN // 2, BASE + bottom)]
+            pen.line(ends, 0, PEN)
+            for end in ends:
+                pen.circle(end, PEN / 2, 0)
+            x += max(left, right) + PEN + gap
+    return page
+
+
+COMMA, DASH = (12, -8, 0, 22), (0, -48, 34, -48)
+
+
+@pytest.mark.parametrize(
+    ("signs", "text"),
+    [
+        pytest.param([2, COMMA, 5], "2,5", id="a comma at the foot of a digit"),
+        pytest.param([2, 0, DASH, 7], "20-7", id="a dash between two"),
+        pytest.param([DASH, 5, COMMA, 3], "-5,3", id="a minus in front"),
+    ],
+)
+def test_signs_hardly_apart_from_digits_are_no_part_of_them(models, signs, text):
+    parts = [digit_picture(sign, HEIGHT) if isinstance(sign, int) else sign for sign in signs]
+    assert read_page(models, close_together(5, *parts)).text == text
+
+
+def test_what_stands_around_a_number_is_left_out(models):
+    page = Image.new("L", (700, 240), 255)
+    pen = ImageDraw.Draw(page)
+    for k, digit in enumerate((3, 5, 2)):
+        page.paste(digit_picture(digit, HEIGHT), (260 + 90 * k, BASE - HEIGHT))
+    top = BASE - HEIGHT
+    pen.line([(110, top), (60, top), (60, BASE), (110, BASE)], 0, PEN)
+    pen.line([(60, top + 45), (100, top + 45)], 0, PEN)
+    pen.line([(150, BASE), (150, top), (200, BASE), (200, top)], 0, PEN)
+    number = read_page(models, page)
+    assert number.text == "352"
+    assert [reason for _, reason in number.left_out] == ["a letter or a symbol"] * 2
+
+
+def test_brackets_are_no_ones(models):
+    page = Image.new("L", (520, 260), 255)
+    pen = ImageDraw.Draw(page)
+    for k, digit in enumerate((3, 5, 2)):
+        page.paste(digit_picture(digit, HEIGHT), (120 + 90 * k, BASE - HEIGHT))
+    top = BASE - HEIGHT - 12
+    pen.arc((60, top, 120, BASE + 12), 100, 260, 0, PEN)
+    pen.arc((350, top, 410, BASE + 12), -80, 80, 0, PEN)
+    assert read_page(models, page).text == "352"
+
+
+def test_a_dash_that_touches_the_last_digit_is_no_digit(models):
+    parts = [digit_picture(digit, HEIGHT) for digit in (3, 2, 0)]
+    page = close_together(12, *parts)
+    x = 60 + sum(part.width + 12 for part in parts) - 12
+    ImageDraw.Draw(page).line((x - 4, BASE - 45, x + 46, BASE - 48), 0, PEN)
+    assert "".join(str(found.vote.digit) for found in read_page(models, page).digits) == "320"

@@ -71,7 +71,7 @@ def _extents(inked: Bools) -> Integers:
     return after - inked.argmax(axis=1)
 
 
-def with_usual_pen(ink: Float32) -> Float32:
+def with_usual_pen(ink: Float32, pen: float | None = None) -> Float32:
     """Ink as if it were written with a pen like those of MNIST.
 
     A pen that is thinner or thicker than nine in ten of MNIST's is brought to
@@ -81,6 +81,8 @@ def with_usual_pen(ink: Float32) -> Float32:
     ----------
     ink : (h, w) float32 in 0..1
         Paper is exactly 0, full ink is 1.
+    pen : float, optional
+        Its width in pixels; measured where it is not known.
 
     Returns
     -------
@@ -93,10 +95,16 @@ def with_usual_pen(ink: Float32) -> Float32:
         Where there is no ink at all.
     """
     ink = ink[bounding_box(ink)]
-    width = _pen_in_box(ink)
+    width = _pen_in_box(ink) if pen is None else pen * _BOX / max(ink.shape)
     if KEPT_WIDTHS[0] <= width <= KEPT_WIDTHS[1]:
         return ink
     return _with_pen(ink, width, THIN_TO if width < THIN_TO else THICK_TO)
+
+
+def fine_pen_width(ink: Float32, height: float) -> float:
+    """``pen_width`` of ink, in its pixels, of which a digit is so many high."""
+    scale = _BOX * _DETAIL / height
+    return pen_width(_resized(ink, scale)) / scale
 
 
 def with_pen(ink: Float32, wanted: float) -> Float32:
@@ -105,7 +113,7 @@ def with_pen(ink: Float32, wanted: float) -> Float32:
 
 
 def _pen_in_box(ink: Float32) -> float:
-    return pen_width(_resized(ink, _BOX * _DETAIL / max(ink.shape))) / _DETAIL
+    return fine_pen_width(ink, max(ink.shape)) * _BOX / max(ink.shape)
 
 
 def _resized(ink: Float32, scale: float) -> Float32:

@@ -13,6 +13,7 @@ from PIL import Image
 from ovr_digits.core.arrays import Float32, Float64, Grey
 from ovr_digits.core.detectors import SIGN_CLASSES, DetectorArrays
 from ovr_digits.core.vote import Vote
+from ovr_digits.picture.fields import part_line
 from ovr_digits.picture.lines import usual_height
 from ovr_digits.picture.mnist_form import IMAGE_SHAPE
 from ovr_digits.picture.regions import Box, LeftOut
@@ -51,14 +52,16 @@ _FORMS = [
         (r"00?([./-])00?\1(0|00|0000)", 3.0),
         (r"00?:00", 1.0),
         (r"-?0{1,3}([.,]000)*([.,]00?)?", 0.0),
-        (r"00?([.,]00?)?/0{1,3}", 0.0),
-        (r"0{1,3}([.,]000)*[.,]?-", -2.0),
+        (r"00?([.,]00?)?/0{1,3}", -1.0),
+        (r"0+([.,]000)*[.,]?-?", -3.0),
     )
 ]
 #: Of no such form, for each sign, and beyond that for each that no digits are around.
 _NO_FORM, _STRAY = -3.0, -6.0
 
 _N_SIGNS = SIGN_CLASSES.index("digit")
+#: What makes no field alone.
+_SMALL = {*SIGN_CLASSES[:_N_SIGNS], ""}
 _COLON = SIGN_CLASSES.index(":")
 _DIGIT, _OTHER = SIGN_CLASSES.index("digit"), SIGN_CLASSES.index("other")
 
@@ -300,7 +303,10 @@ def judge_lines(
         large = [item for item in row if item.number >= 0]
         # More small marks than these are a texture.
         row = row if len(row) <= (2 + _FEW) * len(large) else large
-        for item, text in zip(row, likeliest([item.options for item in row]), strict=True):
+        texts = [
+            text for part in _fields(row) for text in likeliest([i.options for i in row[part]])
+        ]
+        for item, text in zip(row, texts, strict=True):
             sign = Judged(text, float(np.exp(item.options[text])))
             if item.number < 0:
                 found += [(item, sign)] if text else []
@@ -324,6 +330,15 @@ class _Item:
     number: int
     places: tuple[int, ...]
     options: dict[str, float]
+
+
+def _fields(row: Sequence[_Item]) -> list[slice]:
+    """What wide spaces part, of which each is a number or a date alone."""
+    boxes = [
+        (left, top, right - left, bottom - top)
+        for top, left, bottom, right in (item.mark.box for item in row)
+    ]
+    return part_line(boxes, [max(i.options, key=i.options.__getitem__) in _SMALL for i in row])
 
 
 def _options(likely: Float64, votes: Sequence[Vote] | None) -> dict[str, float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import pairwise, product
 
 import numpy as np
@@ -14,7 +15,7 @@ from ovr_digits.core.vote import Vote, count_votes
 from ovr_digits.picture.cuts import find_cuts, pairs_of_cuts
 from ovr_digits.picture.lines import Group, usual_height
 from ovr_digits.picture.loops import Loop, find_loops
-from ovr_digits.picture.mnist_form import pen_width, to_mnist_form, with_usual_pen
+from ovr_digits.picture.mnist_form import fine_pen_width, pen_width, to_mnist_form, with_usual_pen
 from ovr_digits.picture.regions import Box, Regions, bounding_box, find_regions, without_crumbs
 
 #: A mark that is less wide, in heights of the usual digit, is one digit.
@@ -58,6 +59,10 @@ _NARROW_ONE, _ONE_IS_NARROW = 0.5, 4.0
 #: each height of a stroke between its edges that is none of it.
 _BESIDE, _REST = 0.5, 9.0
 
+#: How high a dash or dots at a mark's end are at most, in heights, and what is taken away from the
+#: worth of the digit before them.
+_TAIL, _TAIL_COST = 0.45, 2.0
+
 #: Numbers of two edges, and how many pixels beyond the first and the second a part goes.
 _Way = tuple[int, int, int, int]
 
@@ -86,6 +91,11 @@ class Mark:
     def width(self) -> float:
         """In heights of a usual digit."""
         return self.ink.shape[1] / self.height
+
+    @cached_property
+    def pen(self) -> float:
+        """Width of its strokes, in pixels of the ink."""
+        return fine_pen_width(self.ink, self.height)
 
 
 @dataclass(frozen=True, eq=False)
@@ -249,12 +259,30 @@ def _parted(marks: Sequence[Mark], touching: Sequence[bool]) -> list[list[Piece]
     sharing = {k: _with_shared_strokes(cut[k][0], chosen[k][0], pairs[k]) for k in cut}
     if sum(map(len, sharing.values())) <= most:
         ways = sharing
-    return [
-        _parts(cut[k][0], *chosen[k], ways[k]) + _looped(cut[k][0], chosen[k][0], loops[k])
-        if k in cut
-        else []
-        for k in range(len(marks))
-    ]
+    pieces: list[list[Piece]] = [[] for _ in marks]
+    for k, (mark, *_) in cut.items():
+        edges = chosen[k][0]
+        parts = _parts(mark, *chosen[k], ways[k]) + _looped(mark, edges, loops[k])
+        pieces[k] = parts + _without_tails(mark, edges, parts)
+    return pieces
+
+
+def _without_tails(mark: Mark, edges: Integers, pieces: Sequence[Piece]) -> list[Piece]:
+    """Pieces that may be the last, if a dash or a dot is what is behind them."""
+    last = []
+    ends = sorted({piece.end for piece in pieces} - {-1})
+    for end in ends:
+        behind = np.arange(mark.ink.shape[1]) >= edges[end][:, None]
+        tail = np.where(behind, mark.ink, 0)
+        rows, _ = bounding_box(tail) if tail.any() else (slice(0, 0), None)
+        if 0 < rows.stop - rows.start < _TAIL * mark.height:
+            crumbs = float(tail.sum()) / mark.height**2
+            last += [
+                replace(piece, end=-1, faults=piece.faults + _TAIL_COST, crumbs=crumbs)
+                for piece in pieces
+                if piece.end == end
+            ]
+    return last
 
 
 def _looped(mark: Mark, edges: Integers, loops: Sequence[Loop]) -> list[Piece]:
@@ -263,7 +291,7 @@ def _looped(mark: Mark, edges: Integers, loops: Sequence[Loop]) -> list[Piece]:
     rows = np.arange(len(mark.ink))
     before = np.pad(np.cumsum(mark.ink, axis=1), ((0, 0), (1, 0)))
     for loop in loops:
-        part = _piece(mark, loop.ink, (0, -1), 0.0)
+        part = _piece(mark, loop.ink, (0, -1), 0.0, mark.pen)
         body, _ = bounding_box(loop.ink)
         middles = edges[:, body].mean(axis=1)
         off = max(_BESIDE * mark.height, 2.5 * loop.pen)
@@ -365,11 +393,17 @@ def _part(
         return None
     top, left = mark.corner
     place = replace(mark, corner=(top, left + start * mark.factor))
-    part = _piece(place, kept, ends, crossed)
+    part = _piece(place, kept, ends, crossed, mark.pen)
     return replace(part, crumbs=float((ink - kept).sum()) / mark.height**2)
 
 
-def _piece(mark: Mark, ink: Float32, ends: tuple[int, int], crossed: float) -> Piece:
+def _piece(
+    mark: Mark,
+    ink: Float32,
+    ends: tuple[int, int],
+    crossed: float,
+    pen: float | None = None,
+) -> Piece:
     rows, columns = bounding_box(ink)
     sides = (rows.start, columns.start, rows.stop, columns.stop)
     top, left, bottom, right = (mark.factor * side for side in sides)
@@ -379,7 +413,7 @@ def _piece(mark: Mark, ink: Float32, ends: tuple[int, int], crossed: float) -> P
     )
     faults = float(_FAULTS @ (1, crossed, max(width - 0.95, 0)))
     box = (y + top, x + left, y + bottom, x + right)
-    return Piece(*ends, box, to_mnist_form(with_usual_pen(ink)), width, height, faults)
+    return Piece(*ends, box, to_mnist_form(with_usual_pen(ink, pen)), width, height, faults)
 
 
 def _best_paths(
