@@ -13,7 +13,7 @@ from PIL import Image
 from ovr_digits.core.arrays import Float32, Float64, Grey
 from ovr_digits.core.detectors import SIGN_CLASSES, DetectorArrays
 from ovr_digits.core.vote import Vote
-from ovr_digits.picture.fields import part_line
+from ovr_digits.picture.fields import part_boxes
 from ovr_digits.picture.lines import usual_height
 from ovr_digits.picture.mnist_form import IMAGE_SHAPE
 from ovr_digits.picture.regions import Box, LeftOut
@@ -338,7 +338,7 @@ def _fields(row: Sequence[_Item]) -> list[slice]:
         (left, top, right - left, bottom - top)
         for top, left, bottom, right in (item.mark.box for item in row)
     ]
-    return part_line(boxes, [max(i.options, key=i.options.__getitem__) in _SMALL for i in row])
+    return part_boxes(boxes, [max(i.options, key=i.options.__getitem__) in _SMALL for i in row])
 
 
 def _options(likely: Float64, votes: Sequence[Vote] | None) -> dict[str, float]:
