@@ -11,10 +11,13 @@ from ovr_digits.picture.regions import bounding_box, find_regions, find_runs
 
 #: The least side of a picture in pixels on which lines can be told from strokes.
 _LEAST_SIDE = 24
-#: How far from its side a line may lie, and how thick it may be, in shares of the picture's side
-#: across it; how much of its own side it covers at least; how much of that a step in slope is.
+#: How far from its side a line may lie, and how thick it may be, in shares of the picture's shorter
+#: side; how much of its own side it covers at least; how much of that a step in slope is.
 _BAND, _THICK, _COVERED = 0.2, 0.12, 0.6
 _LEFT_OVER, _BESIDE = 0.15, 0.35
+#: From how long on, in its height, a picture is of a row, at whose ends digits stand, which cover
+#: less of the height than lines do.
+_ROW, _COVERED_END = 1.5, 0.9
 #: The steepest line, in its rise to its length; in pixels, the finest step of that at its ends.
 _STEEPEST, _STEP = 0.06, 0.7
 #: What comes as near to the picture's side as this reaches it, in shares of the shorter side.
@@ -106,9 +109,10 @@ def _is_no_stroke(side: _Side, turn: int, rest: Bools, sides: dict[int, _Side]) 
 def _side_on_top(mask: Bools) -> _Side | None:
     """The innermost line along the upper side of what stands out."""
     h, w = mask.shape
-    depth = round(_BAND * h)
+    depth = round(_BAND * min(h, w))
+    least = (_COVERED_END if h > _ROW * w else _COVERED) * w
     band = mask[: depth + 1]
-    if np.count_nonzero(band.any(axis=0)) <= _COVERED * w:
+    if np.count_nonzero(band.any(axis=0)) <= least:
         return None
     columns, starts, ends = find_runs(band.T)
     steps = min(12, int(np.ceil(_STEEPEST * w / 2 / _STEP)))
@@ -120,16 +124,16 @@ def _side_on_top(mask: Bools) -> _Side | None:
             np.bincount(k + shifts[columns], minlength=depth + 2 * drop + 2) for k in (starts, ends)
         )
         counts = np.cumsum(more - less)
-        full = counts[counts > _COVERED * w]
+        full = counts[counts > least]
         sharpness = int(full @ full)
         if sharpness and (best is None or sharpness > best[0]):
             best = (sharpness, shifts, counts)
     if best is None:
         return None
     _, shifts, counts = best
-    edges = np.flatnonzero(np.diff(counts > _COVERED * w, prepend=False, append=False))
+    edges = np.flatnonzero(np.diff(counts > least, prepend=False, append=False))
     for first, last in reversed(edges.reshape(-1, 2).tolist()):
-        if last - first > max(3, _THICK * h):
+        if last - first > max(3, _THICK * min(h, w)):
             continue
         # Of a line that is not quite straight there is more beside it.
         last += int(last < len(counts) and counts[last] > _LEFT_OVER * w)
