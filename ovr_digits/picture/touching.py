@@ -190,8 +190,11 @@ def _doubted(vote: Vote, score: float) -> Vote:
 def _votes(models: DetectorArrays, pieces: Sequence[Piece]) -> list[Vote]:
     if not pieces:
         return []
-    images = np.array([piece.image.ravel() for piece in pieces])
-    return count_votes(models.decision_function(images))
+    # The same ink may be a part between several edges.
+    images = {id(piece.image): piece.image.ravel() for piece in pieces}
+    votes = count_votes(models.decision_function(np.array([*images.values()])))
+    of_image = dict(zip(images, votes, strict=True))
+    return [of_image[id(piece.image)] for piece in pieces]
 
 
 def _may_touch(mark: Mark, vote: Vote) -> bool:
