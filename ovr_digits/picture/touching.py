@@ -59,9 +59,9 @@ _NARROW_ONE, _ONE_IS_NARROW = 0.5, 4.0
 #: each height of a stroke between its edges that is none of it.
 _BESIDE, _REST = 0.5, 9.0
 
-#: How high a dash or dots at a mark's end are at most, in heights, and what is taken away from the
-#: worth of the digit before them.
-_TAIL, _TAIL_COST = 0.45, 2.0
+#: How high a dash at a mark's end is at most, in heights, how far down it is, in shares of the
+#: mark, from and to, and what is taken away from the worth of the digit before it.
+_TAIL, _TAIL_AT, _TAIL_COST = 0.45, (0.3, 0.8), 2.0
 
 #: Numbers of two edges, and how many pixels beyond the first and the second a part goes.
 _Way = tuple[int, int, int, int]
@@ -221,8 +221,11 @@ def _doubted(vote: Vote, score: float) -> Vote:
 def _votes(models: DetectorArrays, pieces: Sequence[Piece]) -> list[Vote]:
     if not pieces:
         return []
-    images = np.array([piece.image.ravel() for piece in pieces])
-    return count_votes(models.decision_function(images))
+    # The same ink may be a part between several edges.
+    images = {id(piece.image): piece.image.ravel() for piece in pieces}
+    votes = count_votes(models.decision_function(np.array([*images.values()])))
+    of_image = dict(zip(images, votes, strict=True))
+    return [of_image[id(piece.image)] for piece in pieces]
 
 
 def _may_touch(mark: Mark, vote: Vote, part_all: bool) -> bool:
@@ -268,14 +271,16 @@ def _parted(marks: Sequence[Mark], touching: Sequence[bool]) -> list[list[Piece]
 
 
 def _without_tails(mark: Mark, edges: Integers, pieces: Sequence[Piece]) -> list[Piece]:
-    """Pieces that may be the last, if a dash or a dot is what is behind them."""
+    """Pieces that may be the last, if a dash is what is behind them."""
     last = []
-    ends = sorted({piece.end for piece in pieces} - {-1})
-    for end in ends:
+    for end in sorted({piece.end for piece in pieces} - {-1}):
         behind = np.arange(mark.ink.shape[1]) >= edges[end][:, None]
         tail = np.where(behind, mark.ink, 0)
-        rows, _ = bounding_box(tail) if tail.any() else (slice(0, 0), None)
-        if 0 < rows.stop - rows.start < _TAIL * mark.height:
+        inked = np.flatnonzero(tail.any(axis=1)) / len(tail)
+        if not len(inked) or np.ptp(inked) * len(tail) > _TAIL * mark.height:
+            continue
+        # At the foot it is that of a 2, and at the top the bar of a 5.
+        if _TAIL_AT[0] < inked.mean() < _TAIL_AT[1]:
             crumbs = float(tail.sum()) / mark.height**2
             last += [
                 replace(piece, end=-1, faults=piece.faults + _TAIL_COST, crumbs=crumbs)
