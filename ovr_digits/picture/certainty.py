@@ -16,8 +16,8 @@ _MOST = np.array([8.0, 15.0, 8.0, 8.0, 10.0, 1.0])
 #: ``python -m ovr_digits.learn.certainty`` on numbers of writers whom no detector had seen.
 WEIGHTS = np.array([0.047, 0.118, 0.13, 0.211, -0.109, -1.238])
 BIAS = -1.2
-#: From this probability on a number may be sure.
-SURE = 0.9
+#: From this probability on a number may be sure: of real amounts that are, 29 in 31 were right.
+SURE = 0.75
 
 
 def features(

@@ -158,13 +158,14 @@ class Field:
 
     @property
     def verdict(self) -> str:
-        """The worst of any digit; "sure" where all are and all of it is likely to be right.
+        """The worst of any digit.
 
-        It is "none" where it does not fit.
+        It is "sure" only where all of it is likely to be right and nothing that might be one of its
+        digits was left out, and "none" where it does not fit.
         """
         if not self.fits:
             return "none"
-        likely = "sure" if self.confidence >= SURE else "conflict"
+        likely = "sure" if self.confidence >= SURE and not self.n_beside else "conflict"
         return worst_verdict([likely, *(found.vote.verdict for found in self.digits)])
 
     def as_json(self) -> dict[str, Any]:
