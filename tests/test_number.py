@@ -526,3 +526,21 @@ def test_zeros_with_one_stroke_through_all_of_them_are_parted(models, digits, at
         draw.line((140, 200 - height // 2, left, 200 - height // 2), fill=30, width=9)
         n_right += read_page(models, page).text == f"{first}000"
     assert n_right >= at_least
+
+
+@pytest.mark.parametrize("tilt", [0, 1, 3])
+def test_a_thin_underline_that_digits_touch_is_no_ink(models, tilt):
+    page = written(*ROW)
+    bottom = int(np.flatnonzero((np.asarray(page) < 128).any(axis=1))[-1])
+    ImageDraw.Draw(page).line((20, bottom - 2, page.width - 60, bottom - 2 + tilt), 120, 1)
+    assert read_page(models, page).text == "".join(str(digit) for digit, *_ in ROW)
+
+
+def test_a_comb_to_write_in_is_no_ink(models):
+    page = written(*ROW)
+    ink = np.flatnonzero((np.asarray(page) < 128).any(axis=1))
+    pen, base = ImageDraw.Draw(page), int(ink[-1]) + 8
+    pen.line((25, base, 25 + 122 * 5, base), 90, 2)
+    for k in range(6):
+        pen.line((25 + 122 * k, base - 30, 25 + 122 * k, base), 90, 2)
+    assert read_page(models, page).text == "".join(str(digit) for digit, *_ in ROW)

@@ -12,6 +12,14 @@ from ovr_digits.picture.shapes import filled, grown, outermost
 
 #: A stroke of a digit is at most this many times as long as other digits beside it.
 _LONGEST = 1.6
+#: A line that ends short of the sides of the picture is under digits where it is this many times as
+#: long as all else is high: a bar of a digit is not.
+_UNDERLINE = 2.0
+#: Share of a picture's columns that a line covers that lies in two rows, as a tilted one does.
+_UNBROKEN = 0.8
+#: The steepest line across a picture, in its rise to its length, and how many slopes up to that are
+#: tried at most.
+_STEEPEST, _MOST_STEPS = 0.06, 40
 #: How thick a stroke is at least and at most, in widths of the other strokes beside it.
 _LEAST_PEN, _MOST_PEN = 0.6, 2.5
 #: How far from the sides of its bounding box a box may be drawn, in shares of the shorter one, ...
@@ -28,6 +36,9 @@ _LEAST_SIDE = 12
 #: far its edge strays from a circle at most, in radii. Of 1,500 noughts of MNIST none fills more
 #: than 0.89, or strays less than 0.025; one drawn with care strays 0.011.
 _BOXY, _ROUND = 0.9, 0.008
+#: How thick a stroke of a comb is at most, in the thickness of its line; how far from the usual its
+#: height is at most, in shares; how many there are at least.
+_TICK, _ALIKE, _FEWEST_TICKS = 1.3, 0.2, 3
 #: The side of a place where lines cross, in their thickness.
 _CROSSING = 2.0
 #: Only so many of the largest marks are compared with one another.
@@ -83,7 +94,25 @@ def find_ruled_lines(mask: Bools) -> Bools:
     if down.any() and _are_stems(mask, across, down):
         down = np.zeros_like(down)
     lines = across | down
-    return lines | _crossings(mask & ~lines, across, down) if lines.any() else lines
+    if not lines.any():
+        return lines
+    rest = mask & ~lines
+    return lines | _crossings(rest, across, down) | _ticks(rest, across)
+
+
+def _ticks(rest: Bools, across: Bools) -> Bools:
+    """Strokes of a comb, as thin as the line that they stand on or hang from."""
+    if not across.any():
+        return across
+    thickness = 2 * across.sum() / find_regions(across).edges.sum()
+    regions = find_regions(rest)
+    beside = np.bincount(regions.labels[grown(across, 1)], minlength=regions.count + 1)[1:] > 0
+    ticks = beside & regions.are_straight() & (regions.widths <= _TICK * thickness + 1)
+    ticks &= regions.heights > regions.widths
+    # A comb has several, one like the other; a 1 may stand on a line, too.
+    heights = regions.heights / (np.median(regions.heights[ticks]) if ticks.any() else 1)
+    ticks &= np.abs(heights - 1) < _ALIKE
+    return regions.only(ticks if ticks.sum() >= _FEWEST_TICKS else ticks & False).mask
 
 
 def _crossings(rest: Bools, across: Bools, down: Bools) -> Bools:
@@ -137,20 +166,25 @@ def _lines_along(mask: Bools) -> Bools:
     if w < 60 or np.count_nonzero(mask.any(axis=0)) <= 0.5 * w:
         return none
     columns, starts, ends = find_runs(mask.T)
-    drop = int(0.06 * w / 2) + 1
-    best: tuple[int, Integers, Integers] | None = None
-    for slope in np.linspace(-0.06, 0.06, 25):
+    drop = int(_STEEPEST * w / 2) + 1
+    # Between two slopes the ends of a line differ by two pixels, unless the picture is large.
+    steps = min(drop, _MOST_STEPS)
+    best: tuple[int, Integers, Bools] | None = None
+    for slope in np.linspace(-_STEEPEST, _STEEPEST, 2 * steps + 1):
         shifts = drop - np.rint(slope * (columns - w / 2)).astype(np.int64)
-        more, less = (np.bincount(k + shifts, minlength=h + 2 * drop + 1) for k in (starts, ends))
-        counts = np.cumsum(more - less)
-        sharpness = int(counts @ counts)
-        if best is None or sharpness > best[0]:
-            best = (sharpness, shifts, counts)
-    assert best is not None
-    _, shifts, counts = best
-    full = counts > 0.5 * w
-    if not full.any():
+        # Even a thin line changes rows somewhere: where it may, its columns count in the next, too.
+        more, less, later = (
+            np.bincount(k + shifts, minlength=h + 2 * drop + 2) for k in (starts, ends, ends + 1)
+        )
+        counts, in_two = np.cumsum(more - less), np.cumsum(more - later)
+        full = (counts > 0.5 * w) | (in_two > _UNBROKEN * w)
+        # Rows of digits are no lines, however sharp they become.
+        sharpness = int(counts[full] @ counts[full])
+        if sharpness and (best is None or sharpness > best[0]):
+            best = (sharpness, shifts, full)
+    if best is None:
         return none
+    _, shifts, full = best
     n_lines = int(np.count_nonzero(np.diff(full.astype(np.int8)) == 1))
     full[1:] |= full[:-1]
     full[:-1] |= full[1:]
@@ -162,7 +196,8 @@ def _lines_along(mask: Bools) -> Bools:
         return none
     usual = float(np.median(thickness[on_line]))
     crossed = np.repeat(columns, lengths)
-    ends_short = np.ptp(crossed[on_line]) < 0.9 * w
+    length, height = np.ptp(crossed[on_line]), np.ptp(rows[~on_line])
+    ends_short = length < 0.9 * w and length < _UNDERLINE * height
     as_thick = usual > 0.6 * np.median(thickness[~on_line])
     # A single line that ends short or is as thick as the pen is the bar of a digit that fills
     # the picture.
