@@ -10,7 +10,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from scipy import ndimage
 
 from ovr_digits.picture.mnist_form import _distances
-from ovr_digits.picture.regions import find_regions
+from ovr_digits.picture.regions import bounding_box, find_regions, without_crumbs
 
 MASKS = arrays(bool, array_shapes(min_dims=2, max_dims=2, max_side=16))
 CORNERS_TOUCH = np.ones((3, 3))
@@ -66,3 +66,21 @@ def test_distances_are_those_of_scipy_within_reach(mask, reach):
 @pytest.mark.parametrize("reach", [3.0, np.inf])
 def test_distances_in_a_large_mask_are_those_of_scipy(density, reach):
     assert_same_distances(drawn(density), reach)
+
+
+def test_parts_side_by_side_lose_the_same_crumbs_as_each_alone() -> None:
+    rng = np.random.default_rng(0)
+    parts = [ndimage.gaussian_filter(rng.standard_normal((30, 20)), 2) for _ in range(20)]
+    inks = np.stack([np.maximum(part, 0.03) - 0.03 for part in parts], axis=1).astype(np.float32)
+    inks[:, -1] = 0
+    inks[:, :, -1] = 0
+    kept, boxes = without_crumbs(inks)
+    for k in range(19):
+        labels, _ = ndimage.label(inks[:, k] > 0, CORNERS_TOUCH)
+        areas = np.bincount(labels.ravel())[1:]
+        large = np.isin(labels, 1 + np.flatnonzero(areas >= 0.15 * areas.max()))
+        np.testing.assert_array_equal(kept[:, k], np.where(large, inks[:, k], 0))
+        rows, columns = bounding_box(large)
+        assert boxes[k].tolist() == [rows.start, columns.start, rows.stop, columns.stop]
+    assert (kept != inks).any()
+    assert boxes[19].tolist() == [30, 20, 0, 0]

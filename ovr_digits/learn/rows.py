@@ -136,4 +136,5 @@ def _cut_out(page: Float32, own: Float32) -> Float32 | None:
     if wrong[best] > _MOST_AMISS * own.sum():
         return None
     inside = (np.arange(w) >= edges[i[best]][:, None]) & (np.arange(w) < edges[j[best]][:, None])
-    return without_crumbs(np.where(inside, page, 0).astype(np.float32))
+    kept, _ = without_crumbs(np.where(inside, page, 0).astype(np.float32)[:, None])
+    return kept[:, 0]

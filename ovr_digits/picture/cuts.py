@@ -105,20 +105,15 @@ def _paths(ink: Float32, middles: Integers, reach: int) -> tuple[Integers, Float
     n, width = windows.shape[1:]
     total = np.zeros((n, width + 2), np.float32)
     total[:, [0, -1]] = np.inf
-    came = np.empty((h, n, width), np.int8)
+    came = np.zeros((h, n, width), np.int8)
+    aside = np.float32(1.41) * windows  # a step aside is longer, and through ink crosses more of it
     for y in range(h):
-        here = windows[y]
-        # A step aside is longer, and through ink crosses more of it.
-        ways = np.stack(
-            [
-                total[:, :-2] + np.float32(1.41) * here,
-                total[:, 1:-1] + here,
-                total[:, 2:] + np.float32(1.41) * here,
-            ]
-        )
-        best = ways.argmin(axis=0)
-        came[y] = best - 1
-        total[:, 1:-1] = np.take_along_axis(ways, best[None], axis=0)[0]
+        left, right = total[:, :-2] + aside[y], total[:, 2:] + aside[y]
+        ahead = total[:, 1:-1] + windows[y]
+        came[y] -= left <= ahead
+        best = np.minimum(left, ahead)
+        came[y, right < best] = 1
+        np.minimum(best, right, out=total[:, 1:-1])
     ends = total[:, 1:-1].argmin(axis=1)
     rows = np.arange(n)
     crossed = total[rows, ends + 1]

@@ -130,8 +130,13 @@ def pen_width(ink: Float32) -> float:
     width: four times the mean distance is the width.
     """
     inside = np.pad(ink > 0.5 * float(ink.max()), 1)
+    return _width_of(_distances(inside)[inside])
+
+
+def _width_of(depths: Float32) -> float:
+    """Width of the strokes whose pixels (n,) are so deep in them."""
     # Distances to the middle of the nearest pixel outside are half a pixel too long.
-    return 4.0 * float(np.mean(_distances(inside)[inside] - 0.5)) + 1.0
+    return 4.0 * float(np.mean(depths - 0.5)) + 1.0
 
 
 def _with_pen(ink: Float32, width: float, wanted: float) -> Float32:
@@ -143,10 +148,12 @@ def _with_pen(ink: Float32, width: float, wanted: float) -> Float32:
     long = max(ink.shape)
     scale = _DETAIL * (_BOX - wanted) / (long * max(1 - width / _BOX, 0.25))
     fine = _resized(ink, scale)
-    change = (wanted * _DETAIL - pen_width(fine)) / 2
-    inside = np.pad(fine > 0.5 * float(fine.max()), max(0, math.ceil(change)) + 1)
-    reach = 1 + abs(change)  # what is further from the edge stays as it is
-    depth = np.where(inside, _distances(inside, reach), 1 - _distances(~inside, reach))
+    inside = fine > 0.5 * float(fine.max())
+    depth = _distances(np.pad(inside, 1))[1:-1, 1:-1]
+    change = (wanted * _DETAIL - _width_of(depth[inside])) / 2
+    if change > 0:
+        outside = ~np.pad(inside, math.ceil(change) + 1)
+        depth = 1 - _distances(outside, reach=1 + change)
     changed = np.clip(depth + change, 0.0, 1.0).astype(np.float32)
     return changed[bounding_box(changed)] if changed.any() else ink
 

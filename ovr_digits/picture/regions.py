@@ -201,13 +201,24 @@ def find_regions(mask: Bools) -> Regions:
     return Regions(mask, labels, boxes, areas)
 
 
-def without_crumbs(ink: Float32) -> Float32:
-    """Ink without what a cut has left of a neighbour."""
-    regions = find_regions(ink > 0)
-    if regions.count < 2:
-        return ink
-    kept = np.concatenate([[False], regions.areas >= 0.15 * regions.areas.max()])
-    return np.where(kept[regions.labels], ink, 0).astype(np.float32)
+def without_crumbs(inks: Float32) -> tuple[Float32, Integers]:
+    """Parts of ink (h, n, w) without what cuts have left of neighbours, and their boxes (n, 4).
+
+    The parts lie side by side, the last column of each being empty. The box of a part without ink
+    is empty, (h, w, 0, 0).
+    """
+    h, n, w = inks.shape
+    regions = find_regions((inks > 0).reshape(h, n * w))
+    parts = regions.boxes[:, 1] // w
+    largest = np.zeros(n, np.int64)
+    np.maximum.at(largest, parts, regions.areas)
+    is_kept = regions.areas >= 0.15 * largest[parts]
+    kept = np.append(False, is_kept)[regions.labels].reshape(h, n, w)
+    boxes = np.tile(np.array([h, w, 0, 0]), (n, 1))
+    own = regions.boxes[is_kept] - parts[is_kept, None] * np.array([0, w, 0, w])
+    np.minimum.at(boxes[:, :2], parts[is_kept], own[:, :2])
+    np.maximum.at(boxes[:, 2:], parts[is_kept], own[:, 2:])
+    return np.where(kept, inks, 0).astype(np.float32), boxes
 
 
 def _joined(n: int, a: Integers, b: Integers) -> Integers:

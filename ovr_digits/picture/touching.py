@@ -16,6 +16,7 @@ from ovr_digits.picture.cuts import find_cuts, pairs_of_cuts
 from ovr_digits.picture.lines import Group, usual_height
 from ovr_digits.picture.loops import Loop, find_loops
 from ovr_digits.picture.mnist_form import fine_pen_width, pen_width, to_mnist_form, with_usual_pen
+from ovr_digits.picture.paths import pieces_that_matter
 from ovr_digits.picture.regions import Box, Regions, bounding_box, find_regions, without_crumbs
 
 #: A mark that is less wide, in heights of the usual digit, is one digit.
@@ -54,6 +55,11 @@ _CRUMBS = 0.005
 #: What a 1 is worth beyond its score for being narrower than this, in heights: what a cut
 #: leaves of its neighbour on it lowers its score more than that of other digits.
 _NARROW_ONE, _ONE_IS_NARROW = 0.5, 4.0
+
+#: A lead of one number of digits over the others that tells no more than a larger one would.
+_LEAD = 8.0
+#: Pieces of a mark that are voted on at once, before others are left out by what is known then.
+_AT_ONCE = 12
 
 #: How far from a loop an edge runs along it, in heights, and what is taken away from its worth for
 #: each height of a stroke between its edges that is none of it.
@@ -108,7 +114,9 @@ class Piece:
         Where it is cut off, as numbers of the mark's edges from left to right.
     box : (top, left, bottom, right)
         In pixels of the picture.
-    image : (28, 28) uint8
+    ink : (h, w) float32 in 0..1
+    pen : float or None
+        How wide its strokes are, in pixels; None where they tell themselves.
     width, height : float
         In heights of a usual digit.
     faults : float
@@ -120,11 +128,23 @@ class Piece:
     start: int
     end: int
     box: Box
-    image: Grey
+    ink: Float32
+    pen: float | None
     width: float
     height: float
     faults: float
     crumbs: float = 0.0
+
+    @cached_property
+    def image(self) -> Grey:
+        """In the form of MNIST's digits, (28, 28)."""
+        return to_mnist_form(with_usual_pen(self.ink, self.pen))
+
+    @property
+    def most_worth(self) -> float:
+        """What it is worth at most, whatever its scores."""
+        one = _ONE_IS_NARROW * max(_NARROW_ONE - self.width, 0) - _too_low(self.height, _LOW)
+        return max(one, -_too_low(self.height, _LOW_ZERO)) - self.faults
 
     def worth(self, scores: tuple[float, ...]) -> float:
         """How much it looks like one digit, by its scores: about a log-likelihood."""
@@ -132,8 +152,13 @@ class Piece:
         likelihood = -float(np.logaddexp(0, _SCALE * (_DOUBT - first))) - 2 * max(second, 0)
         digit = scores.index(first)
         bonus = _ONE_IS_NARROW * max(_NARROW_ONE - self.width, 0) if digit == 1 else 0.0
-        least, cost = _LOW if digit else _LOW_ZERO
-        return likelihood + bonus - self.faults - cost * max(least - self.height, 0)
+        low = _too_low(self.height, _LOW if digit else _LOW_ZERO)
+        return likelihood + bonus - self.faults - low
+
+
+def _too_low(height: float, low: tuple[float, float]) -> float:
+    least, cost = low
+    return cost * max(least - height, 0)
 
 
 def marks_of(ink: Float32, regions: Regions, line: Sequence[Group]) -> list[Mark]:
@@ -177,20 +202,47 @@ def read_marks(
 
     ``part_all`` also parts marks that are surely one digit, if they are wide enough for two.
     """
-    wholes = [_piece(mark, mark.ink, (0, -1), 0.0) for mark in marks]
-    whole_votes = _votes(models, wholes)
+    wholes = _voted(models, [_piece(mark, mark.ink, (0, -1), 0.0) for mark in marks])
     touching = [
-        _may_touch(mark, vote, part_all) for mark, vote in zip(marks, whole_votes, strict=True)
+        _may_touch(mark, vote, part_all) for mark, (_, vote) in zip(marks, wholes, strict=True)
     ]
-    parted = _parted(marks, touching)
-    votes = iter(_votes(models, [piece for pieces in parted for piece in pieces]))
-    for whole, whole_vote, pieces in zip(wholes, whole_votes, parted, strict=True):
-        ways = _best_paths([(piece, next(votes)) for piece in pieces])
-        worth = whole.worth(whole_vote.scores)
+    worths = [whole.worth(vote.scores) for whole, vote in wholes]
+    parts = _likely_parts(models, _parted(marks, touching), worths, part_all)
+    for whole, worth, voted in zip(wholes, worths, parts, strict=True):
+        ways = _best_paths(voted)
         if 1 not in ways or worth >= ways[1][0]:
-            ways[1] = worth, [(whole, whole_vote)]
-        best = max(ways.values(), key=lambda way: (way[0], way[1][0][0] is whole))
+            ways[1] = worth, [whole]
+        best = max(ways.values(), key=lambda way: (way[0], way[1][0] is whole))
         yield Reading(best[1], ways)
+
+
+def _likely_parts(
+    models: DetectorArrays, parted: list[list[Piece]], wholes: Sequence[float], every: bool
+) -> list[list[tuple[Piece, Vote]]]:
+    """Of each mark's pieces, those that may matter, and the votes on them.
+
+    ``wholes`` are the worths of the marks as one digit; ``every`` number of digits may matter, or
+    the likeliest alone and how far it leads.
+    """
+    voted: list[dict[int, tuple[Piece, Vote]]] = [{} for _ in parted]
+    worths = [np.array([piece.most_worth for piece in pieces]) for pieces in parted]
+    edges = [np.array([(piece.start, piece.end) for piece in pieces]) for pieces in parted]
+    for both in filter(len, edges):
+        both[both < 0] = both.max() + 1
+    while True:
+        asked = []
+        for k, pieces in enumerate(parted):
+            if pieces:
+                known = np.isin(np.arange(len(pieces)), list(voted[k]))
+                lead = None if every else _LEAD
+                some = pieces_that_matter(edges[k], worths[k], known, wholes[k], lead)
+                asked += [(k, number) for number in some[:_AT_ONCE].tolist()]
+        if not asked:
+            return [[found[number] for number in sorted(found)] for found in voted]
+        found = _voted(models, [parted[k][number] for k, number in asked])
+        for (k, number), (piece, vote) in zip(asked, found, strict=True):
+            voted[k][number] = piece, vote
+            worths[k][number] = piece.worth(vote.scores)
 
 
 def _told(parts: list[tuple[Piece, Vote]]) -> list[tuple[Piece, Vote]]:
@@ -218,14 +270,15 @@ def _doubted(vote: Vote, score: float) -> Vote:
     return count_votes(scores[None] - scores.max() + score)[0]
 
 
-def _votes(models: DetectorArrays, pieces: Sequence[Piece]) -> list[Vote]:
+def _voted(models: DetectorArrays, pieces: Sequence[Piece]) -> list[tuple[Piece, Vote]]:
+    """Pieces and the votes on them."""
     if not pieces:
         return []
     # The same ink may be a part between several edges.
-    images = {id(piece.image): piece.image.ravel() for piece in pieces}
+    images = {id(piece.ink): piece.image.ravel() for piece in pieces}
     votes = count_votes(models.decision_function(np.array([*images.values()])))
-    of_image = dict(zip(images, votes, strict=True))
-    return [of_image[id(piece.image)] for piece in pieces]
+    of_ink = dict(zip(images, votes, strict=True))
+    return [(piece, of_ink[id(piece.ink)]) for piece in pieces]
 
 
 def _may_touch(mark: Mark, vote: Vote, part_all: bool) -> bool:
@@ -370,36 +423,33 @@ def _with_shared_strokes(
 
 def _parts(mark: Mark, edges: Integers, crossed: Float32, ways: Sequence[_Way]) -> list[Piece]:
     """Those between two edges that may be digits."""
+    if not ways:
+        return []
+    w = mark.ink.shape[1]
+    i, j, left, right = np.array(ways).T
+    firsts = np.maximum(edges[i] - left[:, None], 0).T
+    lasts = np.minimum(edges[j] + right[:, None], w).T
+    starts = firsts.min(axis=0)
+    # All parts side by side, (h, n, width), with a gap between them.
+    columns = starts[:, None] + np.arange((lasts.max(axis=0) - starts).max() + 1)
+    inside = (columns >= firsts[:, :, None]) & (columns < lasts[:, :, None])
+    inks = np.where(inside, mark.ink[:, np.minimum(columns, w - 1)], 0)
+    kept, boxes = without_crumbs(inks)
+    crumbs = (inks - kept).sum(axis=(0, 2)) / mark.height**2
+    costs = _SHARING * ((left > 0).astype(int) + (right > 0))
     parts = []
-    for i, j, left, right in ways:
-        ends = i, j if j < len(edges) - 1 else -1
-        crossing = float(crossed[i] + crossed[j])
-        part = _part(mark, edges[i] - left, edges[j] + right, ends, crossing)
-        if part is not None:
-            cost = _SHARING * ((left > 0) + (right > 0))
-            parts.append(replace(part, faults=part.faults + cost))
+    for k, (top, start, bottom, stop) in enumerate(boxes.tolist()):
+        size = max(bottom - top, stop - start) / mark.height
+        if size <= 0.45 or stop - start >= 1.5 * mark.height:
+            continue
+        y, x = mark.corner
+        place = replace(mark, corner=(y, x + int(starts[k]) * mark.factor))
+        ends = int(i[k]), int(j[k]) if j[k] < len(edges) - 1 else -1
+        crossing = float(crossed[i[k]] + crossed[j[k]])
+        part = _piece(place, kept[:, k], ends, crossing, mark.pen)
+        faults = part.faults + float(costs[k])
+        parts.append(replace(part, faults=faults, crumbs=float(crumbs[k])))
     return parts
-
-
-def _part(
-    mark: Mark, first: Integers, last: Integers, ends: tuple[int, int], crossed: float
-) -> Piece | None:
-    """What may be a digit from the column ``first`` of each row to ``last``."""
-    start, stop = max(int(first.min()), 0), int(last.max())
-    columns = np.arange(start, min(stop, mark.ink.shape[1]))
-    inside = (columns >= first[:, None]) & (columns < last[:, None])
-    ink = np.where(inside, mark.ink[:, columns], 0).astype(np.float32)
-    kept = without_crumbs(ink)
-    if not kept.any():
-        return None
-    rows, sides = bounding_box(kept)
-    size = max(rows.stop - rows.start, sides.stop - sides.start) / mark.height
-    if size <= 0.45 or sides.stop - sides.start >= 1.5 * mark.height:
-        return None
-    top, left = mark.corner
-    place = replace(mark, corner=(top, left + start * mark.factor))
-    part = _piece(place, kept, ends, crossed, mark.pen)
-    return replace(part, crumbs=float((ink - kept).sum()) / mark.height**2)
 
 
 def _piece(
@@ -418,7 +468,7 @@ def _piece(
     )
     faults = float(_FAULTS @ (1, crossed, max(width - 0.95, 0)))
     box = (y + top, x + left, y + bottom, x + right)
-    return Piece(*ends, box, to_mnist_form(with_usual_pen(ink, pen)), width, height, faults)
+    return Piece(*ends, box, ink[rows, columns], pen, width, height, faults)
 
 
 def _best_paths(
