@@ -15,10 +15,12 @@ from matplotlib.patheffects import withStroke
 from ovr_digits.core.arrays import Grey
 from ovr_digits.core.vote import Vote
 from ovr_digits.picture.explanation import Explanation
+from ovr_digits.picture.fields import FoundSign
 from ovr_digits.picture.number import NumberAnswer
 from ovr_digits.report.plots.style import (
     FIRED,
     QUIET,
+    SIGN,
     SPEAKS,
     WINNER,
     WRONG,
@@ -116,7 +118,7 @@ def _draw_bars(axes: Any, vote: Vote, winner: str, size: int = 9) -> None:
 
 @in_own_style
 def plot_numbers(numbers: Sequence[NumberAnswer], titles: Sequence[str]) -> Figure:
-    """Draw pictures under their titles, with a box and the answer at every digit found."""
+    """Draw pictures under their titles, with a box and the answer at every digit and sign found."""
     width = 8.0
     shapes = [number.picture.shape for number in numbers]
     heights = [max(0.6, width * min(h / w, 1.2)) + 0.4 for h, w, _ in shapes]
@@ -125,12 +127,15 @@ def plot_numbers(numbers: Sequence[NumberAnswer], titles: Sequence[str]) -> Figu
     for axes, number, title in zip(rows, numbers, titles, strict=True):
         h, w = (side / number.scale for side in number.picture.shape[:2])
         axes.imshow(number.picture, extent=(0, w, h, 0))
-        for found in (found for line in number.lines for found in line):
+        for found in (item for field in number.fields for item in field.items):
             x, y, box_w, box_h = found.box
-            colour = WINNER if found.vote.verdict == "sure" else WRONG
+            if isinstance(found, FoundSign):
+                colour = SIGN
+            else:
+                colour = WINNER if found.vote.verdict == "sure" else WRONG
             axes.add_patch(Rectangle((x, y), box_w, box_h, fill=False, color=colour))
             axes.annotate(
-                str(found.vote.digit),
+                found.text,
                 (x, y),
                 xytext=(0, 2),
                 textcoords="offset points",

@@ -18,7 +18,7 @@ from ovr_digits.errors import DigitsError
 from ovr_digits.files import format_of, replacing
 
 # Okabe and Ito's palette, which all kinds of colour vision can tell apart.
-WINNER, FIRED, QUIET, WRONG = "#0072B2", "#56B4E9", "#BBBBBB", "#D55E00"
+WINNER, FIRED, QUIET, WRONG, SIGN = "#0072B2", "#56B4E9", "#BBBBBB", "#D55E00", "#007A5A"
 
 #: Draws as written here, and not as a matplotlibrc of the person's may have it.
 in_own_style = style.context("default")
