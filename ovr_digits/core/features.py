@@ -222,7 +222,7 @@ class LeadingAxes:
 
     def coordinates(self, pooled: Floats) -> Floats:
         """Pooled features (n, n_pooled) as (n, n_axes) coordinates of about unit variance."""
-        u: Floats = pooled @ self.axes.astype(np.float32) - self.offset
+        u: Floats = pooled @ self.axes.astype(np.float32, copy=False) - self.offset
         return u
 
 

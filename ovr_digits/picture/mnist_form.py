@@ -165,23 +165,27 @@ def _distances(inside: Bools, reach: float = math.inf) -> Float32:
     ``ndimage.distance_transform_edt``, or less, and SciPy need not be loaded for it.
     """
     h, w = inside.shape
-    rows = np.arange(h)[:, None]
-    # Up and down in its own column; where all of that is inside, too far to count.
-    above = np.maximum.accumulate(np.where(inside, -h - w, rows))
-    below = np.minimum.accumulate(np.where(inside, 2 * h + w, rows)[::-1])[::-1]
+    # Up and down in its own column first; where all of that is inside, too far to count.
+    along = inside * np.float32(h + w)
+    further = np.empty_like(along)
+    for apart in (2**k for k in range((h - 1).bit_length())):
+        np.add(along, np.float32(apart), out=further)
+        _take_nearer(along, further, apart)
     # Columns are rows from here on: what is shifted lies in one piece of memory.
-    along = np.ascontiguousarray(np.minimum(rows - above, below - rows).T).astype(np.float32) ** 2
+    along = np.ascontiguousarray(along.T) ** 2
     nearest, further = along.copy(), np.empty_like(along)
     for apart in range(1, w):
         if apart >= reach or apart**2 >= nearest.max():
             break
         np.add(along, np.float32(apart**2), out=further)
-        for one, other in (
-            (slice(apart, None), slice(-apart)),
-            (slice(-apart), slice(apart, None)),
-        ):
-            np.minimum(nearest[one], further[other], out=nearest[one])
+        _take_nearer(nearest, further, apart)
     return np.sqrt(nearest.T)
+
+
+def _take_nearer(nearest: Float32, further: Float32, apart: int) -> None:
+    """Take what is less among rows that are so far apart."""
+    np.minimum(nearest[apart:], further[:-apart], out=nearest[apart:])
+    np.minimum(nearest[:-apart], further[apart:], out=nearest[:-apart])
 
 
 def _centred(small: Float32) -> Float32:

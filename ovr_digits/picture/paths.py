@@ -37,38 +37,37 @@ def pieces_that_matter(
     """
     starts, ends = edges.T
     last = int(ends.max())
-    both = np.stack([worths, np.where(is_known, worths, -np.inf)])
-    before = _most_worth(starts, ends, both, last)
-    after = _most_worth(last - ends, last - starts, both[:1], last)[0]
+    between = np.full((2, last + 1, last + 1), -np.inf)
+    np.maximum.at(between[0], (starts, ends), worths)
+    np.maximum.at(between[1], (starts[is_known], ends[is_known]), worths[is_known])
+    before = _most_worth(between)
+    after = _most_worth(between[:1, ::-1, ::-1].swapaxes(1, 2))[0, ::-1]
     known = before[1, last]
     known[1] = max(known[1], whole)
-    # Of the ways of so many pieces that lead through a piece, the most worth.
-    through = np.full((len(starts), last + 1), -np.inf)
-    for n in range(last):
-        way = before[0, starts, n][:, None] + after[last - ends, : last - n]
-        np.maximum(through[:, n + 1 :], way, out=through[:, n + 1 :])
-    through += worths[:, None]
     if lead is None:
-        may_matter = (through > known).any(axis=1)
+        settled = known
     else:
         best = int(known.argmax())
-        others = np.arange(last + 1) != best
-        second = max(known[others].max(initial=-np.inf), known[best] - lead)
-        may_matter = (through[:, best] > known[best]) | (through[:, others] > second).any(axis=1)
-    found = np.flatnonzero(may_matter & ~is_known)
-    return found[np.argsort(-through[found].max(axis=1), kind="stable")]
+        second = np.delete(known, best).max()
+        settled = np.full(last + 1, max(second, known[best] - lead))
+        settled[best] = known[best]
+    # Of the ways through a piece that are worth more than what is settled, the most worth.
+    through = np.full(len(worths), -np.inf)
+    for n in np.flatnonzero(before[0, last] > settled).tolist():
+        worth = worths + (before[0, starts, :n] + after[ends, :n][:, ::-1]).max(axis=1)
+        np.maximum(through, worth, out=through, where=worth > settled[n])
+    found = np.flatnonzero((through > -np.inf) & ~is_known)
+    return found[np.argsort(-through[found], kind="stable")]
 
 
-def _most_worth(starts: Integers, ends: Integers, worths: Float64, last: int) -> Float64:
+def _most_worth(between: Float64) -> Float64:
     """The most worth of ways from the first edge to each, by their number of pieces.
 
-    For worths (k, n) of n pieces: (k, last + 1, last + 1).
+    For the worth (k, edges, edges) of the best piece from an edge to another: (k, edges, edges).
     """
-    most = np.full((len(worths), last + 1, last + 1), -np.inf)
+    most = np.full_like(between, -np.inf)
     most[:, 0, 0] = 0
-    for edge in range(1, last + 1):
-        into = np.flatnonzero(ends == edge)
-        if len(into):
-            ways = most[:, starts[into], :-1] + worths[:, into, None]
-            most[:, edge, 1:] = ways.max(axis=1)
+    for edge in range(1, between.shape[1]):
+        ways = most[:, :edge, :-1] + between[:, :edge, edge, None]
+        most[:, edge, 1:] = ways.max(axis=1)
     return most

@@ -202,7 +202,7 @@ def read_marks(
 
     ``part_all`` also parts marks that are surely one digit, if they are wide enough for two.
     """
-    wholes = _voted(models, [_piece(mark, mark.ink, (0, -1), 0.0) for mark in marks])
+    wholes = _voted(models, [_piece(mark, mark.ink, bounding_box(mark.ink)) for mark in marks])
     touching = [
         _may_touch(mark, vote, part_all) for mark, (_, vote) in zip(marks, wholes, strict=True)
     ]
@@ -349,8 +349,8 @@ def _looped(mark: Mark, edges: Integers, loops: Sequence[Loop]) -> list[Piece]:
     rows = np.arange(len(mark.ink))
     before = np.pad(np.cumsum(mark.ink, axis=1), ((0, 0), (1, 0)))
     for loop in loops:
-        part = _piece(mark, loop.ink, (0, -1), 0.0, mark.pen)
-        body, _ = bounding_box(loop.ink)
+        body, sides = bounding_box(loop.ink)
+        part = _piece(mark, loop.ink, (body, sides), pen=mark.pen)
         middles = edges[:, body].mean(axis=1)
         off = max(_BESIDE * mark.height, 2.5 * loop.pen)
         firsts = np.flatnonzero((middles > loop.left - off) & (middles <= loop.left))
@@ -446,7 +446,8 @@ def _parts(mark: Mark, edges: Integers, crossed: Float32, ways: Sequence[_Way]) 
         place = replace(mark, corner=(y, x + int(starts[k]) * mark.factor))
         ends = int(i[k]), int(j[k]) if j[k] < len(edges) - 1 else -1
         crossing = float(crossed[i[k]] + crossed[j[k]])
-        part = _piece(place, kept[:, k], ends, crossing, mark.pen)
+        rows, sides = slice(top, bottom), slice(start, stop)
+        part = _piece(place, kept[:, k], (rows, sides), ends, crossing, mark.pen)
         faults = part.faults + float(costs[k])
         parts.append(replace(part, faults=faults, crumbs=float(crumbs[k])))
     return parts
@@ -455,11 +456,13 @@ def _parts(mark: Mark, edges: Integers, crossed: Float32, ways: Sequence[_Way]) 
 def _piece(
     mark: Mark,
     ink: Float32,
-    ends: tuple[int, int],
-    crossed: float,
+    where: tuple[slice, slice],
+    ends: tuple[int, int] = (0, -1),
+    crossed: float = 0.0,
     pen: float | None = None,
 ) -> Piece:
-    rows, columns = bounding_box(ink)
+    """The part of a mark that is all the ``ink`` in a place."""
+    rows, columns = where
     sides = (rows.start, columns.start, rows.stop, columns.stop)
     top, left, bottom, right = (mark.factor * side for side in sides)
     y, x = mark.corner
@@ -468,7 +471,7 @@ def _piece(
     )
     faults = float(_FAULTS @ (1, crossed, max(width - 0.95, 0)))
     box = (y + top, x + left, y + bottom, x + right)
-    return Piece(*ends, box, ink[rows, columns], pen, width, height, faults)
+    return Piece(*ends, box, ink[where], pen, width, height, faults)
 
 
 def _best_paths(
