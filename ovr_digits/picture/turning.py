@@ -109,11 +109,9 @@ def quarter_turns(models: DetectorArrays, page: Turned) -> int:
     some = [group for group in groups if not group.doubt][:: -(-len(groups) // _ASKED)]
     if len(some) < _LEAST:
         return 0
-    images = [
-        to_mnist_form(with_usual_pen(np.rot90(mark.ink, turns).copy()))
-        for mark in marks_of(page.ink, page.regions, some)
-        for turns in range(4)
-    ]
+    marks = marks_of(page.ink, page.regions, some)
+    forms = [to_mnist_form(with_usual_pen(mark.ink)) for mark in marks]
+    images = [np.rot90(form, turns) for form in forms for turns in range(4)]
     scores = models.decision_function(np.array([image.ravel() for image in images])).max(axis=1)
     sums = np.clip(scores.reshape(-1, 4), -_SURE, _SURE).sum(axis=0)
     is_plain = sums.max() > _GOOD * len(some) and sums.max() - sums[0] > _PLAIN
