@@ -408,11 +408,10 @@ def _parts(mark: Mark, edges: Integers, crossed: Float32, ways: Sequence[_Way]) 
         if size <= 0.45 or stop - start >= 1.5 * mark.height:
             continue
         y, x = mark.corner
-        place = replace(mark, corner=(y, x + int(starts[k]) * mark.factor))
         ends = int(i[k]), int(j[k]) if j[k] < len(edges) - 1 else -1
         crossing = float(crossed[i[k]] + crossed[j[k]])
-        rows, sides = slice(top, bottom), slice(start, stop)
-        part = _piece(place, kept[:, k], (rows, sides), ends, crossing)
+        place = replace(mark, corner=(y, x + int(starts[k]) * mark.factor))
+        part = _piece(place, kept[:, k], np.s_[top:bottom, start:stop], ends, crossing)
         faults = part.faults + float(costs[k])
         parts.append(replace(part, faults=faults, crumbs=float(crumbs[k])))
     return parts
@@ -430,9 +429,8 @@ def _piece(
     sides = (rows.start, columns.start, rows.stop, columns.stop)
     top, left, bottom, right = (mark.factor * side for side in sides)
     y, x = mark.corner
-    height, width = (
-        side / mark.height for side in (rows.stop - rows.start, columns.stop - columns.start)
-    )
+    height = (rows.stop - rows.start) / mark.height
+    width = (columns.stop - columns.start) / mark.height
     faults = float(_FAULTS @ (1, crossed, max(width - 0.95, 0)))
     box = (y + top, x + left, y + bottom, x + right)
     return Piece(*ends, box, ink[where], width, height, faults)
