@@ -8,7 +8,8 @@ import pytest
 from ovr_digits.core.vote import count_votes
 from ovr_digits.picture.certainty import features
 from ovr_digits.picture.paths import pieces_that_matter
-from ovr_digits.picture.touching import _LEAD, Piece
+from ovr_digits.picture.pieces import Piece
+from ovr_digits.picture.touching import _LEAD
 
 LAST = 8
 

@@ -13,6 +13,7 @@ from ovr_digits.core.detectors import SIGN_CLASSES, DetectorArrays
 from ovr_digits.picture.fields import FoundDigit, FoundSign, Item
 from ovr_digits.picture.lines import Group
 from ovr_digits.picture.photo import View
+from ovr_digits.picture.pieces import marks_of
 from ovr_digits.picture.refit import Candidate
 from ovr_digits.picture.regions import Box, LeftOut
 from ovr_digits.picture.signs import (
@@ -23,7 +24,7 @@ from ovr_digits.picture.signs import (
     sign_scores,
     small_marks,
 )
-from ovr_digits.picture.touching import Reading, marks_of, read_marks
+from ovr_digits.picture.touching import Reading, read_marks
 from ovr_digits.picture.turning import Turned
 
 #: What is wider or higher than that many digits is no broken digit.

@@ -13,8 +13,8 @@ from ovr_digits.core.arrays import Float32
 from ovr_digits.core.detectors import DetectorArrays
 from ovr_digits.picture.lines import find_layout, line_turn
 from ovr_digits.picture.mnist_form import to_mnist_form, with_usual_pen
+from ovr_digits.picture.pieces import marks_of
 from ovr_digits.picture.regions import Box, Regions, find_regions
-from ovr_digits.picture.touching import marks_of
 
 #: Lines that are turned further than this, in degrees, are not told from one another; beyond the
 #: other, digits under one another are.
@@ -109,11 +109,9 @@ def quarter_turns(models: DetectorArrays, page: Turned) -> int:
     some = [group for group in groups if not group.doubt][:: -(-len(groups) // _ASKED)]
     if len(some) < _LEAST:
         return 0
-    images = [
-        to_mnist_form(with_usual_pen(np.rot90(mark.ink, turns).copy()))
-        for mark in marks_of(page.ink, page.regions, some)
-        for turns in range(4)
-    ]
+    marks = marks_of(page.ink, page.regions, some)
+    forms = [to_mnist_form(with_usual_pen(mark.ink)) for mark in marks]
+    images = [np.rot90(form, turns) for form in forms for turns in range(4)]
     scores = models.decision_function(np.array([image.ravel() for image in images])).max(axis=1)
     sums = np.clip(scores.reshape(-1, 4), -_SURE, _SURE).sum(axis=0)
     is_plain = sums.max() > _GOOD * len(some) and sums.max() - sums[0] > _PLAIN
