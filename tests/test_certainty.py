@@ -1,0 +1,66 @@
+"""How sure a whole number is: a probability that all of it is right."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ovr_digits.core.vote import count_votes
+from ovr_digits.data.splits import load_split
+from ovr_digits.learn.certainty import Digits, draw_number, fit_weights, read_numbers
+from ovr_digits.picture.certainty import features, probability
+
+
+def certainty(margin=12.0, lead=6.0, n_digits=4, signs=(), n_beside=0):
+    """Of a number whose least plain digit has this margin."""
+    scores = np.full((n_digits, 10), -12.0)
+    scores[:, 3] = 12.0
+    scores[0, 3] = margin
+    return probability(features(count_votes(scores), [lead] * n_digits, signs, n_beside))
+
+
+def test_what_speaks_against_a_number_makes_it_less_sure():
+    plain = certainty()
+    assert 0.75 < plain < 1
+    assert certainty(margin=1) < plain
+    assert certainty(lead=0.5) < plain
+    assert certainty(signs=[0.6]) < plain
+    assert certainty(n_digits=8) < plain
+    assert certainty(n_beside=1) < plain
+
+
+def test_beyond_bounds_nothing_more_is_told():
+    assert certainty(margin=40) == certainty(margin=60)
+    assert certainty(lead=20) == certainty(lead=float("inf"))
+    assert certainty(n_beside=1) == certainty(n_beside=5)
+
+
+@pytest.fixture(scope="module")
+def digits():
+    split = load_split("digits", "test")
+    return [Digits(split.X, split.y)]
+
+
+def test_drawn_numbers_that_are_right_are_surer_than_others(shipped_models, digits):
+    X, right = read_numbers(shipped_models, digits, 24, seed=3)
+    assert X.shape == (len(right), 6)
+    sure = np.array([probability(row) for row in X])
+    assert right.any()
+    assert not right.all()
+    assert sure[right].mean() > sure[~right].mean() + 0.1
+
+
+def test_the_same_seed_draws_the_same_numbers(digits):
+    (one, text), (other, again) = (draw_number(digits, np.random.default_rng(5)) for _ in range(2))
+    assert text == again
+    assert one.tobytes() == other.tobytes()
+
+
+def test_weights_follow_what_tells():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(400, 6))
+    weights, bias = fit_weights(X, X[:, 2] - X[:, 5] + rng.normal(0, 0.3, 400) > 0.2)
+    assert weights[2] > 1
+    assert weights[5] < -1
+    assert np.abs(np.delete(weights, [2, 5])).max() < 0.7
+    assert bias < 0
