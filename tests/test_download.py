@@ -12,10 +12,10 @@ import os
 import re
 import socket
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.request import Request, urlopen
 
 import numpy as np
@@ -34,6 +34,7 @@ from hostile.mirrors import (
     status,
     whole,
 )
+from urllib3.util import retry
 
 from ovr_digits.data import download
 from ovr_digits.data import splits as data
@@ -148,13 +149,8 @@ def test_a_busy_mirror_is_given_the_time_that_it_asks_for_within_limits(
     fetch, cache, mirror, monkeypatch
 ):
     slept: list[float] = []
-    sleep, own = time.sleep, threading.get_ident()
-
-    def record(seconds: float) -> None:
-        # Servers of other tests may wait in threads of their own.
-        (slept.append if threading.get_ident() == own else sleep)(seconds)
-
-    monkeypatch.setattr(time, "sleep", record)
+    # In this module alone: servers of other tests may wait in threads of their own.
+    monkeypatch.setattr(retry, "time", SimpleNamespace(sleep=slept.append, time=time.time))
     for wait in (3, 3600):
         busy = mirror.at(f"busy-{wait}", status(429, Retry_After=wait))
         fetch(cache / str(wait), busy, mirror.good())
