@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from ovr_digits.core.detectors import SIGN_CLASSES
 from ovr_digits.errors import DigitsError
 
-#: Most digits of a field that can be asked for.
+#: Stands for any digit in a pattern; what may stand beside.
+ANY_DIGIT, _SIGNS = "d", ".,-/:"
+#: Most characters of a pattern, and most digits of a field that can be asked for.
 MOST_LENGTH = 100
-#: Stands for any digit in a pattern.
-ANY_DIGIT = "d"
-
-_SIGNS = SIGN_CLASSES[: SIGN_CLASSES.index("digit")]
+#: What a length and a pattern look like.
+LENGTH = "^(100|[1-9][0-9]?)(-(100|[1-9][0-9]?))?$"
+PATTERN = "^[.,/:-]*d[.,/:d-]*$"
 
 
 @dataclass(frozen=True)
@@ -47,27 +47,15 @@ class Expected:
     lines: int | None = None
 
     def __post_init__(self) -> None:
-        if self.length is not None and self.pattern is not None:
-            raise DigitsError("length and pattern exclude each other: a pattern has its length")
-        if self.length is not None:
-            if not re.fullmatch(r"\d{1,3}(-\d{1,3})?", self.length, re.ASCII):
-                raise DigitsError(
-                    f'a length is a number, "6", or two, "4-6", and not {self.length!r}'
-                )
-            least, most = self.lengths
-            if not 1 <= least <= most <= MOST_LENGTH:
-                raise DigitsError(
-                    f"a length is from 1 to {MOST_LENGTH}, the smaller number first, and not "
-                    f"{self.length!r}"
-                )
-        if self.pattern is not None and (
-            not 1 <= len(self.pattern) <= MOST_LENGTH
-            or set(self.pattern) - {ANY_DIGIT, *_SIGNS}
-            or ANY_DIGIT not in self.pattern
-        ):
-            signs = " ".join(_SIGNS)
+        if self.length is not None and not re.fullmatch(LENGTH, self.length):
             raise DigitsError(
-                f'a pattern has a "d" for each digit and may have {signs} beside, '
+                f'a length is a number from 1 to 100, "6", or two, "4-6", and not {self.length!r}'
+            )
+        if self.pattern is not None and not (
+            len(self.pattern) <= MOST_LENGTH and re.fullmatch(PATTERN, self.pattern)
+        ):
+            raise DigitsError(
+                f'a pattern has a "d" for each digit and may have {" ".join(_SIGNS)} beside, '
                 f'as "dd/dd/dddd"; {self.pattern!r} is none'
             )
         if self.lines is not None and self.lines < 1:
@@ -78,8 +66,8 @@ class Expected:
         """How many digits of a field, at least and at most."""
         if self.length is None:
             return 0, MOST_LENGTH
-        least, _, most = self.length.partition("-")
-        return int(least), int(most or least)
+        counts = sorted(map(int, self.length.split("-")))
+        return counts[0], counts[-1]
 
     def accepts(self, text: str) -> bool:
         """Whether a field may say this."""
@@ -97,6 +85,7 @@ class Expected:
 
     def is_end(self, place: int) -> bool:
         """Whether a field may end there."""
+        least, most = self.lengths
         if self.pattern is not None:
-            return place == len(self.pattern)
-        return place >= (self.lengths[0] if self.length is not None else 0)
+            return place == len(self.pattern) and least <= self.pattern.count(ANY_DIGIT) <= most
+        return place >= least

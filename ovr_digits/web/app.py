@@ -17,6 +17,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from ovr_digits.errors import DigitsError, NoPageError
+from ovr_digits.picture.expected import LENGTH, MOST_LENGTH, PATTERN
 from ovr_digits.version import __version__
 from ovr_digits.web import schemas
 from ovr_digits.web import tasks as work
@@ -89,8 +90,13 @@ _Known = tuple[str | None, str | None, int | None]
 
 
 def _known(
-    length: Annotated[str | None, Query(description="Digits of each field: 6, or 4-6.")] = None,
-    pattern: Annotated[str | None, Query(description="Of each field: dd/dd/dddd.")] = None,
+    length: Annotated[
+        str | None, Query(pattern=LENGTH, description="Digits of each field: 6, or 4-6.")
+    ] = None,
+    pattern: Annotated[
+        str | None,
+        Query(pattern=PATTERN, max_length=MOST_LENGTH, description="Of each field: dd/dd/dddd."),
+    ] = None,
     lines: Annotated[int | None, Query(ge=1, description="How many there are.")] = None,
 ) -> _Known:
     """What is known of the numbers beforehand."""
