@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import json
 import os
@@ -12,12 +13,14 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
 from PIL import Image
 
+from ovr_digits import PatchKernelFeatures
 from ovr_digits.cli import main
 
 ROOT = Path(__file__).parent.parent
@@ -83,6 +86,15 @@ def execute(
         check=False,
     )
     return Result(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+@contextlib.contextmanager
+def few_features_in(training: ModuleType, n_anchors: tuple[int, int]) -> Iterator[None]:
+    """Let what a module trains in this process have few features."""
+    with pytest.MonkeyPatch.context() as patch:
+        few = functools.partial(PatchKernelFeatures, n_anchors=n_anchors)
+        patch.setattr(training, "PatchKernelFeatures", few)
+        yield
 
 
 @contextlib.contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import gzip
 import json
 import os
@@ -32,6 +31,7 @@ from commandline import (
     call,
     environment,
     execute,
+    few_features_in,
     files_of_at_most,
     objects,
     on_a_terminal,
@@ -40,7 +40,6 @@ from commandline import (
 )
 from PIL import Image
 
-from ovr_digits import PatchKernelFeatures
 from ovr_digits.cli.terminal import confusion_lines
 from ovr_digits.core.evaluation import Evaluation
 from ovr_digits.data import splits
@@ -62,9 +61,7 @@ QUICK += ["--epochs", "1", "--preset", "fast"]
 @pytest.fixture(scope="module", autouse=True)
 def few_features() -> Iterator[None]:
     """A training in this process takes a second or two."""
-    with pytest.MonkeyPatch.context() as patch:
-        few = functools.partial(PatchKernelFeatures, n_anchors=(8, 16))
-        patch.setattr(training, "PatchKernelFeatures", few)
+    with few_features_in(training, n_anchors=(8, 16)):
         yield
 
 

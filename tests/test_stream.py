@@ -14,9 +14,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from commandline import Run, assert_one_line, call, environment, objects
+from commandline import Run, assert_one_line, call, environment, few_features_in, objects
 
-from ovr_digits import PatchKernelFeatures, load_models
+from ovr_digits import load_models
 from ovr_digits.core.arrays import Array
 from ovr_digits.data.idx import write_idx
 from ovr_digits.data.splits import load_split
@@ -64,9 +64,7 @@ def assert_same(path: Path, reference: Path) -> None:
 @pytest.fixture(scope="module", autouse=True)
 def few_features() -> Iterator[None]:
     """A training takes a second or two."""
-    with pytest.MonkeyPatch.context() as patch:
-        few = functools.partial(PatchKernelFeatures, n_anchors=(8, 12))
-        patch.setattr(training, "PatchKernelFeatures", few)
+    with few_features_in(training, n_anchors=(8, 12)):
         yield
 
 

@@ -148,10 +148,8 @@ def read(  # noqa: PLR0913
         sys.exit(1)
 
 
-def _expected(length: str | None, pattern: str | None, lines: int | None) -> Expected | None:
-    """What is known beforehand, if anything is."""
-    if length is None and pattern is None and lines is None:
-        return None
+def _expected(length: str | None, pattern: str | None, lines: int | None) -> Expected:
+    """What is known beforehand."""
     from ovr_digits.errors import DigitsError
     from ovr_digits.picture.expected import Expected
 
@@ -165,7 +163,7 @@ def _answers(
     detectors: DetectorArrays,
     given: Given,
     ink: tuple[Ground, float | None],
-    expected: Expected | None,
+    expected: Expected,
     as_json: bool,
 ) -> Iterator[tuple[str, int | None, NumberAnswer | str]]:
     """Of each page its file and number, and what it says or why it says nothing."""

@@ -92,12 +92,17 @@ def keep_correction(
 
 
 def _encode(picture: Float32) -> bytes:
-    """A picture (h, w, 3) in 0..1 as PNG, in grey where it has no colour."""
+    """A picture (h, w, 3) in 0..1 as PNG."""
+    content = io.BytesIO()
+    image_of(picture).save(content, "PNG")
+    return content.getvalue()
+
+
+def image_of(picture: Float32) -> Image.Image:
+    """A picture (h, w, 3) in 0..1 to store, in grey where it has no colour."""
     levels = np.rint(picture * 255).astype(np.uint8)
     has_colour = (levels != levels[..., :1]).any()
-    content = io.BytesIO()
-    Image.fromarray(levels if has_colour else levels[..., 0]).save(content, "PNG")
-    return content.getvalue()
+    return Image.fromarray(levels if has_colour else levels[..., 0])
 
 
 def _append_line(log: io.FileIO, line: bytes) -> None:

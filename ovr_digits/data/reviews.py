@@ -12,10 +12,11 @@ import numpy as np
 from PIL import Image
 
 from ovr_digits.core.arrays import Array, Grey
-from ovr_digits.core.detectors import SIGN_CLASSES, DetectorArrays
+from ovr_digits.core.detectors import DetectorArrays
+from ovr_digits.data.corrections import image_of
 from ovr_digits.errors import DigitsError
 from ovr_digits.files import read_bytes, write_bytes
-from ovr_digits.picture.expected import Expected
+from ovr_digits.picture.expected import SIGNS, Expected
 from ovr_digits.picture.fields import Field
 from ovr_digits.picture.number import NumberAnswer, read_number
 from ovr_digits.progress import Progress
@@ -28,7 +29,7 @@ _MAX_BYTES = 100_000_000
 #: Paper about a field, in its heights.
 _MARGIN = 0.4
 #: What may be typed beside digits.
-_BESIDE = {*SIGN_CLASSES[: SIGN_CLASSES.index("digit")], " "}
+_BESIDE = {*SIGNS, " "}
 
 _SILENT = Progress()
 
@@ -103,8 +104,8 @@ def _cut(number: NumberAnswer, field: Field) -> Image.Image:
     margin = _MARGIN * min(w, h)
     box = np.array([y - margin, x - margin, y + h + margin, x + w + margin]).round().astype(int)
     top, left, bottom, right = box.clip(0, [*number.picture.shape[:2]] * 2)
-    levels = np.rint(number.picture[top:bottom, left:right] * 255).astype(np.uint8)
-    return Image.fromarray(levels).rotate(number.turn, expand=True, fillcolor="white")
+    picture = image_of(number.picture[top:bottom, left:right])
+    return picture.rotate(number.turn, expand=True, fillcolor="white")
 
 
 def load_review(

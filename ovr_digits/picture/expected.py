@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ovr_digits.errors import DigitsError
 
 #: Stands for any digit in a pattern; what may stand beside.
-ANY_DIGIT, _SIGNS = "d", ".,-/:"
+ANY_DIGIT, SIGNS = "d", ".,-/:"
 #: Most characters of a pattern, and most digits of a field that can be asked for.
 MOST_LENGTH = 100
 #: What a length and a pattern look like.
@@ -55,11 +55,16 @@ class Expected:
             len(self.pattern) <= MOST_LENGTH and re.fullmatch(PATTERN, self.pattern)
         ):
             raise DigitsError(
-                f'a pattern has a "d" for each digit and may have {" ".join(_SIGNS)} beside, '
+                f'a pattern has a "d" for each digit and may have {" ".join(SIGNS)} beside, '
                 f'as "dd/dd/dddd"; {self.pattern!r} is none'
             )
         if self.lines is not None and self.lines < 1:
             raise DigitsError("a page has at least one line")
+
+    @property
+    def is_known(self) -> bool:
+        """Whether anything is."""
+        return self != NOTHING
 
     @property
     def lengths(self) -> tuple[int, int]:
@@ -78,9 +83,9 @@ class Expected:
         if place < 0:
             return -1
         if self.pattern is None:
-            place += sum(c not in _SIGNS for c in text) if self.length is not None else 0
+            place += sum(c not in SIGNS for c in text) if self.length is not None else 0
             return place if place <= self.lengths[1] else -1
-        shape = "".join(c if c in _SIGNS else ANY_DIGIT for c in text)
+        shape = "".join(c if c in SIGNS else ANY_DIGIT for c in text)
         return place + len(shape) if self.pattern.startswith(shape, place) else -1
 
     def is_end(self, place: int) -> bool:
@@ -89,3 +94,7 @@ class Expected:
         if self.pattern is not None:
             return place == len(self.pattern) and least <= self.pattern.count(ANY_DIGIT) <= most
         return place >= least
+
+
+#: Where nothing is known.
+NOTHING = Expected()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import Any, TypeAlias
 
@@ -145,7 +146,7 @@ class Field:
         """About all of it, as the boxes of its items."""
         return around([item.box for item in self.items])
 
-    @property
+    @cached_property
     def confidence(self) -> float:
         """How likely all of it is right, 0..1."""
         return probability(self.features)
@@ -187,7 +188,7 @@ def worst_verdict(verdicts: Iterable[str]) -> str:
 
 def part_line(line: Placed) -> list[Placed]:
     """Part what stands in a line, from left to right, into fields."""
-    boxes = [(left, top, right - left, bottom - top) for (top, left, bottom, right), _ in line]
+    boxes = [_sides(box) for box, _ in line]
     parts = part_boxes(boxes, [isinstance(item, FoundSign) for _, item in line]) if line else []
     return [line[part] for part in parts]
 
@@ -199,14 +200,8 @@ def in_columns(
 
     What is left out may be a digit of the field that it stands in or beside.
     """
-    beside = np.array([(x, y, r - x, b - y) for y, x, b, r in left_out]).reshape(-1, 4)
-    boxes = [
-        [
-            around([(left, top, right - left, bottom - top) for (top, left, bottom, right), _ in f])
-            for f, _ in line
-        ]
-        for line in lines
-    ]
+    beside = np.array([_sides(box) for box in left_out]).reshape(-1, 4)
+    boxes = [[around([_sides(box) for box, _ in placed]) for placed, _ in line] for line in lines]
     return [
         Field(row, column, [item for _, item in placed], fits, _count_beside(box, beside))
         for row, (line, around_them, columns) in enumerate(
@@ -214,6 +209,11 @@ def in_columns(
         )
         for (placed, fits), box, column in zip(line, around_them, columns, strict=True)
     ]
+
+
+def _sides(box: Box) -> _Box:
+    top, left, bottom, right = box
+    return left, top, right - left, bottom - top
 
 
 def _count_beside(field: _Box, boxes: Integers) -> int:

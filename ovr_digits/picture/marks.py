@@ -15,7 +15,7 @@ from ovr_digits.picture.lines import Group
 from ovr_digits.picture.photo import View
 from ovr_digits.picture.pieces import marks_of
 from ovr_digits.picture.refit import Candidate
-from ovr_digits.picture.regions import Box, LeftOut
+from ovr_digits.picture.regions import Box, LeftOut, slices_of
 from ovr_digits.picture.signs import (
     Line,
     LineMark,
@@ -150,13 +150,12 @@ class PageMarks:
         groups = [group for row in self.rows for group in row]
         pairs = []
         for (one, first), (other, second) in pairwise(zip(self.marks, groups, strict=True)):
-            top, left = np.minimum(one.box[:2], other.box[:2]).tolist()
-            bottom, right = np.maximum(one.box[2:], other.box[2:]).tolist()
+            regions = np.concatenate([first.regions, second.regions])
+            top, left, bottom, right = box = self.turned.regions.box_of(regions)
             height = lines[one.line].height
             is_small = right - left < _WIDE * height and bottom - top < _HIGH * height
             if one.line == other.line and is_small:
-                regions = np.concatenate([first.regions, second.regions])
-                pairs.append(((one, other), Group(regions, (top, left, bottom, right), "")))
+                pairs.append(((one, other), Group(regions, box, "")))
         if not pairs:
             return []
         inks = marks_of(self.turned.ink, self.turned.regions, [group for _, group in pairs])
@@ -174,8 +173,7 @@ class PageMarks:
         return sign_scores(self.models.signs, lines, marks)
 
     def _place(self, box: Box) -> tuple[int, int, int, int]:
-        top, left, bottom, right = self.turned.box_before(box)
-        return self.view.box_in_file((slice(top, bottom), slice(left, right)))
+        return self.view.box_in_file(slices_of(self.turned.box_before(box)))
 
     def _placed(self, reading: Reading, n_digits: int) -> list[tuple[Box, Item]]:
         lead = reading.lead(n_digits)

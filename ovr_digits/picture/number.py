@@ -12,7 +12,7 @@ from typing import Any
 from ovr_digits.core.arrays import Float32
 from ovr_digits.core.detectors import DetectorArrays
 from ovr_digits.errors import BlankPictureError
-from ovr_digits.picture.expected import Expected
+from ovr_digits.picture.expected import NOTHING, Expected
 from ovr_digits.picture.fields import (
     Field,
     FoundDigit,
@@ -28,7 +28,7 @@ from ovr_digits.picture.marks import PageMarks
 from ovr_digits.picture.pages import Source
 from ovr_digits.picture.photo import Photo, View
 from ovr_digits.picture.refit import fit_line
-from ovr_digits.picture.regions import LeftOut
+from ovr_digits.picture.regions import LeftOut, slices_of
 from ovr_digits.picture.turning import (
     Turned,
     is_poor,
@@ -132,7 +132,7 @@ def read_number(
     ground: Ground = "auto",
     level: float | None = None,
     page: int = 1,
-    expected: Expected | None = None,
+    expected: Expected = NOTHING,
 ) -> NumberAnswer:
     """Read all digits on a picture.
 
@@ -174,13 +174,13 @@ def read_number(
     if not found.fields:
         raise BlankPictureError("no digit on the picture; write the digits darker or larger")
     told = [
-        (view.box_in_file((slice(top, bottom), slice(left, right))), reason)
-        for (top, left, bottom, right), reason in ((out.box, out.reason) for out in found.left_out)
-        if bottom - top >= _TOLD * found.usual
+        (view.box_in_file(slices_of(left.box)), left.reason)
+        for left in found.left_out
+        if left.box[2] - left.box[0] >= _TOLD * found.usual
     ]
     turn = round(turned.degrees % 360)
     n_lines = 1 + max(field.line for field in found.fields)
-    missing = max(0, expected.lines - n_lines) if expected and expected.lines else 0
+    missing = max(0, (expected.lines or 0) - n_lines)
     picture, scale = photo.whole.picture, photo.whole.scale
     return NumberAnswer(found.fields, told, picture, scale, turn, missing)
 
@@ -198,16 +198,16 @@ def _read(
     turned: Turned,
     beside: Sequence[LeftOut],
     view: View,
-    expected: Expected | None,
+    expected: Expected,
 ) -> _Page:
     """Read a page that is turned; what is left out is told where it was before."""
     layout = find_layout(turned.regions)
     # Signs may be among what was left out; on a page that is turned it lies elsewhere.
     small = [*([] if turned.degrees else beside), *layout.left_out]
-    marks = PageMarks.read(models, turned, view, layout.lines, small, expected is not None)
+    marks = PageMarks.read(models, turned, view, layout.lines, small, expected.is_known)
     lines, left_out = marks.lines()
     parted = [[(field, True) for field in part_line(line)] for line in lines]
-    if expected is not None:
+    if expected.is_known:
         for line in _beyond(lines, expected.lines):
             left_out += [LeftOut(box, "in a line more than expected") for box, _ in lines[line]]
             parted[line] = []

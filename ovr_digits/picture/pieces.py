@@ -14,7 +14,7 @@ from ovr_digits.picture.cuts import find_cuts, pairs_of_cuts
 from ovr_digits.picture.lines import Group, usual_height
 from ovr_digits.picture.loops import Loop, find_loops
 from ovr_digits.picture.mnist_form import fine_pen_width, pen_width, to_mnist_form, with_usual_pen
-from ovr_digits.picture.regions import Box, Regions, bounding_box, without_crumbs
+from ovr_digits.picture.regions import Box, Regions, bounding_box, slices_of, without_crumbs
 
 #: How many cuts are tried to a height of a mark's width.
 _CUTS = 9
@@ -142,8 +142,8 @@ def marks_of(ink: Float32, regions: Regions, line: Sequence[Group]) -> list[Mark
     usual = usual_height([group.box for group in line])
     marks = []
     for group in line:
-        top, left, bottom, right = group.box
-        part = (slice(top, bottom), slice(left, right))
+        top, left, bottom, _ = group.box
+        part = slices_of(group.box)
         own = np.where(np.isin(regions.labels[part], group.regions), ink[part], 0)
         own = own.astype(np.float32)
         marks.append(Mark(own, (top, left), min(usual, bottom - top)))

@@ -10,7 +10,7 @@ from itertools import pairwise
 from ovr_digits.core.arrays import Float64
 from ovr_digits.core.detectors import SIGN_CLASSES
 from ovr_digits.core.vote import probabilities
-from ovr_digits.picture.expected import ANY_DIGIT, Expected
+from ovr_digits.picture.expected import ANY_DIGIT, NOTHING, Expected
 from ovr_digits.picture.fields import FoundDigit, FoundSign, Placed
 from ovr_digits.picture.regions import Box
 
@@ -144,7 +144,7 @@ def _best_fit(candidates: Sequence[Candidate], expected: Expected) -> tuple[floa
             options[option.start].append(option)
     n_marks = max((candidate.end for candidate in candidates), default=0)
     fit = _likeliest(options, n_marks, expected)
-    best = _likeliest(options, n_marks, Expected())
+    best = _likeliest(options, n_marks, NOTHING)
     if fit is None or best is None or not any(isinstance(i, FoundDigit) for _, i in fit[1]):
         return None
     return best[0] - fit[0], fit[1]

@@ -21,6 +21,12 @@ def as_box(box: Array) -> Box:
     return top, left, bottom, right
 
 
+def slices_of(box: Box) -> tuple[slice, slice]:
+    """The rows and the columns of a box."""
+    top, left, bottom, right = box
+    return slice(top, bottom), slice(left, right)
+
+
 @dataclass(frozen=True, eq=False)
 class LeftOut:
     """Something on a picture that might be taken for a digit, and is not read.

@@ -137,7 +137,7 @@ def read(
     from ovr_digits.picture.expected import Expected
     from ovr_digits.picture.number import read_number
 
-    expected = Expected(*known) if known != (None, None, None) else None
+    expected = Expected(*known)
     keys, picture = _sent(content_type, body, page)
     number = read_number(_loaded(), picture, ground, level, expected=expected)
     return json.dumps(keys | number.as_json()).encode()
