@@ -21,11 +21,13 @@ from ovr_digits.core.detectors import DetectorArrays
 from ovr_digits.data.splits import load_split
 from ovr_digits.errors import DigitsError
 from ovr_digits.picture.digit import find_digit
+from ovr_digits.picture.guides import find_ruled_lines
 from ovr_digits.picture.ink import find_ink
 from ovr_digits.picture.lines import find_layout
 from ovr_digits.picture.number import NumberAnswer, read_number
 from ovr_digits.picture.photo import Photo
 from ovr_digits.picture.regions import find_regions
+from ovr_digits.picture.sides import find_sides
 
 NAMES = "zero one two three four five six seven eight nine".split()  # noqa: SIM905
 
@@ -544,3 +546,26 @@ def test_a_comb_to_write_in_is_no_ink(models):
     for k in range(6):
         pen.line((25 + 122 * k, base - 30, 25 + 122 * k, base), 90, 2)
     assert read_page(models, page).text == "".join(str(digit) for digit, *_ in ROW)
+
+
+def test_the_line_under_a_row_that_was_cut_out_is_a_ruled_line_though_thick_for_so_low_a_picture():
+    row = Image.new("1", (100, 54))
+    pen = ImageDraw.Draw(row)
+    for left in (10, 36, 62):
+        pen.ellipse((left, 8, left + 20, 44), 0, 1, 6)
+    pen.line((0, 44, 100, 46), 1, 5)
+    lines = find_ruled_lines(np.asarray(row))
+    assert lines.any(axis=0).mean() > 0.5
+    assert not lines[:40].any()
+
+
+def test_the_feet_of_a_row_that_was_cut_out_are_no_line_along_its_side():
+    row = Image.new("1", (140, 54))
+    pen = ImageDraw.Draw(row)
+    pen.line((10, 8, 12, 45), 1, 4)
+    pen.line((4, 45, 18, 45), 1, 3)
+    for left, y in ((30, 45), (66, 43), (102, 41)):
+        pen.line((left + 22, 8, left, y), 1, 4)
+        pen.line((left, y, left + 30 if left < 100 else 140, y), 1, 3)
+    mask = np.asarray(row)
+    assert not find_sides(mask, mask).any()

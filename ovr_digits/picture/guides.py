@@ -15,6 +15,9 @@ _LONGEST = 1.6
 #: A line that ends short of the sides of the picture is under digits where it is this many times as
 #: long as all else is high: a bar of a digit is not.
 _UNDERLINE = 2.0
+#: The line under a row crosses that share of the picture's width, and is at most so thick, in
+#: shares of its height and in pens.
+_ACROSS, _THICKEST, _FINER = 0.95, 0.1, 0.8
 #: Share of a picture's columns that a line covers that lies in two rows, as a tilted one does.
 _UNBROKEN = 0.8
 #: The steepest line across a picture, in its rise to its length, and how many slopes up to that are
@@ -198,10 +201,14 @@ def _lines_along(mask: Bools) -> Bools:
     crossed = np.repeat(columns, lengths)
     length, height = np.ptp(crossed[on_line]), np.ptp(rows[~on_line])
     ends_short = length < 0.9 * w and length < _UNDERLINE * height
-    as_thick = usual > 0.6 * np.median(thickness[~on_line])
+    pen = float(np.median(thickness[~on_line]))
+    # What a low picture holds is a row that was cut out, with a line that is no finer for that.
+    under_row = length > max(_ACROSS * w, _UNDERLINE * height)
+    under_row &= usual <= min(_THICKEST * h, _FINER * pen)
     # A single line that ends short or is as thick as the pen is the bar of a digit that fills
     # the picture.
-    if usual > 0.03 * h + 2 or (n_lines < 2 and (ends_short or as_thick)):
+    is_bar = n_lines < 2 and (ends_short or usual > 0.6 * pen)
+    if not under_row and (usual > 0.03 * h + 2 or is_bar):
         return none
     thin = on_line & (thickness <= usual + 2)
     none[rows[thin], crossed[thin]] = True
