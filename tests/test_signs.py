@@ -13,7 +13,7 @@ from test_number import digit_picture, read_page
 
 import ovr_digits
 from ovr_digits.core.detectors import SIGN_CLASSES
-from ovr_digits.models.modelfile import SIGNS_PATH, ModelFileError, load_signs, save_signs
+from ovr_digits.models.modelfile import NUMBERS_PATH, ModelFileError, save_numbers
 from ovr_digits.picture.signs import likeliest, place_in_line
 
 HEIGHT, BASE, PEN = 90, 160, 9
@@ -131,27 +131,29 @@ def test_a_wide_mark_is_seen_whole():
     assert math.isclose(seen.sum() / 255, 28 * 20 / 80 * 20, rel_tol=0.1)
 
 
-def test_the_file_of_signs_is_small_and_read_without_running_it():
-    assert SIGNS_PATH.stat().st_size < 1_000_000
-    signs = load_signs()
-    assert len(signs.coef) == len(SIGN_CLASSES)
-    with SIGNS_PATH.open("rb") as file:
+def test_the_file_for_numbers_is_small_and_read_without_running_it(shipped_models):
+    assert NUMBERS_PATH.stat().st_size < 2_500_000
+    with NUMBERS_PATH.open("rb") as file:
         detectors = pickle.load(file)
     assert all(isinstance(detector, ovr_digits.DigitDetector) for detector in detectors)
     image = np.zeros((1, 784), np.uint8)
-    np.testing.assert_allclose(
-        [detector.decision_function(image)[0] for detector in detectors],
-        signs.decision_function(image)[0],
-        atol=1e-3,
-    )
+    for arrays, own in (
+        (shipped_models.signs, detectors[: len(SIGN_CLASSES)]),
+        (shipped_models.pieces, detectors[len(SIGN_CLASSES) :]),
+    ):
+        np.testing.assert_allclose(
+            [detector.decision_function(image)[0] for detector in own],
+            arrays.decision_function(image)[0],
+            atol=1e-3,
+        )
 
 
-def test_ten_detectors_are_no_file_of_signs(tmp_path, shipped_models):
-    with SIGNS_PATH.open("rb") as file:
+def test_too_few_detectors_are_no_file_for_numbers(tmp_path):
+    with NUMBERS_PATH.open("rb") as file:
         detectors = pickle.load(file)
-    with pytest.raises(ModelFileError, match="6 detectors, not 7"):
-        save_signs(detectors[:6], tmp_path / "signs.pkl")
-    assert not (tmp_path / "signs.pkl").exists()
+    with pytest.raises(ModelFileError, match="17 detectors, not 18"):
+        save_numbers(detectors[:6], detectors[7:], tmp_path / "numbers.pkl")
+    assert not (tmp_path / "numbers.pkl").exists()
 
 
 @pytest.mark.parametrize(

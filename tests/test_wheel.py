@@ -66,7 +66,7 @@ def test_the_wheel_carries_the_models_and_nothing_from_outside_the_package(wheel
     assert sorted(n for n in names if n.startswith("ovr_digits/") and not n.endswith(".py")) == [
         "ovr_digits/models.pkl",
         "ovr_digits/py.typed",
-        "ovr_digits/signs.pkl",
+        "ovr_digits/numbers.pkl",
         *sorted(f"ovr_digits/web/static/{path.name}" for path in STATIC.iterdir()),
     ]
     assert {"ovr_digits/web/static/index.html", "ovr_digits/core/vote.py"} <= set(names)

@@ -15,6 +15,9 @@ from ovr_digits.core.features import BATCH, Branch, check_grey_levels, patch_ker
 #: What the detectors of signs tell apart, in their order: signs, a digit, and what is neither.
 SIGN_CLASSES = (".", ",", "-", "/", ":", "digit", "other")
 
+#: What the detectors of pieces tell apart, in their order: a whole digit, and what was cut wrongly.
+PIECE_CLASSES = (*"0123456789", "none")
+
 #: Images whose features are held at once.
 _STEP = 256
 
@@ -55,8 +58,8 @@ class DetectorArrays:
     intercept : (10,) float64
     provenance : mapping
         Where the detectors come from, as written into models.pkl.
-    signs : DetectorArrays, optional
-        Those of ``SIGN_CLASSES``, for whole numbers.
+    signs, pieces : DetectorArrays, optional
+        Those of ``SIGN_CLASSES`` and of ``PIECE_CLASSES``, for whole numbers.
     """
 
     branches: Sequence[Branch]
@@ -65,6 +68,7 @@ class DetectorArrays:
     intercept: Float64
     provenance: Mapping[str, Any] = field(default_factory=dict)
     signs: DetectorArrays | None = None
+    pieces: DetectorArrays | None = None
 
     def decision_function(self, X: Array) -> Float64:
         """Every detector's log-odds for images X (n, h * w), grey levels 0-255: (n, 10).

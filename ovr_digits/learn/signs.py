@@ -1,29 +1,22 @@
-"""Learns to tell signs and symbols from digits, for signs.pkl: python -m ovr_digits.learn.signs."""
+"""Learns to tell signs and symbols from digits, for whole numbers."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
-from pathlib import Path
 
-import click
 import numpy as np
 from PIL import Image, ImageDraw
 
 from ovr_digits.core.arrays import Array, Bools, Float32, Float64, Grey
-from ovr_digits.data.hands import SETS, load_hands
-from ovr_digits.data.splits import load_split
 from ovr_digits.learn.detectors import OneVsRestDigits
 from ovr_digits.learn.features import PatchKernelFeatures
 from ovr_digits.learn.forms import draw_forms
 from ovr_digits.learn.negatives import LATIN_FONTS, WIDE_FONTS, draw_negatives, font_of
 from ovr_digits.learn.rows import in_a_row
-from ovr_digits.models.modelfile import save_signs
 from ovr_digits.picture.mnist_form import IMAGE_SHAPE, with_pen
 from ovr_digits.picture.regions import bounding_box
 from ovr_digits.picture.signs import place_in_line
 from ovr_digits.picture.strokes import smooth
-from ovr_digits.progress import percent
 
 Random = np.random.Generator
 
@@ -43,8 +36,6 @@ _TURNED = 4.0
 _JOINED = (1, 4)
 #: Share of what is not drawn stroke by stroke that keeps its own pen.
 _OWN_PEN = 0.4
-#: How many digits of MNIST are learnt from, about as many as of other hands.
-_MNIST = 20_000
 #: What is written beside amounts.
 _BESIDE_AMOUNTS = "$€£%+()="
 _BILINEAR = Image.Resampling.BILINEAR
@@ -348,19 +339,3 @@ def fit_signs(digits: Array, n: int = 3000, seed: int = 0, n_jobs: int = -1) -> 
         n_jobs=n_jobs,
     )
     return model.fit(X[order], y[order])
-
-
-def main() -> None:
-    """Learn from digits of all hands and drawn strokes, and write what was learnt to a file."""
-    output = Path(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).parents[1] / "signs.pkl")
-    # What is measured on is drawn from the last of MNIST's.
-    mnist = load_split("mnist", "train").X[:_MNIST]
-    hands = [load_hands(name).images(copy=0, seed=0) for name in SETS]
-    model = fit_signs(np.concatenate([mnist, *hands]))
-    assert model.validation_score_ is not None
-    click.echo(f"{percent(model.validation_score_)} of the marks held out are told apart")
-    save_signs(model.detectors_, output)
-
-
-if __name__ == "__main__":
-    main()

@@ -13,13 +13,14 @@ import os
 import pickle
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ovr_digits.core.arrays import Array
-from ovr_digits.core.detectors import SIGN_CLASSES, DetectorArrays
+from ovr_digits.core.detectors import PIECE_CLASSES, SIGN_CLASSES, DetectorArrays
 from ovr_digits.core.features import Branch, KernelLayer, LeadingAxes
 from ovr_digits.core.views import VIEWS
 from ovr_digits.errors import DigitsError
@@ -41,8 +42,8 @@ from ovr_digits.models.place import MAX_BYTES, ModelFileError, find_models, read
 from ovr_digits.models.safe_pickle import Record, StoredArray, printable, shown
 
 _N_DIGITS = 10
-#: What tells signs and letters from digits, beside any models.pkl.
-SIGNS_PATH = Path(__file__).parents[1] / "signs.pkl"
+#: What tells signs and wrong cuts from digits, beside any models.pkl.
+NUMBERS_PATH = Path(__file__).parents[1] / "numbers.pkl"
 
 
 class _Detector(Record): ...
@@ -140,15 +141,16 @@ def _read(
     path = find_models(path)
     data = read_models(path)
     try:
-        models, content = _parse(data, _N_DIGITS)
+        (models,), content = _parse(data, _N_DIGITS)
     except ModelFileError as error:
         raise ModelFileError(f"{path}: {error}") from None
-    return data, replace(models, signs=load_signs()), content
+    return data, with_numbers(models), content
 
 
-def load_signs() -> DetectorArrays:
-    """The detectors of ``SIGN_CLASSES`` that the package has, whoever's models.pkl is read."""
-    return _parse(read_models(SIGNS_PATH), len(SIGN_CLASSES))[0]
+def with_numbers(models: DetectorArrays) -> DetectorArrays:
+    """Ten detectors with those beside them that whole numbers need, whoever's they are."""
+    signs, pieces = _parse(read_models(NUMBERS_PATH), len(SIGN_CLASSES), len(PIECE_CLASSES))[0]
+    return replace(models, signs=signs, pieces=pieces)
 
 
 def parse_models(data: bytes) -> DetectorArrays:
@@ -158,11 +160,15 @@ def parse_models(data: bytes) -> DetectorArrays:
     ------
     ModelFileError
     """
-    return _parse(data, _N_DIGITS)[0]
+    (models,), _ = _parse(data, _N_DIGITS)
+    return models
 
 
-def _parse(data: bytes, n: int) -> tuple[DetectorArrays, list[_Detector]]:
-    """The arrays in a models.pkl, and the stand-ins that they were found in."""
+def _parse(data: bytes, *counts: int) -> tuple[list[DetectorArrays], list[_Detector]]:
+    """The arrays of so many detectors in a file, and the stand-ins that they were found in.
+
+    Those that share their features come one after the other, ``counts`` of them.
+    """
     if not data:
         raise ModelFileError("the file is empty; make a new one with: ovr-digits train")
     if len(data) > MAX_BYTES:
@@ -173,7 +179,12 @@ def _parse(data: bytes, n: int) -> tuple[DetectorArrays, list[_Detector]]:
         raise ModelFileError(str(error)) from None
     except ValueError as error:
         raise ModelFileError(f"not a models.pkl: {error}") from None
-    return _detector_arrays(content, n), content
+    if type(content) is not list or not all(type(item) is _Detector for item in content):
+        raise ModelFileError("it holds no list of digit detectors")
+    if len(content) != sum(counts):
+        raise ModelFileError(f"it holds {len(content)} detectors, not {sum(counts)}")
+    rest = iter(content)
+    return [_detector_arrays([*islice(rest, n)]) for n in counts], content
 
 
 def save_models(detectors: Sequence[Any], path: str | os.PathLike[str]) -> None:
@@ -184,19 +195,21 @@ def save_models(detectors: Sequence[Any], path: str | os.PathLike[str]) -> None:
     ModelFileError
         Where the folder is missing, cannot be written, or is full.
     """
-    _save(detectors, _N_DIGITS, path)
+    _save(list(detectors), path, _N_DIGITS)
 
 
-def save_signs(detectors: Sequence[Any], path: str | os.PathLike[str]) -> None:
-    """Write fitted detectors of ``SIGN_CLASSES`` as ``save_models`` does, their weights halved."""
-    for detector in detectors:
+def save_numbers(signs: Sequence[Any], pieces: Sequence[Any], path: str | os.PathLike[str]) -> None:
+    """Write fitted detectors of ``SIGN_CLASSES`` and of ``PIECE_CLASSES`` as ``save_models`` does,
+    their weights halved.
+    """
+    for detector in (*signs, *pieces):
         detector.sgd_.coef_ = detector.sgd_.coef_.astype(np.float16)
-    _save(detectors, len(SIGN_CLASSES), path)
+    _save([*signs, *pieces], path, len(SIGN_CLASSES), len(PIECE_CLASSES))
 
 
-def _save(detectors: Sequence[Any], n: int, path: str | os.PathLike[str]) -> None:
-    data = pickle.dumps(list(detectors), protocol=safe_pickle.PROTOCOL)
-    _parse(data, n)  # what is written can be read
+def _save(detectors: list[Any], path: str | os.PathLike[str], *counts: int) -> None:
+    data = pickle.dumps(detectors, protocol=safe_pickle.PROTOCOL)
+    _parse(data, *counts)  # what is written can be read
     try:
         write_bytes(Path(path), data)
     # ValueError: a NUL in the name; RuntimeError: a link to itself, before Python 3.13.
@@ -213,11 +226,7 @@ _UNSHARED = "its detectors do not share their features"
 _NO_LAYERS = "its features have no layers"
 
 
-def _detector_arrays(content: object, n: int) -> DetectorArrays:
-    if type(content) is not list or not all(type(item) is _Detector for item in content):
-        raise ModelFileError("it holds no list of digit detectors")
-    if len(content) != n:
-        raise ModelFileError(f"it holds {len(content)} detectors, not {n}")
+def _detector_arrays(content: Sequence[_Detector]) -> DetectorArrays:
     states = [detector.state for detector in content]
     if any(state.get("features_") is not states[0].get("features_") for state in states):
         raise ModelFileError(_UNSHARED)

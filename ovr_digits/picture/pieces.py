@@ -9,7 +9,7 @@ from itertools import product
 
 import numpy as np
 
-from ovr_digits.core.arrays import Bools, Float32, Grey, Integers
+from ovr_digits.core.arrays import Bools, Float32, Float64, Grey, Integers
 from ovr_digits.picture.cuts import find_cuts, pairs_of_cuts
 from ovr_digits.picture.lines import Group, usual_height
 from ovr_digits.picture.loops import Loop, find_loops
@@ -24,27 +24,24 @@ _CUT_WIDTH, _CUT_WIDTH_EACH = 30.0, 0.1
 _MOST_PIECES, _MOST_PIECES_EACH = 300, 0.4
 #: Digits higher than twice that many pixels are cut on a reduced picture.
 _DETAIL = 60
-#: Where a score is as likely that of a digit as that of a piece that is none, and how soon it
-#: changes about that; found, as all these, on drawn numbers.
-_DOUBT, _SCALE = 8.0, 0.35
+#: How soon a piece's worth changes with what the detectors say of it, and how much the ten count
+#: beside those of pieces; found, as all these, on drawn numbers and on amounts of cheques.
+_SCALE, _TEN = 0.175, 0.5
 #: What is taken away from a piece's worth: for every piece, for each height of ink that its
 #: cuts cross, and for being wider than a digit.
-_FAULTS = np.array([0.1, 2.6, 5.0])
+_FAULTS = np.array([0.54, 1.04, 2.0])
 #: From what height down a piece is worth less, and how much for each height; zeros are often
-#: smaller.
-_LOW, _LOW_ZERO = (0.76, 14.0), (0.6, 5.0)
+#: smaller. What ink that is left out costs, for each square of a usual digit's height.
+_LOW, _LOW_ZERO, _LEFT_OUT = (0.76, 5.6), (0.6, 2.0), 20.0
 #: Where ink runs along a cut for so many heights, its neighbours may share a stroke, as joined
 #: zeros do; a part with such a stroke of the other side is worth that much less.
-_ALONG, _SHARING = 0.3, 1.0
-#: What a 1 is worth beyond its score for being narrower than this, in heights: what a cut
-#: leaves of its neighbour on it lowers its score more than that of other digits.
-_NARROW_ONE, _ONE_IS_NARROW = 0.5, 4.0
+_ALONG, _SHARING = 0.3, 0.4
 #: How far from a loop an edge runs along it, in heights, and what is taken away from its worth for
 #: each height of a stroke between its edges that is none of it.
-_BESIDE, _REST = 0.5, 9.0
+_BESIDE, _REST = 0.5, 3.6
 #: How high a dash at a mark's end is at most, in heights, how far down it is, in shares of the
 #: mark, from and to, and what is taken away from the worth of the digit before it.
-_TAIL, _TAIL_AT, _TAIL_COST = 0.45, (0.3, 0.8), 2.0
+_TAIL, _TAIL_AT, _TAIL_COST = 0.45, (0.3, 0.8), 0.8
 #: Numbers of two edges, and how many pixels beyond the first and the second a part goes.
 _Way = tuple[int, int, int, int]
 
@@ -118,18 +115,23 @@ class Piece:
 
     @property
     def most_worth(self) -> float:
-        """What it is worth at most, whatever its scores."""
-        one = _ONE_IS_NARROW * max(_NARROW_ONE - self.width, 0) - _too_low(self.height, _LOW)
-        return max(one, -_too_low(self.height, _LOW_ZERO)) - self.faults
+        """What it is worth at most, whatever the detectors say."""
+        return -min(_too_low(self.height, _LOW), _too_low(self.height, _LOW_ZERO)) - self._lost
 
-    def worth(self, scores: tuple[float, ...]) -> float:
-        """How much it looks like one digit, by its scores: about a log-likelihood."""
-        *_, second, first = sorted(scores)
-        likelihood = -float(np.logaddexp(0, _SCALE * (_DOUBT - first))) - 2 * max(second, 0)
-        digit = scores.index(first)
-        bonus = _ONE_IS_NARROW * max(_NARROW_ONE - self.width, 0) if digit == 1 else 0.0
+    @property
+    def _lost(self) -> float:
+        return self.faults + _LEFT_OUT * self.crumbs
+
+    def worth(self, digits: Sequence[float], pieces: Float64) -> float:
+        """How much it looks like one whole digit: about a log-likelihood.
+
+        ``digits`` (10,) is what the ten detectors say, ``pieces`` (11,) what those of
+        ``PIECE_CLASSES`` do, in log-odds.
+        """
+        digit = int(np.argmax(digits))
+        whole = pieces[digit] + _TEN * digits[digit] - pieces[-1]
         low = _too_low(self.height, _LOW if digit else _LOW_ZERO)
-        return likelihood + bonus - self.faults - low
+        return -float(np.logaddexp(0, -_SCALE * whole)) - low - self._lost
 
 
 def _too_low(height: float, low: tuple[float, float]) -> float:

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from ovr_digits.core.detectors import DetectorArrays
+from ovr_digits.core.detectors import PIECE_CLASSES, DetectorArrays
 from ovr_digits.core.vote import Vote, count_votes
 from ovr_digits.picture.paths import pieces_that_matter
 from ovr_digits.picture.pieces import Mark, Piece, parted_marks, piece_of
@@ -31,6 +31,10 @@ _CRUMBS = 0.005
 _LEAD = 8.0
 #: Pieces of a mark that are voted on at once, before others are left out by what is known then.
 _AT_ONCE = 12
+
+
+#: A piece, the vote of the ten on it, and its worth.
+_Voted = tuple[Piece, Vote, float]
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,27 +67,27 @@ def read_marks(
     """
     wholes = _voted(models, [piece_of(mark, mark.ink, bounding_box(mark.ink)) for mark in marks])
     touching = [
-        _may_touch(mark, vote, part_all) for mark, (_, vote) in zip(marks, wholes, strict=True)
+        _may_touch(mark, vote, part_all) for mark, (_, vote, _) in zip(marks, wholes, strict=True)
     ]
-    worths = [whole.worth(vote.scores) for whole, vote in wholes]
+    worths = [worth for *_, worth in wholes]
     parts = _likely_parts(models, parted_marks(marks, touching), worths, part_all)
     for whole, worth, voted in zip(wholes, worths, parts, strict=True):
         ways = _best_paths(voted)
         if 1 not in ways or worth >= ways[1][0]:
-            ways[1] = worth, [whole]
-        best = max(ways.values(), key=lambda way: (way[0], way[1][0] is whole))
+            ways[1] = worth, [whole[:2]]
+        best = max(ways.values(), key=lambda way: (way[0], way[1][0][0] is whole[0]))
         yield Reading(best[1], ways)
 
 
 def _likely_parts(
     models: DetectorArrays, parted: list[list[Piece]], wholes: Sequence[float], every: bool
-) -> list[list[tuple[Piece, Vote]]]:
-    """Of each mark's pieces, those that may matter, and the votes on them.
+) -> list[list[_Voted]]:
+    """Of each mark's pieces, those that may matter, with the votes on them.
 
     ``wholes`` are the worths of the marks as one digit; ``every`` number of digits may matter, or
     the likeliest alone and how far it leads.
     """
-    voted: list[dict[int, tuple[Piece, Vote]]] = [{} for _ in parted]
+    voted: list[dict[int, _Voted]] = [{} for _ in parted]
     worths = [np.array([piece.most_worth for piece in pieces]) for pieces in parted]
     edges = [np.array([(piece.start, piece.end) for piece in pieces]) for pieces in parted]
     for both in filter(len, edges):
@@ -99,9 +103,9 @@ def _likely_parts(
         if not asked:
             return [[found[number] for number in sorted(found)] for found in voted]
         found = _voted(models, [parted[k][number] for k, number in asked])
-        for (k, number), (piece, vote) in zip(asked, found, strict=True):
-            voted[k][number] = piece, vote
-            worths[k][number] = piece.worth(vote.scores)
+        for (k, number), each in zip(asked, found, strict=True):
+            voted[k][number] = each
+            worths[k][number] = each[2]
 
 
 def _told(parts: list[tuple[Piece, Vote]]) -> list[tuple[Piece, Vote]]:
@@ -129,15 +133,23 @@ def _doubted(vote: Vote, score: float) -> Vote:
     return count_votes(scores[None] - scores.max() + score)[0]
 
 
-def _voted(models: DetectorArrays, pieces: Sequence[Piece]) -> list[tuple[Piece, Vote]]:
-    """Pieces and the votes on them."""
+def _voted(models: DetectorArrays, pieces: Sequence[Piece]) -> list[_Voted]:
+    """Pieces, the votes on them, and their worths."""
     if not pieces:
         return []
     # The same ink may be a part between several edges.
     images = {id(piece.ink): piece.image.ravel() for piece in pieces}
-    votes = count_votes(models.decision_function(np.array([*images.values()])))
-    of_ink = dict(zip(images, votes, strict=True))
-    return [(piece, of_ink[id(piece.ink)]) for piece in pieces]
+    X = np.array([*images.values()])
+    cuts = np.zeros((len(X), len(PIECE_CLASSES)))
+    if models.pieces is not None:
+        cuts = models.pieces.scores(X)
+    votes = count_votes(models.decision_function(X))
+    said = dict(zip(images, zip(votes, cuts, strict=True), strict=True))
+    found = []
+    for piece in pieces:
+        vote, own = said[id(piece.ink)]
+        found.append((piece, vote, piece.worth(vote.scores, own)))
+    return found
 
 
 def _may_touch(mark: Mark, vote: Vote, part_all: bool) -> bool:
@@ -149,12 +161,11 @@ def _may_touch(mark: Mark, vote: Vote, part_all: bool) -> bool:
 
 
 def _best_paths(
-    voted: Sequence[tuple[Piece, Vote]],
+    voted: Sequence[_Voted],
 ) -> dict[int, tuple[float, list[tuple[Piece, Vote]]]]:
     """Pieces from the first edge to the last, -1, with the most worth in all, by their number."""
     paths: dict[int, dict[int, tuple[float, list[tuple[Piece, Vote]]]]] = {0: {0: (0.0, [])}}
-    for piece, vote in sorted(voted, key=lambda item: (item[0].start, item[0].end)):
-        own = piece.worth(vote.scores)
+    for piece, vote, own in sorted(voted, key=lambda item: (item[0].start, item[0].end)):
         for count, (before, path) in paths.get(piece.start, {}).items():
             ways, worth = paths.setdefault(piece.end, {}), before + own
             if count + 1 not in ways or worth > ways[count + 1][0]:

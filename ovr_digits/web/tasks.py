@@ -13,7 +13,6 @@ import os
 import signal
 import threading
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -49,13 +48,13 @@ def start(content: Any) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     logging.disable()
     os.environ.update(dict.fromkeys(_THREADS, "1"))
-    from ovr_digits.models.modelfile import load_signs, parse_models
+    from ovr_digits.models.modelfile import parse_models, with_numbers
 
     # The C library gives back large pieces of memory, and gets them anew for each picture, until
     # it has seen a larger one.
     bytearray(_LARGE)
     try:
-        _models = replace(parse_models(bytes(content)), signs=load_signs())
+        _models = with_numbers(parse_models(bytes(content)))
     except DigitsError as error:  # told by ``provenance``
         _unusable = error
         return
