@@ -214,7 +214,10 @@ def _answered(
     answer: Callable[[Content], A], source: Any, page: int | None
 ) -> A | list[A | Unreadable]:
     """The answer to a page of a source, or to that page of each of several."""
-    number = 1 if page is None else operator.index(page)
+    try:
+        number = 1 if page is None else operator.index(page)
+    except TypeError:
+        raise TypeError(f"page is a whole number from 1 on, not {page!r}") from None
 
     def answer_one(source: Source) -> A:
         content = content_of(source)
@@ -234,7 +237,7 @@ def _answered(
             return answer_one(source)
         except DigitsError as error:
             path = _path_of(source)
-            raise error if path is None else type(error)(f"{path}: {error}") from None
+            raise type(error)(f"{path}: {error}" if path else str(error)) from None
     answers: list[A | Unreadable] = []
     for each in source:
         try:

@@ -205,7 +205,7 @@ def _quiet_libtiff() -> None:
 
 def too_large(pixels: int, most: int, word: str = "") -> DigitsError:
     """What is said of a picture of so many pixels, a ``word`` before their number."""
-    size = f"{word}{round(pixels / 1e6, 1):g} megapixels"
+    size = f"{word}{pixels / 1e6:,.1f}".removesuffix(".0") + " megapixels"
     return DigitsError(f"the picture is too large ({size}, at most {most / 1e6:g}); shrink it")
 
 

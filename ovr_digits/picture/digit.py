@@ -138,8 +138,7 @@ def find_form(
     >>> form = find_form(paper)
     >>> form.shape, int(form.max())
     ((28, 28), 255)
-    >>> models = load_models()
-    >>> int(models.decision_function(form.reshape(1, 784)).argmax())
+    >>> int(load_models().decision_function(form.reshape(1, 784)).argmax())
     7
     """
     return find_digit(source, ground, level, page).image

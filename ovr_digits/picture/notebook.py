@@ -60,7 +60,7 @@ def form(levels: Grey) -> Html:
         "what the detectors saw",
         width=_FORM_SIDE,
         height=_FORM_SIDE,
-        style="image-rendering:pixelated",
+        style="image-rendering:pixelated;border:1px solid #bbb",
     )
 
 
@@ -76,7 +76,7 @@ def scores(vote: Vote) -> Html:
         bar = tag("div", style=f"{size};background:{colour}")
         bars = tag("div", bar, style=f"width:{2 * _HALF_BAR}px;background:{middle}")
         rows.append((digit, bars, f"{score:+.1f}", percent(share)))
-    return table(("digit", "score, fires above 0", "log-odds", "vote"), rows)
+    return table(("digit", "score, fires above 0", "", "vote"), rows)
 
 
 def table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> Html:
