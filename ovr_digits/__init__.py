@@ -1,8 +1,8 @@
 """Reads handwritten digits with ten one-vs-rest SGD classifiers on kernel patch features.
 
-    >>> import ovr_digits
-    >>> ovr_digits.predict("photo.png")    # the digit on a picture       # doctest: +SKIP
-    >>> ovr_digits.read("meter.jpg").text  # a whole number, or a page    # doctest: +SKIP
+    import ovr_digits
+    ovr_digits.predict("photo.png").digit  # the digit on a picture
+    ovr_digits.read("meter.jpg").text      # a whole number, or a page of them
 
 What is public:
 

@@ -17,6 +17,9 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 from commandline import EXAMPLES, ROOT
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hypothesis_numpy
 from PIL import Image, ImageDraw
 from test_image import encoded
 from test_number import write_number
@@ -308,6 +311,27 @@ def test_a_file_that_gives_no_bytes_is_told():
     file.close()
     with pytest.raises(DigitsError, match="closed file"):
         predict(file)
+
+
+@pytest.mark.parametrize("call", [predict, read])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    array=hypothesis_numpy.arrays(
+        hypothesis_numpy.scalar_dtypes(),
+        st.one_of(
+            hypothesis_numpy.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=12),
+            st.tuples(st.integers(5, 24), st.integers(5, 24), st.sampled_from([1, 3, 4])),
+        ),
+    )
+)
+def test_any_array_has_an_answer_or_one_sentence(call, array):
+    try:
+        answer = call(array)
+    except DigitsError as error:
+        assert not re.search("\n|damaged", str(error))
+    else:
+        assert answer.error is None
+        assert len(answer._repr_html_()) < 20_000
 
 
 @pytest.mark.parametrize(
