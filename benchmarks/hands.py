@@ -30,7 +30,7 @@ from ovr_digits.data.mnist import find_files
 from ovr_digits.data.splits import enlarge
 from ovr_digits.models.place import find_models
 from ovr_digits.parallel import collect
-from ovr_digits.picture.digit import read_digit
+from ovr_digits.picture.digit import find_form
 from ovr_digits.picture.mnist_form import to_mnist_form, with_usual_pen
 from ovr_digits.progress import percent
 
@@ -115,7 +115,7 @@ def load_sets(folder: Path) -> dict[str, tuple[Any, Any]]:
     sets: dict[str, tuple[Any, Any]] = {}
     for part in ("look", "measure"):
         for name, rows in _pictures(folder, part).items():
-            X = np.stack([read_digit(folder / row["file"]).ravel() for row in rows])
+            X = np.stack([find_form(folder / row["file"]).ravel() for row in rows])
             sets[f"{name}, {part}"] = X, np.array([int(row["digit"]) for row in rows])
     (windep,) = find_files(folder, ["optdigits-orig.windep"])
     lines = read_content(windep).rstrip().removesuffix(b"EOF")

@@ -172,8 +172,8 @@ def count_left_out(setting: Setting, count: int) -> tuple[int, int]:
 
     One that is left out has a box among what is, and none among the digits.
     """
+    from ovr_digits import read
     from ovr_digits.errors import DigitsError
-    from ovr_digits.picture.number import read_number
 
     rng = np.random.default_rng([setting.seed, 3])
     n_left_out = n_others = 0
@@ -184,7 +184,7 @@ def count_left_out(setting: Setting, count: int) -> tuple[int, int]:
         ]
         n_others += len(others)
         try:
-            number = read_number(setting.models, drawn.content)
+            number = read(drawn.content, models=setting.models)
         except DigitsError:
             continue
         left_out = [box for box, _ in number.left_out]

@@ -95,8 +95,8 @@ class Experiment:
 
     def corrections(self, writer: Writer, count: int, rng: Any, folder: Path) -> int:
         """Let somebody draw and correct into a folder; the number of drawings that it took."""
+        from ovr_digits import predict
         from ovr_digits.data.corrections import keep_correction
-        from ovr_digits.picture.answers import answer_pictures
 
         odd = sorted(writer.odd)
         n_drawn = n_kept = 0
@@ -104,8 +104,7 @@ class Experiment:
             digit = odd[n_drawn % len(odd)]
             n_drawn += 1
             picture = write(writer, digit, rng)
-            (answer,) = answer_pictures(self.models, [("-", picture)])
-            assert answer.vote is not None
+            answer = predict(picture, models=self.models)
             if answer.vote.fired != (digit,) or n_drawn > _PATIENCE:
                 keep_correction(folder, picture, digit, answer.vote)
                 n_kept += 1
@@ -129,12 +128,12 @@ class Experiment:
         from ovr_digits.core.evaluation import measure_reliability
         from ovr_digits.data.corrections import load_corrections
         from ovr_digits.parallel import collect
-        from ovr_digits.picture.digit import read_digit
+        from ovr_digits.picture.digit import find_form
 
         n_drawn = self.corrections(writer, count, rng, folder)
         kept, labels = load_corrections(folder)
         y = np.arange(n_later) % 10
-        X = np.stack([read_digit(write(writer, int(digit), rng)).ravel() for digit in y])
+        X = np.stack([find_form(write(writer, int(digit), rng)).ravel() for digit in y])
         is_odd = np.isin(y, list(writer.odd))
         models, seconds = self.learn(kept, labels)
         mislabelled = labels.copy()

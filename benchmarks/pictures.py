@@ -88,7 +88,7 @@ def read_style(
     X, y = digits
     from ovr_digits.core.vote import count_votes
     from ovr_digits.errors import DigitsError
-    from ovr_digits.picture.digit import read_digit
+    from ovr_digits.picture.digit import find_form
 
     rng = np.random.default_rng([seed, list(STYLES).index(style)])
     chosen = rng.integers(0, len(X), count)
@@ -96,7 +96,7 @@ def read_style(
     right = sure = wrong_but_sure = blank = 0
     for content, label in zip(files, y[chosen], strict=True):
         try:
-            form = read_digit(content)
+            form = find_form(content)
         except DigitsError:
             blank += 1
             continue

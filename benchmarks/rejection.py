@@ -54,10 +54,10 @@ def count_kind(kind: str, scores: Floats) -> KindResult:
 
 def score_kind(models: DetectorArrays, kind: str, count: int, seed: int) -> Floats:
     """Draw pictures of a kind, and let the detectors score them: (count, 10)."""
-    from ovr_digits.picture.digit import read_digit
+    from ovr_digits.picture.digit import find_form
 
     rng = np.random.default_rng([seed, KINDS.index(kind)])
-    forms = np.stack([read_digit(draw_other(kind, rng)) for _ in range(count)])
+    forms = np.stack([find_form(draw_other(kind, rng)) for _ in range(count)])
     return models.decision_function(forms.reshape(count, -1))
 
 

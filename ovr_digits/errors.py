@@ -8,6 +8,14 @@ class DigitsError(Exception):
     about it is shown. Library code raises it where the cause lies outside the
     program (a file, a download, a picture); programming errors stay
     ``ValueError`` and ``TypeError``.
+
+    Examples
+    --------
+    >>> try:
+    ...     predict("absent.png")
+    ... except DigitsError as error:
+    ...     print(error)
+    absent.png: no such file
     """
 
 

@@ -176,11 +176,11 @@ def test_a_package_that_reads_digits_reads_drawn_ones(tmp_path: Path, name: str)
     from benchmarks.handwriting import make_writer, write
     from benchmarks.peers import READERS
     from benchmarks.peers.asking import ask, read_images
-    from ovr_digits.picture.digit import read_digit
+    from ovr_digits.picture.digit import find_form
 
     rng = np.random.default_rng(0)
     writer = make_writer("test", 0, rng)
-    X = np.stack([read_digit(write(writer, digit, rng)).ravel() for digit in range(10)])
+    X = np.stack([find_form(write(writer, digit, rng)).ravel() for digit in range(10)])
     entry = READERS[name]
     answers = ask(entry, read_images, name, entry, Data(), tmp_path, X)
     if isinstance(answers, str):

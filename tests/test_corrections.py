@@ -19,7 +19,7 @@ from ovr_digits.core.vote import Vote, count_votes
 from ovr_digits.data.corrections import FILE_NAME, keep_correction, load_corrections
 from ovr_digits.errors import DigitsError
 from ovr_digits.files import replacing, write_bytes
-from ovr_digits.picture.digit import read_digit
+from ovr_digits.picture.digit import find_form
 
 VOTE: Vote = count_votes(np.linspace(-3, 3, 10)[None])[0]
 
@@ -63,7 +63,7 @@ def test_what_is_kept_comes_back(tmp_path, digit_images):
     X, y = load_corrections(folder)
     assert (X.shape, X.dtype, y.tolist()) == ((3, 784), np.uint8, [4, 0, 9])
     for row, picture in zip(X, pictures, strict=True):
-        np.testing.assert_array_equal(row, read_digit(picture).ravel())
+        np.testing.assert_array_equal(row, find_form(picture).ravel())
     entries = [json.loads(line) for line in lines_of(folder)]
     assert [entry["file"] for entry in entries] == names
     assert entries[0]["label"] == 4

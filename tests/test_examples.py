@@ -8,7 +8,7 @@ import numpy as np
 from commandline import EXAMPLES, execute
 from PIL import Image
 
-from ovr_digits.picture.answers import answer_pictures
+from ovr_digits import predict
 
 NAMES = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
 
@@ -19,9 +19,8 @@ def pixels(path: Path) -> np.ndarray:
 
 
 def test_all_are_read_right(shipped_models):
-    pictures = [(name, str(EXAMPLES / f"{name}.png")) for name in NAMES]
-    answers = list(answer_pictures(shipped_models, pictures))
-    assert [answer.vote and answer.vote.digit for answer in answers] == list(range(10))
+    answers = predict([EXAMPLES / f"{name}.png" for name in NAMES], models=shipped_models)
+    assert [answer.digit for answer in answers] == list(range(10))
 
 
 def test_they_are_ten_and_small():

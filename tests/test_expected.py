@@ -8,15 +8,16 @@ from PIL import Image, ImageDraw
 from test_number import digit_picture, png
 from test_signs import BASE, HEIGHT, PEN, written
 
-from ovr_digits import DigitsError, read_number
+import ovr_digits
+from ovr_digits import DigitsError
+from ovr_digits.picture.answers import NumberAnswer
 from ovr_digits.picture.expected import Expected
-from ovr_digits.picture.number import NumberAnswer
 
 
 @pytest.fixture
 def read(shipped_models):
     def read(page: Image.Image, **known: str | int) -> NumberAnswer:
-        return read_number(shipped_models, png(page), expected=Expected(**known))
+        return ovr_digits.read(png(page), models=shipped_models, expected=Expected(**known))
 
     return read
 

@@ -10,7 +10,7 @@ from commandline import EXAMPLES, objects
 from matplotlib.figure import Figure
 from PIL import Image, ImageDraw
 
-from ovr_digits import read_digit
+from ovr_digits import find_form
 from ovr_digits.core.detectors import DetectorArrays
 from ovr_digits.core.occlusion import ink_contributions
 from ovr_digits.core.vote import count_votes
@@ -35,7 +35,7 @@ def score(models: DetectorArrays, image: np.ndarray, digit: int) -> float:
 
 @pytest.mark.parametrize("digit", range(10))
 def test_without_the_ink_that_speaks_for_a_digit_its_score_falls(models, digit):
-    image = read_digit(EXAMPLES / f"{NAMES[digit]}.png")
+    image = find_form(EXAMPLES / f"{NAMES[digit]}.png")
     added = ink_contributions(models, image, digit)
     assert added.shape == (28, 28)
     assert (added[image == 0] == 0).all()
@@ -45,7 +45,7 @@ def test_without_the_ink_that_speaks_for_a_digit_its_score_falls(models, digit):
 
 
 def test_a_place_adds_what_the_score_loses_without_it(models):
-    image = read_digit(EXAMPLES / "seven.png")
+    image = find_form(EXAMPLES / "seven.png")
     added = ink_contributions(models, image, 7)
     rows, columns = np.indices(image.shape)
     for row, column in ((4, 20), np.unravel_index(added.argmax(), added.shape)):
@@ -64,7 +64,7 @@ def test_a_place_adds_what_the_score_loses_without_it(models):
     ],
 )
 def test_a_stroke_too_many_speaks_against_the_digit(models, digit, stroke):
-    image = read_digit(EXAMPLES / f"{NAMES[digit]}.png")
+    image = find_form(EXAMPLES / f"{NAMES[digit]}.png")
     left, top, right, bottom = stroke
     place = np.zeros(image.shape, bool)
     place[top:bottom, left:right] = image[top:bottom, left:right] == 0

@@ -10,8 +10,8 @@ import pytest
 from PIL import Image, ImageDraw
 from test_number import digit_picture, read_page
 
+from ovr_digits.picture.answers import NumberAnswer
 from ovr_digits.picture.fields import find_columns, part_boxes
-from ovr_digits.picture.number import NumberAnswer
 
 HEIGHT = 60
 

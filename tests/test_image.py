@@ -17,7 +17,7 @@ from PIL import Image, ImageDraw, ImageOps
 from ovr_digits.errors import DigitsError
 from ovr_digits.picture import decoding
 from ovr_digits.picture import photo as image
-from ovr_digits.picture.digit import find_digit, read_digit
+from ovr_digits.picture.digit import find_digit, find_form
 from ovr_digits.picture.mnist_form import to_mnist_form
 from ovr_digits.picture.photo import Photo
 
@@ -50,9 +50,9 @@ def encoded(picture: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
 
 def assert_same_form(data: bytes, tolerance: float = 4.0) -> None:
     """The form is that of the plain grey PNG, but for a few grey levels on average."""
-    form = read_digit(data).astype(float)
+    form = find_form(data).astype(float)
     assert form.shape == (28, 28)
-    difference = np.abs(form - read_digit(encoded(GREY))).mean()
+    difference = np.abs(form - find_form(encoded(GREY))).mean()
     assert difference < tolerance
 
 
@@ -110,14 +110,14 @@ def test_portable_pictures_of_any_levels(kind, most):
     assert_same_form(head + body)
     if is_raw:
         with pytest.raises(DigitsError, match="damaged"):
-            read_digit(head + body[: len(body) // 2])
+            find_form(head + body[: len(body) // 2])
 
 
 def test_raw_levels_are_read_at_once_however_many_there_are():
     """Pillow's own decoder would read a number of a few bytes for each of its pixels."""
     levels = np.full((1200, 1600), 1000, ">u2")
     levels[400:800, 780:830] = 100
-    assert read_digit(b"P5 1600 1200 1023\n" + levels.tobytes()).any()
+    assert find_form(b"P5 1600 1200 1023\n" + levels.tobytes()).any()
 
 
 @pytest.mark.parametrize("span", [(-1, 1), (1, -1), (-8, -5), (0, 0.01), (1000, 1001)])
@@ -136,18 +136,18 @@ def test_signed_levels():
 @pytest.mark.parametrize("level", [-3.0, 0.25, 7.0])
 def test_constant_floating_levels_are_blank(level):
     constant = Image.fromarray(np.full((40, 40), level, np.float32))
-    assert not read_digit(encoded(constant, "TIFF")).any()
+    assert not find_form(encoded(constant, "TIFF")).any()
 
 
 def test_a_path_and_its_bytes_are_the_same(tmp_path):
     path = tmp_path / "four.png"
     path.write_bytes(encoded(GREY))
     for source in (path, str(path)):
-        np.testing.assert_array_equal(read_digit(source), read_digit(path.read_bytes()))
+        np.testing.assert_array_equal(find_form(source), find_form(path.read_bytes()))
 
 
 def test_dark_on_light_and_light_on_dark():
-    form = read_digit(encoded(GREY))
+    form = find_form(encoded(GREY))
     assert form.max() == 255
     assert form[0].max() == form[-1].max() == 0
     assert_same_form(encoded(ImageOps.invert(GREY)), 0.5)
@@ -195,7 +195,7 @@ def box(form: np.ndarray) -> tuple[int, int]:
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.png")), ids=lambda path: path.stem)
 def test_form_of_the_examples(path):
-    form = read_digit(path)
+    form = find_form(path)
     assert form.dtype == np.uint8
     assert np.abs(centre_of_mass(form) - 13.5).max() <= 0.51
     assert 18 <= max(box(form)) <= 20
@@ -204,11 +204,11 @@ def test_form_of_the_examples(path):
 def test_tiny_picture():
     tiny = np.full((12, 12), 255, np.uint8)
     tiny[2:10, 5:7] = 0
-    form = read_digit(encoded(Image.fromarray(tiny)))
+    form = find_form(encoded(Image.fromarray(tiny)))
     assert max(box(form)) == 20
     assert box(form)[1] <= 6
     with pytest.raises(DigitsError, match=r"too small \(4×9 pixels\)"):
-        read_digit(encoded(Image.new("L", (4, 9))))
+        find_form(encoded(Image.new("L", (4, 9))))
 
 
 def test_large_picture_is_reduced():
@@ -223,7 +223,7 @@ def test_too_large(monkeypatch, limit, tmp_path):
     path.write_bytes(encoded(GREY))
     for source in (path, path.read_bytes()):
         with pytest.raises(DigitsError, match="shrink"):
-            read_digit(source)
+            find_form(source)
 
 
 def test_far_too_large_for_pillow_itself():
@@ -231,12 +231,12 @@ def test_far_too_large_for_pillow_itself():
     header = small[12:16] + (40_000).to_bytes(4, "big") * 2 + small[24:29]
     claiming = small[:12] + header + zlib.crc32(header).to_bytes(4, "big") + small[33:]
     with pytest.raises(DigitsError, match="too large"):
-        read_digit(claiming)
+        find_form(claiming)
 
 
 @pytest.mark.parametrize("level", [0, 1, 127, 255])
 def test_blank(level):
-    assert not read_digit(encoded(Image.new("L", (40, 40), level))).any()
+    assert not find_form(encoded(Image.new("L", (40, 40), level))).any()
     clear = find_digit(encoded(Image.new("RGBA", (40, 40), (level, level, level, 0))))
     assert not clear.image.any()
     assert not clear.ink.any()
@@ -246,7 +246,7 @@ def test_blank(level):
 def test_levels_that_are_no_numbers():
     picture = Image.fromarray(np.full((20, 20), np.nan, np.float32))
     with pytest.raises(DigitsError, match="no numbers"):
-        read_digit(encoded(picture, "TIFF"))
+        find_form(encoded(picture, "TIFF"))
 
 
 # --- anything at all ----------------------------------------------------------------------------
@@ -268,7 +268,7 @@ WHOLE = [
 
 def assert_form_or_digits_error(data: bytes) -> None:
     try:
-        form = read_digit(data)
+        form = find_form(data)
     except DigitsError as error:
         text = str(error)
         assert text
@@ -341,4 +341,4 @@ def test_a_program_in_postscript_is_not_run(tmp_path):
     path = tmp_path / "seven.eps"
     Image.new("L", (40, 40), 255).save(path)
     with pytest.raises(DigitsError, match="EPS is a program"):
-        read_digit(path)
+        find_form(path)

@@ -12,11 +12,11 @@ from hypothesis.extra.numpy import arrays
 from PIL import Image, ImageDraw
 from strokes import picture_of, write
 
+from ovr_digits import predict
 from ovr_digits.core.vote import count_votes
 from ovr_digits.errors import DigitsError
 from ovr_digits.picture import mnist_form
-from ovr_digits.picture.answers import answer_pictures
-from ovr_digits.picture.digit import find_digit, read_digit
+from ovr_digits.picture.digit import find_digit, find_form
 from ovr_digits.picture.ink import find_ink, find_marks
 from ovr_digits.picture.mnist_form import pen_width, to_mnist_form, with_usual_pen
 from ovr_digits.picture.regions import find_regions
@@ -124,7 +124,7 @@ def ringed(picture: np.ndarray, shape: str) -> np.ndarray:
 @pytest.mark.parametrize("digit", [4, 7])
 def test_the_bar_of_a_thin_digit_that_fills_the_picture_is_no_ruled_line(digit):
     def seen(pen: int, height: float) -> np.ndarray:
-        return read_digit(picture_of(write(digit, 140, 140, 280 * height), pen=pen)).astype(float)
+        return find_form(picture_of(write(digit, 140, 140, 280 * height), pen=pen)).astype(float)
 
     # With room about it nothing of the digit is taken for a line.
     assert np.abs(seen(8, 0.92) - seen(8, 0.6)).mean() < 12
@@ -424,8 +424,7 @@ def test_light_that_falls_off_is_no_sure_digit(shipped_models):
         light += 0.01 * rng.standard_normal(light.shape)
         file = io.BytesIO()
         Image.fromarray(np.uint8(255 * light.clip(0, 1))).save(file, "PNG")
-        (answer,) = answer_pictures(shipped_models, [("light", file.getvalue())])
-        n_sure += answer.vote is not None and answer.vote.verdict == "sure"
+        n_sure += predict(file.getvalue(), models=shipped_models).verdict == "sure"
     assert n_sure <= 2
 
 

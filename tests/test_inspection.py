@@ -19,7 +19,7 @@ from ovr_digits.core.views import VIEWS
 from ovr_digits.data.splits import Split, load_split
 from ovr_digits.learn.presets import PRESETS
 from ovr_digits.models.modelfile import parse_models
-from ovr_digits.picture.digit import read_digit
+from ovr_digits.picture.digit import find_form
 from ovr_digits.report.inspection import (
     VIEW_MEANINGS,
     DetectorPortrait,
@@ -281,7 +281,7 @@ def test_effects_of_ink_on_scores_that_are_linear_in_it():
 
 
 def test_a_zero_wants_a_ring_of_ink_and_a_hole():
-    image = read_digit(ROOT / "examples" / "zero.png")
+    image = find_form(ROOT / "examples" / "zero.png")
     effects = ink_effects(load_models(ROOT / "models.pkl"), image)[0]
     hole = effects[12:16, 12:16].mean()
     assert hole < -0.5

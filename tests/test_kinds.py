@@ -13,9 +13,9 @@ import pytest
 from commandline import EXAMPLES, execute, objects
 from PIL import Image, ImageDraw, ImageFilter, ImageOps
 
-from ovr_digits.picture.answers import answer_picture, answer_pictures
+from ovr_digits import predict, read
+from ovr_digits.picture.answers import answer_picture
 from ovr_digits.picture.ink import find_ink
-from ovr_digits.picture.number import read_number
 from ovr_digits.picture.photo import WORKING_SIDE, Photo
 from ovr_digits.picture.regions import bounding_box
 
@@ -206,9 +206,8 @@ def encoded(picture: Picture, kind: str = "PNG", **options: Any) -> bytes:
 
 
 def answers(models, files: list[bytes], **options: Any) -> list[Any]:
-    named = [(str(n), content) for n, content in enumerate(files)]
-    found = answer_pictures(models, named, **options)
-    return [answer.error or answer.vote.digit for answer in found]
+    found = predict(files, models=models, **options)
+    return [answer.digit if answer.error is None else answer.error for answer in found]
 
 
 @pytest.mark.parametrize("digits", [[1, 4], pytest.param([0, 1, 4, 7, 8], marks=LONG)])
@@ -239,7 +238,7 @@ RED, BLACK, YELLOW, ROSE = (
 def test_notes_of_any_outline(models, shape, degrees, colours, digits):
     files = [encoded(on_a(shape, int(digit), colours, degrees)) for digit in digits]
     assert answers(models, files) == [int(digit) for digit in digits]
-    assert [read_number(models, file).text for file in files] == list(digits)
+    assert [read(file, models=models).text for file in files] == list(digits)
 
 
 FRAMES = {"save_all": True, "append_images": [inked(mask(8)), Image.new("RGB", (320, 240), "red")]}
@@ -311,7 +310,7 @@ def test_small_numbers_in_large_photos(models, kind, orientation):
     stored = {1: sheet, 6: sheet.transpose(Image.Transpose.ROTATE_90)}[orientation]
     exif = Image.Exif()
     exif[0x0112] = orientation
-    number = read_number(models, encoded(inked(stored), kind, exif=exif, compress_level=1))
+    number = read(encoded(inked(stored), kind, exif=exif, compress_level=1), models=models)
     assert number.text == "4073"
     for n, found in enumerate(number.lines[0]):
         x, y, w, h = found.box
@@ -326,7 +325,7 @@ def test_noise_does_not_cost_what_was_seen_from_afar(models):
     photo = Image.fromarray(np.clip(np.asarray(sheet) + noise, 0, 255).astype(np.uint8))
     content = encoded(photo, compress_level=1)
     assert answers(models, [content]) == [4]
-    assert read_number(models, content).text == "4"
+    assert read(content, models=models).text == "4"
 
 
 def test_a_closer_view_shows_the_same_place():
@@ -355,9 +354,9 @@ def test_no_closer_view_where_there_is_no_more_to_see():
 STATUS = Path("/proc/self/status")
 PEAK = """
 import sys
-from ovr_digits.picture.digit import read_digit
+from ovr_digits.picture.digit import find_form
 for picture in sys.argv[1:]:
-    read_digit(picture)
+    find_form(picture)
 print(open("/proc/self/status").read().partition("VmHWM:")[2].split()[0])
 """
 

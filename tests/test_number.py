@@ -17,14 +17,16 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageFont, ImageOps
 
+from ovr_digits import read
 from ovr_digits.core.detectors import DetectorArrays
 from ovr_digits.data.splits import load_split
 from ovr_digits.errors import DigitsError
+from ovr_digits.picture.answers import NumberAnswer
 from ovr_digits.picture.digit import find_digit
 from ovr_digits.picture.guides import find_ruled_lines
 from ovr_digits.picture.ink import find_ink
 from ovr_digits.picture.lines import find_layout
-from ovr_digits.picture.number import NumberAnswer, read_number
+from ovr_digits.picture.number import find_number
 from ovr_digits.picture.photo import Photo
 from ovr_digits.picture.regions import find_regions
 from ovr_digits.picture.sides import find_sides
@@ -57,7 +59,7 @@ def write_number(path: Path, *lines: str, gap: int = 30, slope: float = 0.0) -> 
 
 
 def read_page(models: DetectorArrays, page: Image.Image) -> NumberAnswer:
-    return read_number(models, png(page))
+    return find_number(models, png(page))
 
 
 class Guessing:
@@ -92,7 +94,7 @@ def models(shipped_models) -> DetectorArrays:
 )
 def test_numbers_are_read_as_they_are_written(tmp_path, models, lines, how):
     path = write_number(tmp_path / "n.png", *lines, **how)
-    assert read_number(models, path).text == "\n".join(lines)
+    assert read(path, models=models).text == "\n".join(lines)
 
 
 def test_boxes_are_in_pixels_of_the_picture(tmp_path, models):
@@ -101,7 +103,7 @@ def test_boxes_are_in_pixels_of_the_picture(tmp_path, models):
     with Image.open(path) as picture:
         picture.resize((picture.width * 6, picture.height * 6)).save(large)
     for source, factor in ((path, 1), (large, 6)):
-        (line,) = read_number(models, source).lines
+        (line,) = read(source, models=models).lines
         x, y, w, h = line[0].box
         four = digit_picture(4)
         wanted = np.array([60, 60, four.width, four.height]) * factor
@@ -185,7 +187,7 @@ def test_the_work_on_a_picture_has_a_bound(name):
 def test_a_line_is_no_row_of_digits(run, models, tmp_path, name):
     hostile_pictures()[name].save(tmp_path / "n.png")
     with contextlib.suppress(DigitsError):
-        lines = read_number(models, tmp_path / "n.png").lines
+        lines = read(tmp_path / "n.png", models=models).lines
         assert all(len(line) == 1 and line[0].vote.verdict != "sure" for line in lines)
     assert run("predict", tmp_path / "n.png", "--brief").stderr == ""
 

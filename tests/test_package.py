@@ -31,10 +31,13 @@ OLD_NAMES = {
 def test_examples_of_what_is_public_run(name: str) -> None:
     thing = getattr(ovr_digits, name)
     # Not by module, since the classes of models.pkl carry the package's name.
-    for example in doctest.DocTestFinder(exclude_empty=True).find(thing, name, module=False):
-        namespace = {public: getattr(ovr_digits, public) for public in ovr_digits.__all__}
-        example.globs = namespace
-        results = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE).run(example)
+    found = doctest.DocTestFinder().find(thing, name, module=False)
+    run = [e for test in found for e in test.examples if doctest.SKIP not in e.options]
+    assert name in [test.name for test in found]
+    assert run
+    for test in found:
+        test.globs = {public: getattr(ovr_digits, public) for public in ovr_digits.__all__}
+        results = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE).run(test)
         assert results.failed == 0
 
 

@@ -13,7 +13,7 @@ from commandline import assert_nothing_done, objects
 from PIL import Image
 from test_number import write_number
 
-from ovr_digits import DigitsError, count_pages, read_digit, read_number
+from ovr_digits import DigitsError, count_pages, find_form, read
 from ovr_digits.picture import pages as pages_module
 from ovr_digits.picture.pages import each_page, page_of
 
@@ -58,12 +58,12 @@ def test_every_page_is_read(run, tmp_path, kind):
 def test_a_page_is_read_by_its_number(shipped_models, tmp_path, kind):
     content = of_pages(kind, numbered(tmp_path, *NUMBERS))
     assert count_pages(content) == 3
-    texts = [read_number(shipped_models, content, page=page).text for page in (1, 2, 3)]
+    texts = [read(content, models=shipped_models, page=page).text for page in (1, 2, 3)]
     assert texts == [*NUMBERS]
-    np.testing.assert_array_equal(read_digit(content, page=2), read_digit(page_of(content, 2)))
+    np.testing.assert_array_equal(find_form(content, page=2), find_form(page_of(content, 2)))
     for page in (0, 4, -1):
         with pytest.raises(DigitsError, match=f"no page {page};"):
-            read_number(shipped_models, content, page=page)
+            read(content, models=shipped_models, page=page)
 
 
 def test_a_file_of_one_page_has_no_number(run, tmp_path):
@@ -80,7 +80,7 @@ def test_boxes_are_in_pixels_of_their_page(shipped_models, tmp_path, kind):
     """Of a PDF in those that it is drawn with, 300 to an inch."""
     first, second = numbered(tmp_path, "407", "42")
     content = of_pages(kind, [first, second.resize((1440, 620))], resolution=150)
-    (line,) = read_number(shipped_models, content, page=2).lines
+    (line,) = read(content, models=shipped_models, page=2).lines
     factor = 2 * (2 if kind == "PDF" else 1)
     x, y, _, height = line[0].box
     np.testing.assert_allclose([x, y, height], np.array([60, 60, 90]) * factor, atol=4 * factor)
@@ -141,7 +141,7 @@ def test_a_tiff_of_many_jpegs_is_not_taken_for_one_of_many_scans(monkeypatch):
     sheets = [Image.new("RGB", (160, 120), (level, 9, 9)) for level in range(0, 200, 20)]
     content = of_pages("TIFF", sheets, compression="jpeg")
     assert [type(page.content) for page in each_page(content)] == [bytes, *[Image.Image] * 9]
-    assert read_digit(content).shape == (28, 28)
+    assert find_form(content).shape == (28, 28)
 
 
 # --- PDF ---------------------------------------------------------------------------------------
@@ -187,7 +187,7 @@ STROKE = b"9 w 100 20 m 100 180 l S"
 
 def test_strokes_of_a_pdf_are_read(shipped_models):
     """As a tablet saves what is written on it."""
-    number = read_number(shipped_models, pdf(STROKE))
+    number = read(pdf(STROKE), models=shipped_models)
     assert number.text == "1"
     ((found,),) = number.lines
     np.testing.assert_allclose(found.box, np.array([95.5, 20, 9, 160]) * 300 / 72, atol=8)

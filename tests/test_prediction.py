@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from ovr_digits.core.sampling import random_indices
-from ovr_digits.picture.answers import answer_pictures
+from ovr_digits.picture.answers import DigitAnswer, Unreadable, answer_pages, answer_picture
 from ovr_digits.report.samples import answer_samples
 
 
@@ -34,11 +34,13 @@ def test_pictures_in_order_and_errors_between():
     picture.save(buffer, "PNG")
     good = buffer.getvalue()
     pictures = [("a", good), ("b", b"nonsense"), ("c", "/absent"), ("d", good)]
-    first, second, third, fourth = answer_pictures(detectors(1, 7), pictures)
-    assert first.vote is not None
-    assert fourth.vote is not None
-    assert (first.vote.digit, fourth.vote.digit) == (1, 7)
-    assert first.image is not None
+    models = detectors(1, 7)
+    first, second, third, fourth = answer_pages(
+        lambda content: DigitAnswer.of(*answer_picture(models, content)), pictures
+    )
+    assert isinstance(first, DigitAnswer)
+    assert isinstance(second, Unreadable)
+    assert (first.digit, fourth.digit) == (1, 7)
     assert first.image.shape == (28, 28)
     assert list(first.as_json()) == [
         *("path", "digit", "confidence", "verdict", "fired", "votes", "scores")

@@ -24,7 +24,7 @@ from PIL import Image
 from ovr_digits.data.idx import write_idx
 from ovr_digits.data.splits import load_split
 from ovr_digits.errors import DigitsError
-from ovr_digits.picture.digit import read_digit, read_sample
+from ovr_digits.picture.digit import find_form, read_sample
 from ovr_digits.scale.sources.files import FileNames, FoundFile, shown
 from ovr_digits.scale.sources.folder import PictureIndex, open_folder
 from ovr_digits.scale.sources.opening import dataset_source, distorted, open_source
@@ -268,7 +268,7 @@ def test_what_is_not_in_the_form_of_mnist_goes_the_way_of_every_picture(digits):
     red = Image.merge("RGB", [light.point(lambda v: 255), light, light])
     for picture in (*others, light.resize((90, 90)), red, light.crop((0, 0, 27, 28))):
         data = encoded(picture)
-        np.testing.assert_array_equal(read_sample(data), read_digit(data))
+        np.testing.assert_array_equal(read_sample(data), find_form(data))
 
 
 def test_faint_ink_on_black_is_taken_as_it_is(digits):

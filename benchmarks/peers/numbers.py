@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Ours:
-    """``read_number``, which finds the digits too; what it reads on a picture that it refuses: "".
+    """``read``, which finds the digits too; what it reads on a picture that it refuses: "".
 
     Parameters
     ----------
@@ -35,11 +35,11 @@ class Ours:
         return [self._read(content) for content in contents]
 
     def _read(self, content: bytes) -> str:
+        from ovr_digits import read
         from ovr_digits.errors import DigitsError
-        from ovr_digits.picture.number import read_number
 
         try:
-            return read_number(self._models, content).text
+            return read(content, models=self._models).text
         except DigitsError:
             return ""
 

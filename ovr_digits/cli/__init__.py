@@ -10,8 +10,8 @@ from ovr_digits.cli.data import data
 from ovr_digits.cli.ending import CONTEXT_SETTINGS
 from ovr_digits.cli.evaluate import evaluate
 from ovr_digits.cli.inspect import inspect
-from ovr_digits.cli.predict import predict
-from ovr_digits.cli.read import read
+from ovr_digits.cli.predicting import predict
+from ovr_digits.cli.reading import read
 from ovr_digits.cli.serve import draw, serve
 from ovr_digits.cli.test import test
 from ovr_digits.cli.train import train

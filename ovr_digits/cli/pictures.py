@@ -6,16 +6,24 @@ import contextlib
 import os
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
 from ovr_digits.cli.ending import note
+from ovr_digits.cli.options import source_of
 from ovr_digits.errors import DigitsError
 from ovr_digits.files import is_same_file
 from ovr_digits.progress import Progress, TerminalProgress
+
+if TYPE_CHECKING:
+    from ovr_digits.picture.answers import DigitAnswer, NumberAnswer, Unreadable
+    from ovr_digits.picture.decoding import Content
+
+A = TypeVar("A", "DigitAnswer", "NumberAnswer")
 
 #: How many files of a folder that are no pictures are named; of the rest the number is told.
 _MOST_NAMED = 10
@@ -93,8 +101,22 @@ def _natural(name: str) -> list[tuple[str, int]]:
     return [(text, int(number or -1)) for text, number in parts]
 
 
+def answer_given(
+    given: Given, answer: Callable[[Content], A], as_json: bool
+) -> Iterator[A | Unreadable]:
+    """Answer each page of what was given, with a bar; what is no picture has an answer, too."""
+    from ovr_digits.picture.answers import Unreadable, answer_pages
+
+    for folder, error in given.errors.items():
+        yield Unreadable(error, path=folder)
+    with _shown_progress(len(given.names), as_json) as progress:
+        for name in given.names:
+            yield from answer_pages(answer, [(name, source_of(name))])
+            progress.advance()
+
+
 @contextlib.contextmanager
-def shown_progress(n_files: int, are_objects_printed: bool) -> Iterator[Progress]:
+def _shown_progress(n_files: int, are_objects_printed: bool) -> Iterator[Progress]:
     """A bar on a terminal where there are several files, unless JSON is printed to it."""
     is_shown = n_files > 1 and sys.stderr.isatty()
     if not is_shown or (are_objects_printed and sys.stdout.isatty()):

@@ -49,6 +49,12 @@ class KernelLayer:
         approximates the kernel, and then the leading principal axes of these.
         ``None`` in the last layer, whose responses a whitening of all features
         takes further.
+
+    Examples
+    --------
+    >>> layer = load_models().branches[0].layers[0]
+    >>> isinstance(layer, KernelLayer), layer.anchors.shape
+    (True, (16, 9))
     """
 
     __module__ = "ovr_digits"  # the public name, which models.pkl stores
@@ -213,6 +219,12 @@ class LeadingAxes:
         precision, since these would otherwise be most of a models.pkl.
     offset : (n_axes,) float32
         The coordinates of the mean.
+
+    Examples
+    --------
+    >>> leading = load_models().branches[0].leading
+    >>> isinstance(leading, LeadingAxes), leading.offset.shape
+    (True, (64,))
     """
 
     __module__ = "ovr_digits"  # the public name, which models.pkl stores
@@ -254,6 +266,12 @@ class Branch:
         A key of ``views.VIEWS``.
     layers : tuple of KernelLayer
     leading : LeadingAxes or None
+
+    Examples
+    --------
+    >>> branch = load_models().branches[0]
+    >>> isinstance(branch, Branch), [layer.patch_size for layer in branch.layers]
+    (True, [3, 5])
     """
 
     __module__ = "ovr_digits"  # the public name, which models.pkl stores

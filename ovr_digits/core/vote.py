@@ -32,6 +32,13 @@ class Vote:
         Each detector's own probability; they need not sum to 1.
     scores : tuple of ten floats
         Each detector's log-odds, positive where it says True.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> vote = count_votes(np.array([[-4.0] * 9 + [4.0]]))[0]
+    >>> isinstance(vote, Vote), vote.digit, vote.fired, round(vote.confidence, 3)
+    (True, 9, (9,), 0.982)
     """
 
     digit: int
@@ -53,6 +60,52 @@ class Vote:
         }
 
 
+class Voted:
+    """What ten detectors voted on: it says what its ``vote`` says, and as an int it is the digit.
+
+    ``int`` of it raises ValueError where no detector recognised a digit.
+    """
+
+    vote: Vote
+
+    @property
+    def digit(self) -> int:
+        """The digit with the highest score; the best guess where the verdict is "none"."""
+        return self.vote.digit
+
+    @property
+    def confidence(self) -> float:
+        """The vote for that digit, 0..1."""
+        return self.vote.confidence
+
+    @property
+    def verdict(self) -> Verdict:
+        """Whether exactly one detector fired ("sure"), several ("conflict") or "none"."""
+        return self.vote.verdict
+
+    @property
+    def fired(self) -> tuple[int, ...]:
+        """The digits whose detector said True, ascending."""
+        return self.vote.fired
+
+    @property
+    def votes(self) -> tuple[float, ...]:
+        """Ten, in 0..1: each detector's own probability."""
+        return self.vote.votes
+
+    @property
+    def scores(self) -> tuple[float, ...]:
+        """Ten log-odds, positive where a detector says True."""
+        return self.vote.scores
+
+    def __int__(self) -> int:
+        if self.verdict == "none":
+            raise ValueError(
+                f"no detector recognised a digit; the best guess, {self.digit}, is in .digit"
+            )
+        return self.digit
+
+
 def probabilities(scores: Float64) -> Float64:
     """The logistic function of log-odds of any shape, without overflow."""
     return np.exp(-np.logaddexp(0.0, -np.asarray(scores, np.float64)))
@@ -70,6 +123,12 @@ def count_votes(scores: Float64) -> list[Vote]:
     ------
     ValueError
         Where a score is not a finite number.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> [vote.verdict for vote in count_votes(np.array([[-4.0] * 9 + [4.0], [-4.0] * 10]))]
+    ['sure', 'none']
     """
     scores = np.asarray(scores, np.float64)
     if not np.isfinite(scores).all():

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from ovr_digits.core.arrays import Float32, Grey
+from ovr_digits.core.arrays import Grey
 from ovr_digits.core.vote import Vote
 from ovr_digits.errors import DigitsError
 from ovr_digits.files import read_bytes, remove_abandoned, write_bytes
@@ -58,7 +58,7 @@ def keep_correction(
     """
     if label not in _DIGITS:
         raise DigitsError(f"{label} is not a digit; give one of 0 to 9")
-    content = _encode(Photo(picture).whole.picture)
+    content = _encode(Photo(picture).whole.levels)
     if not find_digit(content).image.any():
         raise DigitsError("the picture is blank: there is nothing to learn from it")
     folder = Path(folder)
@@ -91,16 +91,15 @@ def keep_correction(
     return name
 
 
-def _encode(picture: Float32) -> bytes:
-    """A picture (h, w, 3) in 0..1 as PNG."""
+def _encode(levels: Grey) -> bytes:
+    """A picture (h, w, 3) as PNG."""
     content = io.BytesIO()
-    image_of(picture).save(content, "PNG")
+    image_of(levels).save(content, "PNG")
     return content.getvalue()
 
 
-def image_of(picture: Float32) -> Image.Image:
-    """A picture (h, w, 3) in 0..1 to store, in grey where it has no colour."""
-    levels = np.rint(picture * 255).astype(np.uint8)
+def image_of(levels: Grey) -> Image.Image:
+    """A picture (h, w, 3) to store, in grey where it has no colour."""
     has_colour = (levels != levels[..., :1]).any()
     return Image.fromarray(levels if has_colour else levels[..., 0])
 

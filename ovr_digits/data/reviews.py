@@ -11,14 +11,15 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from ovr_digits.api import read
 from ovr_digits.core.arrays import Array, Grey
 from ovr_digits.core.detectors import DetectorArrays
 from ovr_digits.data.corrections import image_of
 from ovr_digits.errors import DigitsError
 from ovr_digits.files import read_bytes, write_bytes
+from ovr_digits.picture.answers import NumberAnswer
 from ovr_digits.picture.expected import SIGNS, Expected
 from ovr_digits.picture.fields import Field
-from ovr_digits.picture.number import NumberAnswer, read_number
 from ovr_digits.progress import Progress
 
 #: In the folder: a row for each picture, and what it says, to be typed under ``text``.
@@ -59,7 +60,7 @@ class Review:
             raise DigitsError(f"{folder}: holds a {TABLE_NAME} already; name another folder")
         self._rows: list[list[object]] = []
 
-    def add(self, name: str, page: int | None, number: NumberAnswer) -> None:
+    def add(self, number: NumberAnswer) -> None:
         """Write the pictures of a page of a file.
 
         Raises
@@ -73,7 +74,9 @@ class Review:
                 content = io.BytesIO()
                 _cut(number, field).save(content, "PNG")
                 self._write(picture, content.getvalue())
-                self._rows.append([picture, name, page, field.line + 1, field.text, ""])
+                self._rows.append(
+                    [picture, number.path, number.page, field.line + 1, field.text, ""]
+                )
 
     def finish(self) -> int:
         """Write the table, which comes last: whatever it names is there. Gives its rows.
@@ -168,7 +171,7 @@ def _digits_of(
     if Path(name).name != name or not (folder / name).is_file():
         raise DigitsError(f"{name!r}: no such file in the folder")
     expected = Expected(length=str(len(digits)), lines=1)
-    number = read_number(models, folder / name, expected=expected)
+    number = read(folder / name, models=models, expected=expected)
     if len(number.fields) != 1 or not number.fields[0].fits:
         found = number.text.replace("\n", " ")
         raise DigitsError(f"{name}: {text!r} does not fit what it looks like, such as {found!r}")

@@ -16,6 +16,7 @@ import numpy as np
 from PIL import Image
 from sklearn.linear_model import LogisticRegression
 
+from ovr_digits.api import read
 from ovr_digits.core.arrays import Array, Float32, Float64, Grey
 from ovr_digits.core.detectors import DetectorArrays
 from ovr_digits.data.hands import ALL, load_hands
@@ -24,7 +25,6 @@ from ovr_digits.errors import DigitsError
 from ovr_digits.learn.detectors import OneVsRestDigits
 from ovr_digits.learn.signs import HEIGHT, OTHERS, SIGNS, draw_marks, written
 from ovr_digits.models.modelfile import load_models, save_models
-from ovr_digits.picture.number import read_number
 
 Random = np.random.Generator
 
@@ -101,7 +101,7 @@ def read_numbers(
     for _ in range(n):
         page, text = draw_number(sets, rng)
         try:
-            fields = read_number(models, page).fields
+            fields = read(page, models=models).fields
         except DigitsError:
             continue
         # What a space parts wrongly is no fault of its digits.

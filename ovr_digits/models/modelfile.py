@@ -117,6 +117,15 @@ def load_models(path: str | os.PathLike[str] | None = None) -> DetectorArrays:
     ModelFileError
         Where the file is missing, no models.pkl, or asks for anything else
         than the parts of one; the message names what is wrong.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> models = load_models()  # or load_models("my-models.pkl")
+    >>> X = np.zeros((5, 784), np.uint8)  # five samples of 28×28 levels: ink is 255, paper is 0
+    >>> scores = models.decision_function(X)
+    >>> scores.shape, count_votes(scores)[0].verdict
+    ((5, 10), 'none')
     """
     return load_with_sizes(path)[0]
 
@@ -190,10 +199,34 @@ def _parse(data: bytes, *counts: int) -> tuple[list[DetectorArrays], list[_Detec
 def save_models(detectors: Sequence[Any], path: str | os.PathLike[str]) -> None:
     """Write ten fitted ``DigitDetector`` as models.pkl, whole or not at all.
 
+    Parameters
+    ----------
+    detectors : sequence of DigitDetector
+        That of digit d is item d; they are made for samples of 28×28.
+    path : path
+        An older file is replaced at the end.
+
     Raises
     ------
     ModelFileError
         Where the folder is missing, cannot be written, or is full.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from sklearn.datasets import load_digits
+    >>> small, y = load_digits(return_X_y=True)
+    >>> large = np.kron(small[:300].reshape(-1, 8, 8), np.ones((3, 3))) * (255 / 16)
+    >>> X = np.pad(large, ((0, 0), (2, 2), (2, 2))).reshape(-1, 784)
+    >>> features = PatchKernelFeatures(n_anchors=(8, 16), random_state=0)
+    >>> model = OneVsRestDigits(features, epochs=2, random_state=0).fit(X, y[:300])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save_models(model.detectors_, Path(folder, "models.pkl"))
+    ...     models = load_models(Path(folder, "models.pkl"))
+    >>> bool((models.decision_function(X).argmax(axis=1) == y[:300]).mean() > 0.9)
+    True
     """
     _save(list(detectors), path, _N_DIGITS)
 

@@ -16,9 +16,10 @@ from typing import Any, cast
 
 import numpy as np
 from PIL import ExifTags, Image, ImageStat, UnidentifiedImageError
+from PIL.ImageFile import ImageFile
 from PIL.PpmImagePlugin import PpmImageFile
 
-from ovr_digits.core.arrays import Float32
+from ovr_digits.core.arrays import Array, Float32
 from ovr_digits.errors import DigitsError
 from ovr_digits.picture.ink import MIN_CONTRAST
 
@@ -83,7 +84,8 @@ def opened(content: Content, max_pixels: int) -> Iterator[Image.Image]:
     if isinstance(content, Image.Image):
         with damage_told(max_pixels):
             check_size(content, b"", max_pixels)
-            yield content
+            # One that is not decoded yet would be left reduced to whoever opened it.
+            yield content.copy() if isinstance(content, ImageFile) else content
         return
     data = content
     if not data:
@@ -106,7 +108,7 @@ def damage_told(max_pixels: int) -> Iterator[None]:
             warnings.simplefilter("ignore")
             yield
     except Image.DecompressionBombError:
-        raise _too_large("over 178 megapixels", max_pixels) from None
+        raise too_large(178_000_000, max_pixels, "over ") from None
     except UnidentifiedImageError:
         raise DigitsError(
             "not a picture in a format that can be read; save it as PNG or JPEG"
@@ -170,7 +172,7 @@ def check_size(picture: Image.Image, data: bytes, max_pixels: int) -> None:
         sizes += [struct.unpack(">II", head) for head in _PNG_SIZE.findall(data)]
     for width, height in sizes:
         if width * height > most:
-            raise _too_large(f"{round(width * height / 1e6, 1):g} megapixels", most)
+            raise too_large(width * height, most)
     width, height = picture.size
     is_jpeg = codec == "jpeg" or picture.info.get("compression") == "jpeg"
     # In a TIFF every strip, or tile, is a JPEG of its own.
@@ -201,17 +203,17 @@ def _quiet_libtiff() -> None:
         turn_off(None)
 
 
-def _too_large(size: str, max_pixels: int) -> DigitsError:
-    return DigitsError(
-        f"the picture is too large ({size}, at most {max_pixels / 1e6:g}); shrink it"
-    )
+def too_large(pixels: int, most: int, word: str = "") -> DigitsError:
+    """What is said of a picture of so many pixels, a ``word`` before their number."""
+    size = f"{word}{pixels / 1e6:,.1f}".removesuffix(".0") + " megapixels"
+    return DigitsError(f"the picture is too large ({size}, at most {most / 1e6:g}); shrink it")
 
 
 def upright(picture: Image.Image, side: int) -> Image.Image:
     """F in 0..1, RGB or RGBA; its longer side is ``side`` or more."""
     picture = turned(picture, side)
     if picture.mode.startswith(("I", "F")):
-        return Image.fromarray(_deep_grey(picture))
+        return Image.fromarray(in_range(np.asarray(picture)))
     # A browser's canvas gives RGBA, and yet is mostly opaque.
     is_opaque = "A" in picture.getbands() and picture.getchannel("A").getextrema() == (255, 255)
     return picture.convert("RGBA" if picture.has_transparency_data and not is_opaque else "RGB")
@@ -258,18 +260,17 @@ def _orientation(picture: Image.Image) -> int:
         return 1
 
 
-def _deep_grey(picture: Image.Image) -> Float32:
-    """16-bit, 32-bit and floating grey, signed too: the range that is there becomes 0..1."""
-    values = np.asarray(picture)
+def in_range(values: Array) -> Float32:
+    """16-bit, 32-bit and floating levels, signed too: the range that is there becomes 0..1."""
     least, most = float(values.min()), float(values.max())
     if not math.isfinite(least) or not math.isfinite(most):
-        raise DigitsError("the picture is damaged (levels that are no numbers); save it again")
+        raise DigitsError("the picture has levels that are no numbers (NaN or infinite)")
     top = 1.0 if most <= 1.0 else 255.0
     if most > top:
         top = 65535.0 if most <= 65535 else most
     # Levels below 0 have a range of their own, as floating ones have that would differ too little.
     bottom = 0.0
-    if least < 0 or (picture.mode == "F" and 0 < most - least < MIN_CONTRAST * top):
+    if least < 0 or (values.dtype.kind == "f" and 0 < most - least < MIN_CONTRAST * top):
         bottom, top = least, most
     # There may be many of them: nothing of their number is kept beside them and the result.
     levels = values.astype(np.float32)

@@ -35,6 +35,8 @@ class DigitPicture:
 
     Attributes
     ----------
+    whole : View
+        The picture, perhaps reduced.
     view : View
         What the digit was found on: the picture, or the part about a small digit.
     ink : (h, w) float32 in 0..1
@@ -45,6 +47,7 @@ class DigitPicture:
         All that may be digits on the whole picture.
     """
 
+    whole: View
     view: View
     ink: Float32
     image: Grey
@@ -66,8 +69,7 @@ def find_digit(
 
     Parameters
     ----------
-    source : path, bytes or PIL.Image.Image
-        A picture file or a PDF, its content, or a picture that is open already.
+    source : Source
     ground, level :
         See ``ink.find_ink``.
     page : int
@@ -99,18 +101,51 @@ def find_digit(
         image = to_mnist_form(with_usual_pen(mended(ink)))
     else:
         image = np.zeros(IMAGE_SHAPE, np.uint8)
-    return DigitPicture(view, ink, image, marks)
+    return DigitPicture(photo.whole, view, ink, image, marks)
 
 
-def read_digit(
+def find_form(
     source: Source, ground: Ground = "auto", level: float | None = None, page: int = 1
 ) -> Grey:
-    """The ``image`` of ``find_digit`` alone: (28, 28) uint8, paper is 0, ink is 255."""
+    """Find the one digit on a picture, and bring it to MNIST form; nothing is said of which it is.
+
+    Parameters
+    ----------
+    source : path, bytes, file object, PIL image or array
+        As ``predict`` takes it.
+    ground : "auto", "dark ink" or "light ink"
+        Whether the ink is darker or lighter than the paper.
+    level : float in 0..1, optional
+        Share of the ink's own strength from which a pixel counts as ink; 0.4 by default.
+    page : int
+        Of a file that has several, from 1, see ``count_pages``.
+
+    Returns
+    -------
+    (28, 28) uint8
+        Paper is 0, ink is 255. All paper where the picture is blank.
+
+    Raises
+    ------
+    DigitsError
+        Where it cannot be read.
+
+    Examples
+    --------
+    >>> from PIL import Image, ImageDraw
+    >>> paper = Image.new("L", (60, 60), "white")
+    >>> ImageDraw.Draw(paper).line([(18, 12), (42, 12), (26, 48)], fill="black", width=5)
+    >>> form = find_form(paper)
+    >>> form.shape, int(form.max())
+    ((28, 28), 255)
+    >>> int(load_models().decision_function(form.reshape(1, 784)).argmax())
+    7
+    """
     return find_digit(source, ground, level, page).image
 
 
 def read_sample(source: str | os.PathLike[str] | bytes) -> Grey:
-    """What ``read_digit`` gives, sooner where a picture has MNIST's form: (28, 28) uint8.
+    """What ``find_form`` gives, sooner where a picture has MNIST's form: (28, 28) uint8.
 
     Raises
     ------
@@ -119,7 +154,7 @@ def read_sample(source: str | os.PathLike[str] | bytes) -> Grey:
     """
     data = source if isinstance(source, bytes) else read_bytes(source, MAX_BYTES, wait=False)
     stored = _mnist_form_of(data)
-    return read_digit(data) if stored is None else stored
+    return find_form(data) if stored is None else stored
 
 
 def _mnist_form_of(content: Content) -> Grey | None:

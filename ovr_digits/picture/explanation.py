@@ -54,7 +54,7 @@ def explain(models: DetectorArrays, found: DigitPicture, vote: Vote) -> Explanat
     sides = bounding_box(inked)
     margin = round(_MARGIN * max(side.stop - side.start for side in sides))
     part = tuple(slice(max(side.start - margin, 0), side.stop + margin) for side in sides)
-    picture = np.rint(255 * found.view.picture[part]).astype(np.uint8)
+    picture = found.view.levels[part]
     ink = (found.ink[part] > 0).astype(np.float32)
     factor = -(-max(ink.shape) // _SIDE)
     return Explanation(

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from ovr_digits.core.arrays import Bools, Float64, Grey, Integers
-from ovr_digits.core.vote import Vote
+from ovr_digits.core.vote import Verdict, Vote, Voted
 from ovr_digits.picture.certainty import SURE, features, probability
 from ovr_digits.picture.regions import Box
 
@@ -39,8 +39,8 @@ _OVERLAP = 0.3
 
 
 @dataclass(frozen=True, eq=False)
-class FoundDigit:
-    """One digit of a picture.
+class FoundDigit(Voted):
+    """One digit of a picture, with what the detectors say of it.
 
     Attributes
     ----------
@@ -158,7 +158,7 @@ class Field:
         return features(votes, leads, [found.confidence for found in self.signs], self.n_beside)
 
     @property
-    def verdict(self) -> str:
+    def verdict(self) -> Verdict:
         """The worst of any digit.
 
         It is "sure" only where all of it is likely to be right and nothing that might be one of its
@@ -166,7 +166,7 @@ class Field:
         """
         if not self.fits:
             return "none"
-        likely = "sure" if self.confidence >= SURE and not self.n_beside else "conflict"
+        likely: Verdict = "sure" if self.confidence >= SURE and not self.n_beside else "conflict"
         return worst_verdict([likely, *(found.vote.verdict for found in self.digits)])
 
     def as_json(self) -> dict[str, Any]:
@@ -181,7 +181,7 @@ class Field:
         }
 
 
-def worst_verdict(verdicts: Iterable[str]) -> str:
+def worst_verdict(verdicts: Iterable[Verdict]) -> Verdict:
     """The one of some verdicts that says least."""
     return min(verdicts, key=("none", "conflict", "sure").index)
 

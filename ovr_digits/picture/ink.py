@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from numbers import Real
 from typing import Literal, get_args
 
 import numpy as np
@@ -150,7 +151,8 @@ def find_marks(
 
 def _find(picture: Float32, ground: Ground, level: float | None, choose: _Chooser) -> _Guess:
     """The likeliest guess: of what is written on notes, and without solid shapes."""
-    if ground not in get_args(Ground) or not (level is None or 0 < level < 1):
+    is_level = level is None or (isinstance(level, Real) and 0 < level < 1)
+    if ground not in get_args(Ground) or not is_level:
         raise ValueError(
             f"ground is one of {', '.join(get_args(Ground))}, and level between 0 and 1 or None; "
             f"not {ground!r} and {level!r}"

@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
-from typing import Any
 
-from ovr_digits.core.arrays import Float32
 from ovr_digits.core.detectors import DetectorArrays
 from ovr_digits.errors import BlankPictureError
+from ovr_digits.picture.answers import NumberAnswer
 from ovr_digits.picture.expected import NOTHING, Expected
 from ovr_digits.picture.fields import (
     Field,
     FoundDigit,
-    FoundSign,
     Placed,
     in_columns,
     part_line,
-    worst_verdict,
 )
 from ovr_digits.picture.ink import Ground, find_marks
 from ovr_digits.picture.lines import MOST_MARKS, find_layout, usual_height
@@ -41,92 +36,7 @@ from ovr_digits.picture.turning import (
 _TOLD = 1 / 3
 
 
-@dataclass(frozen=True, eq=False)
-class NumberAnswer:
-    """The digits and signs of a picture.
-
-    Attributes
-    ----------
-    fields : sequence of Field
-        What wide spaces part, in reading order.
-    left_out : sequence of (box, reason)
-        What might be taken for a digit and is not read, and why; boxes as those of digits.
-    picture : (h, w, 3) float32 in 0..1
-        The picture, upright; perhaps reduced.
-    scale : float
-        Its pixels to a pixel of the boxes.
-    turn : int
-        By how many degrees, counter-clockwise, it had to be turned for its digits to stand.
-    missing_lines : int
-        How many of the lines that it is known to have were not found.
-    """
-
-    fields: Sequence[Field]
-    left_out: Sequence[tuple[tuple[int, int, int, int], str]]
-    picture: Float32
-    scale: float
-    turn: int = 0
-    missing_lines: int = 0
-
-    def without_signs(self) -> NumberAnswer:
-        """The same with digits alone, in the same fields."""
-        return replace(self, fields=[replace(f, items=f.digits) for f in self.fields])
-
-    @property
-    def lines(self) -> list[list[FoundDigit]]:
-        """The digits line by line, each from left to right."""
-        rows = groupby(self.fields, key=lambda field: field.line)
-        return [[found for field in row for found in field.digits] for _, row in rows]
-
-    @property
-    def digits(self) -> list[FoundDigit]:
-        """Of all lines, in reading order."""
-        return [found for field in self.fields for found in field.digits]
-
-    @property
-    def signs(self) -> list[FoundSign]:
-        """Of all lines, in reading order."""
-        return [found for field in self.fields for found in field.signs]
-
-    @property
-    def confidence(self) -> float:
-        """How likely all of it is right, 0..1; 0 where a line is missing."""
-        return math.prod(field.confidence for field in self.fields) * (not self.missing_lines)
-
-    @property
-    def verdict(self) -> str:
-        """That of the worst field; "none" where a line is missing."""
-        if self.missing_lines:
-            return "none"
-        return worst_verdict(field.verdict for field in self.fields)
-
-    @property
-    def text(self) -> str:
-        """As a person would type it: a line for each, a space between fields."""
-        rows = groupby(self.fields, key=lambda field: field.line)
-        return "\n".join(" ".join(field.text for field in row) for _, row in rows)
-
-    def as_json(self) -> dict[str, Any]:
-        """The keys that the command line prints."""
-        numbers = {id(found): number for number, found in enumerate(self.digits)}
-        return {
-            "text": self.text,
-            "lines": self.text.split("\n"),
-            "confidence": round(self.confidence, 6),
-            "verdict": self.verdict,
-            "digits": [found.as_json() for found in self.digits],
-            "fields": [
-                field.as_json() | {"digits": [numbers[id(found)] for found in field.digits]}
-                for field in self.fields
-            ],
-            "signs": [found.as_json() for found in self.signs],
-            "left_out": [{"box": list(box), "reason": reason} for box, reason in self.left_out],
-            **({"turn": self.turn} if self.turn else {}),
-            **({"missing_lines": self.missing_lines} if self.missing_lines else {}),
-        }
-
-
-def read_number(
+def find_number(
     models: DetectorArrays,
     source: Source,
     ground: Ground = "auto",
@@ -139,8 +49,7 @@ def read_number(
     Parameters
     ----------
     models : DetectorArrays
-    source : path, bytes or PIL.Image.Image
-        A picture file or a PDF, its content, or a picture that is open already.
+    source : Source
     ground, level :
         See ``ink.find_ink``.
     page : int
@@ -181,8 +90,8 @@ def read_number(
     turn = round(turned.degrees % 360)
     n_lines = 1 + max(field.line for field in found.fields)
     missing = max(0, (expected.lines or 0) - n_lines)
-    picture, scale = photo.whole.picture, photo.whole.scale
-    return NumberAnswer(found.fields, told, picture, scale, turn, missing)
+    whole = photo.whole
+    return NumberAnswer(found.fields, told, whole.levels, whole.scale, turn, missing)
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,13 +6,15 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count
-from typing import cast
+from typing import Any, BinaryIO, cast
 
+import numpy as np
 from PIL import Image
 from PIL.ImageFile import ImageFile
 
+from ovr_digits.core.arrays import Array
 from ovr_digits.errors import DigitsError, NoPageError
-from ovr_digits.files import read_bytes
+from ovr_digits.files import read_bytes, read_stream
 from ovr_digits.picture.decoding import (
     MAX_BYTES,
     MAX_PIXELS,
@@ -23,10 +25,12 @@ from ovr_digits.picture.decoding import (
     opened,
 )
 from ovr_digits.picture.decoding import endings as picture_endings
+from ovr_digits.picture.levels import from_array
 from ovr_digits.picture.pdf import Document, is_pdf
 
-#: A picture file or its content; a picture that is open already.
-Source = str | os.PathLike[str] | Content
+#: Whatever a picture may be given as: the name of its file, the file's content, the file open for
+#: reading bytes, a picture of Pillow's, or an array of levels (see ``levels.from_array``).
+Source = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO | Image.Image | Array
 
 #: Formats whose pictures are pages; in others they are one picture in several sizes, or views.
 _OF_PAGES = frozenset({"TIFF", "GIF", "PNG", "WEBP", "AVIF"})
@@ -63,7 +67,7 @@ def each_page(source: Source, max_pixels: int = MAX_PIXELS) -> Iterator[Page]:
 
     Parameters
     ----------
-    source : path, bytes or PIL.Image.Image
+    source : Source
     max_pixels : int
         Of each page.
     """
@@ -111,13 +115,13 @@ def count_pages(source: Source) -> int:
 
     Parameters
     ----------
-    source : path or bytes
-        A picture file or a PDF, or its content.
+    source : path, bytes, file object, PIL image or array
+        As ``predict`` takes it. A file that is open is read to its end.
 
     Returns
     -------
     int
-        From 1 to ``MAX_PAGES``.
+        From 1 to 1,000; 1 of a PIL image, which is one page of its file, and of an array.
 
     Raises
     ------
@@ -126,13 +130,22 @@ def count_pages(source: Source) -> int:
 
     Examples
     --------
-    >>> from ovr_digits import count_pages, load_models, read_number
-    >>> models = load_models()                                        # doctest: +SKIP
-    >>> for page in range(1, count_pages("scan.tif") + 1):            # doctest: +SKIP
-    ...     print(read_number(models, "scan.tif", page=page).text)
+    >>> import io
+    >>> from PIL import Image, ImageDraw
+    >>> from ovr_digits import count_pages, read
+    >>> pages = [Image.new("L", (60, 60), "white") for _ in range(2)]
+    >>> ImageDraw.Draw(pages[0]).line([(18, 12), (42, 12), (26, 48)], fill="black", width=5)
+    >>> ImageDraw.Draw(pages[1]).line([(30, 10), (30, 50)], fill="black", width=5)
+    >>> file = io.BytesIO()
+    >>> pages[0].save(file, "TIFF", save_all=True, append_images=pages[1:])
+    >>> scan = file.getvalue()  # or the name of a file
+    >>> [read(scan, page=page).text for page in range(1, count_pages(scan) + 1)]
+    ['7', '1']
     """
     content = content_of(source)
-    if isinstance(content, bytes) and is_pdf(content):
+    if isinstance(content, Image.Image):
+        return 1
+    if is_pdf(content):
         with Document(content) as document:
             n_pages = len(document)
     else:
@@ -148,9 +161,47 @@ def endings() -> frozenset[str]:
     return picture_endings() | {".pdf"}
 
 
+def which_page(content: Content, number: int) -> dict[str, int]:
+    """The keys that tell which page of a file was read, and of how many; none of a single one."""
+    try:
+        n_pages = count_pages(content)
+    except DigitsError:  # there are more, and they are damaged or too many
+        return {"page": number}
+    return {"page": number, "pages": n_pages} if n_pages > 1 else {}
+
+
 def content_of(source: Source) -> Content:
-    """What is in a file; raises DigitsError where it cannot be read."""
-    return source if isinstance(source, bytes | Image.Image) else read_bytes(source, MAX_BYTES)
+    """What is in a file, or the picture that an array is.
+
+    Raises
+    ------
+    DigitsError
+        Where it cannot be read, or is no source of a picture.
+    """
+    if isinstance(source, bytes | Image.Image):
+        return source
+    if isinstance(source, bytearray | memoryview):
+        return bytes(source)
+    if isinstance(source, str | os.PathLike):
+        return read_bytes(source, MAX_BYTES)
+    if isinstance(source, np.ndarray):
+        return from_array(source)
+    if hasattr(source, "read"):
+        return _read(source)
+    raise DigitsError(
+        f"{type(source).__name__} is no picture: give a path, bytes, a file opened in binary mode, "
+        "a PIL image or a NumPy array"
+    )
+
+
+def _read(file: Any) -> bytes:
+    """All that is left to read of an open file."""
+    try:
+        return read_stream(file, MAX_BYTES)
+    except (OSError, ValueError) as error:  # among them of a file that is closed
+        raise DigitsError(f"the open file cannot be read ({error})") from None
+    except TypeError:  # it gave something else than bytes
+        raise DigitsError('the open file gives no bytes; open it in binary mode, "rb"') from None
 
 
 def _pages(content: Content, max_pixels: int) -> Iterator[Page]:

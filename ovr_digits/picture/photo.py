@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from ovr_digits.core.arrays import Array, Float32
+from ovr_digits.core.arrays import Array, Float32, Grey
 from ovr_digits.picture.decoding import MAX_PIXELS, Content, as_array, opened, upright
 from ovr_digits.picture.pages import Source, page_of
 from ovr_digits.picture.regions import bounding_box
@@ -45,6 +45,11 @@ class View:
     scale: float
     corner: tuple[float, float]
 
+    @property
+    def levels(self) -> Grey:
+        """The picture as (h, w, 3) uint8."""
+        return np.rint(255 * self.picture).astype(np.uint8)
+
     def box_in_file(self, box: tuple[slice, slice]) -> tuple[int, int, int, int]:
         """A box of rows and columns of the view as (x, y, w, h) in pixels of the file."""
         rows, columns = box
@@ -62,8 +67,7 @@ class Photo:
 
     Parameters
     ----------
-    source : path, bytes or PIL.Image.Image
-        The file, its content, or a picture that is open already.
+    source : Source
     page : int
         Of a file that has several, from 1.
 

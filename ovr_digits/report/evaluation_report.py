@@ -23,10 +23,10 @@ from ovr_digits.core.evaluation import (
 from ovr_digits.data.splits import Split
 from ovr_digits.errors import DigitsError
 from ovr_digits.files import check_writable, replacing
+from ovr_digits.markup import Html, tag
 from ovr_digits.models.stamp import stamp
 from ovr_digits.progress import Progress, percent
 from ovr_digits.report import html as page
-from ovr_digits.report.html import Html, tag
 from ovr_digits.report.samples import SampleAnswer, pair_samples
 
 if TYPE_CHECKING:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import base64
 import html
-import io
 from collections.abc import Iterable, Mapping, Sequence
 from string import Template
 from typing import Any
 
 from PIL import Image
 
+from ovr_digits.markup import Html, as_png, image, tag
 from ovr_digits.report.samples import SampleAnswer
 
 # The policy makes sure of it: whatever might get into the page, nothing is loaded or run.
@@ -99,33 +98,6 @@ summary { cursor: pointer; padding: 0.25rem 0; }
 """
 
 
-class Html(str):
-    """Markup: text that is not escaped again."""
-
-    __slots__ = ()
-
-
-def tag(name: str, *content: object, **attributes: object) -> Html:
-    """An element: its content is escaped where it is not ``Html``, its attributes always.
-
-    A trailing underscore of an attribute's name is dropped and others become
-    hyphens, so that ``class_`` and ``aria_label`` can be named.
-    """
-    said = "".join(
-        f' {key.rstrip("_").replace("_", "-")}="{html.escape(str(value))}"'
-        for key, value in attributes.items()
-    )
-    if name == "img":
-        return Html(f"<img{said}>")
-    return Html(f"<{name}{said}>{join(content)}</{name}>")
-
-
-def join(content: Iterable[object]) -> Html:
-    """Pieces one after the other, escaped where they are not ``Html``."""
-    pieces = (part if isinstance(part, Html) else html.escape(str(part)) for part in content)
-    return Html("".join(pieces))
-
-
 def page(title: str, *body: Html) -> str:
     """The whole page."""
     return _PAGE.substitute(title=html.escape(title), style=_STYLE, body="\n".join(body))
@@ -138,7 +110,7 @@ def contents(headings: Mapping[str, str]) -> Html:
 
 def figure(png: bytes, text: str) -> Html:
     """A picture, and what it says for who cannot see it."""
-    return tag("figure", _picture(png, text))
+    return tag("figure", image(png, text))
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> Html:
@@ -172,7 +144,7 @@ def gallery(name: str, answers: Sequence[SampleAnswer], captions: Sequence[str])
         tag(
             "li",
             tag("p", caption),
-            _picture(_digit_png(answer), f"sample {answer.index}"),
+            image(as_png(Image.fromarray(255 - answer.image)), f"sample {answer.index}"),
             _votes(answer),
             id=f"{name}-{answer.index}",
         )
@@ -189,16 +161,3 @@ def _votes(answer: SampleAnswer) -> Html:
     )
     spoken = ", ".join(f"{digit}: {share}" for digit, share in enumerate(shares))
     return tag("div", *columns, class_="votes", role="img", aria_label=f"votes {spoken}")
-
-
-def _digit_png(answer: SampleAnswer) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(255 - answer.image).save(buffer, "PNG")
-    return buffer.getvalue()
-
-
-def _picture(png: bytes, text: str) -> Html:
-    with Image.open(io.BytesIO(png)) as picture:
-        width, height = picture.size
-    source = f"data:image/png;base64,{base64.b64encode(png).decode()}"
-    return tag("img", src=source, alt=text, width=width, height=height)

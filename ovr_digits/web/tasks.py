@@ -82,17 +82,12 @@ def _loaded() -> DetectorArrays:
 def _sent(content_type: str, body: bytes, number: int) -> tuple[dict[str, Any], Content]:
     """One page of what was sent, with the keys that tell which it is."""
     from ovr_digits.picture.decoding import check_pixels
-    from ovr_digits.picture.pages import count_pages, page_of
+    from ovr_digits.picture.pages import page_of, which_page
 
     name, picture = picture_in(content_type, body)
     page = page_of(picture, number, limits.PIXELS)
     check_pixels(page, limits.PIXELS)
-    keys: dict[str, Any] = {"path": name}
-    try:
-        n_pages = count_pages(picture)
-    except DigitsError:  # there are more, and they are damaged or too many
-        return keys | {"page": number}, page
-    return keys | ({"page": number, "pages": n_pages} if n_pages > 1 else {}), page
+    return {"path": name} | which_page(picture, number), page
 
 
 def predict(
@@ -134,11 +129,11 @@ def read(
 ) -> bytes:
     """The number on one picture, as JSON; ``known`` is the length, pattern and lines expected."""
     from ovr_digits.picture.expected import Expected
-    from ovr_digits.picture.number import read_number
+    from ovr_digits.picture.number import find_number
 
     expected = Expected(*known)
     keys, picture = _sent(content_type, body, page)
-    number = read_number(_loaded(), picture, ground, level, expected=expected)
+    number = find_number(_loaded(), picture, ground, level, expected=expected)
     return json.dumps(keys | number.as_json()).encode()
 
 

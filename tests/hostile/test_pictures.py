@@ -21,10 +21,9 @@ from hostile import picture_bombs
 from hostile.picture_bombs import BOMBS
 from hostile.pictures import damaged, encoded, sound_files
 from hostile.trial import Outcome
-from ovr_digits import load_models
+from ovr_digits import load_models, read
 from ovr_digits.errors import BlankPictureError, DigitsError
 from ovr_digits.picture.digit import find_digit
-from ovr_digits.picture.number import read_number
 
 #: Formats of which every sound file is read.
 READ = [
@@ -43,7 +42,7 @@ shipped = functools.cache(load_models)
 
 def read_as_number(content: bytes) -> None:
     with contextlib.suppress(BlankPictureError):
-        read_number(shipped(SHIPPED), content)
+        read(content, models=shipped(SHIPPED))
 
 
 def test_sound_files_are_read_or_of_a_format_that_is_refused():

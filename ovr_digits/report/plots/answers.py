@@ -14,9 +14,9 @@ from matplotlib.patheffects import withStroke
 
 from ovr_digits.core.arrays import Grey
 from ovr_digits.core.vote import Vote
+from ovr_digits.picture.answers import NumberAnswer
 from ovr_digits.picture.explanation import Explanation
 from ovr_digits.picture.fields import FoundSign
-from ovr_digits.picture.number import NumberAnswer
 from ovr_digits.report.plots.style import (
     FIRED,
     QUIET,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,12 +11,12 @@ import click
 
 from ovr_digits.cli import options, terminal
 from ovr_digits.cli.ending import command, note, printable
-from ovr_digits.cli.pictures import Given, find_pictures, shown_progress
+from ovr_digits.cli.pictures import answer_given, find_pictures
 from ovr_digits.progress import percent
 
 if TYPE_CHECKING:
-    from ovr_digits.core.detectors import DetectorArrays
-    from ovr_digits.picture.answers import PictureAnswer
+    from ovr_digits.picture.answers import DigitAnswer
+    from ovr_digits.picture.decoding import Content
     from ovr_digits.picture.ink import Ground
     from ovr_digits.scale.bulk import BulkResult
 
@@ -105,23 +104,31 @@ def predict(  # noqa: PLR0913
     given = find_pictures(images, [save, explain, output])
 
     from ovr_digits.models.modelfile import load_models
-    from ovr_digits.picture.answers import name_of
+    from ovr_digits.picture.answers import DigitAnswer, Unreadable, answer_picture
+    from ovr_digits.picture.explanation import explain as explain_vote
 
     detectors = load_models(models)
     titles, forms, votes, explanations = [], [], [], []
     rows: list[dict[str, Any]] = []
     failed = False
-    for answer in _answers(detectors, given, ground, level, as_json):
+
+    def answer_one(picture: Content) -> DigitAnswer:
+        found, vote = answer_picture(detectors, picture, ground, level)
+        if explain is not None:
+            explanations.append(explain_vote(detectors, found, vote))
+        return DigitAnswer.of(found, vote)
+
+    for answer in answer_given(given, answer_one, as_json):
         if as_json:
             options.print_json(answer.as_json())
         if output is not None:
             rows += options.table_rows(output, answer.as_json(), [answer.as_json()])
-        if answer.found is None or answer.vote is None:
+        if isinstance(answer, Unreadable):
             failed = True
             if not as_json:
                 note(f"{answer.name}: {answer.error}")
             continue
-        image, vote = answer.found.image, answer.vote
+        image, vote = answer.image, answer.vote
         verdict = terminal.verdict_text(vote) if image.any() else terminal.BLANK
         if brief and not as_json:
             terminal.echo(f"{printable(answer.name)}: {verdict}")
@@ -130,17 +137,13 @@ def predict(  # noqa: PLR0913
         if not as_json and (n_digits := answer.n_digits) > 1:
             note(
                 f"this picture seems to hold {n_digits} digits; read them with "
-                f"ovr-digits read {shlex.quote(printable(answer.path))}"
+                f"ovr-digits read {shlex.quote(printable(answer.path or ''))}"
             )
-        title = printable(name_of(Path(answer.path).name, answer.page))
+        title = printable(Path(answer.name).name)
         if save is not None or explain is not None:
             titles.append(f"{title}: {vote.digit}, {vote.verdict}")
             forms.append(image)
             votes.append(vote)
-        if explain is not None:
-            from ovr_digits.picture.explanation import explain as explain_vote
-
-            explanations.append(explain_vote(detectors, answer.found, vote))
     if output is not None:
         from ovr_digits.scale.rows import SPREAD_VOTES
 
@@ -155,20 +158,6 @@ def predict(  # noqa: PLR0913
         options.put_out(plot_explanations(explanations, titles), explain)
     if failed:
         sys.exit(1)
-
-
-def _answers(
-    detectors: DetectorArrays, given: Given, ground: Ground, level: float | None, as_json: bool
-) -> Iterator[PictureAnswer]:
-    """Of each page of what was given; of what is no picture, too."""
-    from ovr_digits.picture.answers import PictureAnswer, answer_pictures
-
-    for folder, error in given.errors.items():
-        yield PictureAnswer(folder, error=error)
-    with shown_progress(len(given.names), as_json) as progress:
-        for name in given.names:
-            yield from answer_pictures(detectors, [(name, options.source_of(name))], ground, level)
-            progress.advance()
 
 
 def _predict_batch(

@@ -13,13 +13,13 @@ import click
 
 from ovr_digits.cli import options, terminal
 from ovr_digits.cli.ending import command, note, printable
-from ovr_digits.cli.pictures import Given, find_pictures, shown_progress
+from ovr_digits.cli.pictures import answer_given, find_pictures
 
 if TYPE_CHECKING:
-    from ovr_digits.core.detectors import DetectorArrays
+    from ovr_digits.picture.answers import NumberAnswer
+    from ovr_digits.picture.decoding import Content
     from ovr_digits.picture.expected import Expected
     from ovr_digits.picture.ink import Ground
-    from ovr_digits.picture.number import NumberAnswer
 
 #: Columns of a table: a row is a line of a page, or says why there is none.
 _COLUMNS = {
@@ -94,27 +94,30 @@ def read(  # noqa: PLR0913
 
     from ovr_digits.data.reviews import Review
     from ovr_digits.models.modelfile import load_models
-    from ovr_digits.picture.answers import name_of, place_as_json
+    from ovr_digits.picture.answers import Unreadable
+    from ovr_digits.picture.number import find_number
 
     unsure = Review(review) if review is not None else None
     detectors = load_models(models)
     drawn: list[tuple[str, NumberAnswer]] = []
     rows: list[dict[str, Any]] = []
     failed = False
-    for path, page, said in _answers(detectors, given, (ground, level), expected, as_json):
-        if digits_only and not isinstance(said, str):
-            said = said.without_signs()
-        name = name_of(path, page)
-        answer = {"error": said} if isinstance(said, str) else said.as_json()
-        answer = place_as_json(path, page) | answer
+
+    def answer_one(picture: Content) -> NumberAnswer:
+        number = find_number(detectors, picture, ground, level, expected=expected)
+        return number.without_signs() if digits_only else number
+
+    for said in answer_given(given, answer_one, as_json):
+        name = said.name
         if as_json:
-            options.print_json(answer)
+            options.print_json(said.as_json())
         if output is not None:
-            rows += options.table_rows(output, answer, _rows_of(said))
-        if isinstance(said, str):
+            found_rows = [said.as_json()] if isinstance(said, Unreadable) else _rows_of(said)
+            rows += options.table_rows(output, said.as_json(), found_rows)
+        if isinstance(said, Unreadable):
             failed = True
             if not as_json:
-                note(f"{name}: {said}")
+                note(f"{name}: {said.error}")
             continue
         if said.left_out:
             counts = Counter(reason for _, reason in said.left_out).most_common()
@@ -127,12 +130,12 @@ def read(  # noqa: PLR0913
         if misfits := [field.text for field in said.fields if not field.fits]:
             note(f"{name}: not as expected: {', '.join(misfits)}")
         for line in said.text.split("\n") if not as_json else ():
-            is_alone = given.is_single and page is None
+            is_alone = given.is_single and said.page is None
             terminal.echo(line if is_alone else f"{printable(name)}: {line}")
         if save is not None:
             drawn.append((name, said))
         if unsure is not None:
-            unsure.add(path, page, said)
+            unsure.add(said)
     if output is not None:
         most = max((len(row["fields"]) for row in rows if "fields" in row), default=1)
         heads = {"fields": [f"field_{k}" for k in range(1, most + 1)]}
@@ -159,40 +162,10 @@ def _expected(length: str | None, pattern: str | None, lines: int | None) -> Exp
         raise click.UsageError(str(error)) from None
 
 
-def _answers(
-    detectors: DetectorArrays,
-    given: Given,
-    ink: tuple[Ground, float | None],
-    expected: Expected,
-    as_json: bool,
-) -> Iterator[tuple[str, int | None, NumberAnswer | str]]:
-    """Of each page its file and number, and what it says or why it says nothing."""
-    from ovr_digits.errors import DigitsError
-    from ovr_digits.picture.number import read_number
-    from ovr_digits.picture.pages import each_page
-
-    for folder, error in given.errors.items():
-        yield folder, None, error
-    with shown_progress(len(given.names), as_json) as progress:
-        for name in given.names:
-            for page in each_page(options.source_of(name)):
-                try:
-                    picture = page.picture()
-                    said: NumberAnswer | str
-                    said = read_number(detectors, picture, *ink, expected=expected)
-                except DigitsError as error:
-                    said = str(error)
-                yield name, page.number, said
-            progress.advance()
-
-
-def _rows_of(said: NumberAnswer | str) -> Iterator[dict[str, Any]]:
-    """The lines of a page as rows of a table; an error is a row, too."""
+def _rows_of(said: NumberAnswer) -> Iterator[dict[str, Any]]:
+    """The lines of a page as rows of a table."""
     from ovr_digits.picture.fields import worst_verdict
 
-    if isinstance(said, str):
-        yield {"error": said}
-        return
     for k, row in groupby(said.fields, key=lambda field: field.line):
         fields = list(row)
         columns = {field.column: field.text for field in fields}
