@@ -574,4 +574,4 @@ def test_without_pyarrow(batch, tmp_path, monkeypatch):
     monkeypatch.setattr(ovr_digits, "scale", ovr_digits.scale)  # which the import below replaces
     for name in [name for name in sys.modules if name.startswith("ovr_digits.scale")]:
         monkeypatch.delitem(sys.modules, name)
-    assert_one_line(batch(source), "pyarrow", "ovr-digits[parquet]")
+    assert_one_line(batch(source), "Parquet", 'pip install "ovr-digits[parquet]"')

@@ -512,7 +512,7 @@ def test_without_the_extra_it_is_named(
 ) -> None:
     monkeypatch.setitem(sys.modules, name, None)  # type: ignore[arg-type]
     for command in ("serve", "draw"):
-        words = f"{command} needs the web extra: pip install 'ovr-digits[web]'"
+        words = f'{command} needs the extra web: pip install "ovr-digits[web]"'
         assert_nothing_done(run(command), words)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +12,7 @@ import click
 from ovr_digits.cli import options, terminal
 from ovr_digits.cli.ending import command, note, printable
 from ovr_digits.cli.pictures import Given, find_pictures, shown_progress
+from ovr_digits.files import quoted
 from ovr_digits.progress import percent
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ def predict(  # noqa: PLR0913
         if not as_json and (n_digits := answer.n_digits) > 1:
             note(
                 f"this picture seems to hold {n_digits} digits; read them with "
-                f"ovr-digits read {shlex.quote(printable(answer.path))}"
+                f"ovr-digits read {quoted(printable(answer.path))}"
             )
         title = printable(name_of(Path(answer.path).name, answer.page))
         if save is not None or explain is not None:

@@ -11,7 +11,7 @@ import click
 
 from ovr_digits.cli import options
 from ovr_digits.cli.ending import command, note, printable
-from ovr_digits.errors import DigitsError
+from ovr_digits.extras import missing
 
 _MOST_WORKERS = 256
 #: What the extra web installs.
@@ -120,7 +120,7 @@ def serve(  # noqa: PLR0913
 
 def _check_extra(command: str) -> None:
     if any(find_spec(name) is None for name in _EXTRA):
-        raise DigitsError(f"{command} needs the web extra: pip install 'ovr-digits[web]'")
+        raise missing("web", command)
 
 
 def _announce(url: str) -> None:
