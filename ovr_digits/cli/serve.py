@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import threading
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
 import click
 
-from ovr_digits.cli import options
+from ovr_digits.cli import options, terminal
 from ovr_digits.cli.ending import command, note, printable
 from ovr_digits.extras import missing
 
 _MOST_WORKERS = 256
 #: What the extra web installs.
-_EXTRA = ("fastapi", "fastapi_offline", "pebble", "python_multipart", "uvicorn")
+_EXTRA = ("fastapi", "fastapi_offline", "pebble", "python_multipart", "segno", "uvicorn")
+#: White and black of the 256 colours of a terminal, which no theme changes.
+_INKS = ("8;5;231", "8;5;16")
 
 _keep_option = click.option(
     "--keep",
@@ -55,8 +59,8 @@ def draw(port: int, no_browser: bool, keep: Path | None, workers: int, models: P
         if not open_page(url):
             note("no browser was found to open the page in; open the address yourself")
 
-    def ready(url: str) -> None:
-        _announce(url)
+    def ready(url: str, elsewhere: Sequence[str]) -> None:
+        _announce(url, elsewhere)
         if not no_browser:
             threading.Thread(target=show, args=(url,), daemon=True).start()
 
@@ -123,8 +127,28 @@ def _check_extra(command: str) -> None:
         raise missing("web", command)
 
 
-def _announce(url: str) -> None:
+def _announce(url: str, elsewhere: Sequence[str]) -> None:
     click.echo(f"ovr-digits: {url} (Ctrl-C stops it)")
+    for other in elsewhere:
+        if other != url:
+            click.echo(f"ovr-digits: {other} from other machines")
+    if elsewhere and terminal.has_colour() and terminal.has_unicode():
+        lines = _qr_lines(elsewhere[0])
+        size = shutil.get_terminal_size()
+        if size.columns >= 2 * len(lines) and size.lines > len(lines):
+            click.echo("\n".join(lines))
+
+
+def _qr_lines(url: str) -> list[str]:
+    """A QR code in half blocks: black on white, whichever colours the terminal has."""
+    import segno
+
+    rows = [[*row] for row in segno.make_qr(url, error="l").matrix_iter()]
+    rows.append([0] * len(rows[0]))  # they are odd in number
+    return [
+        "".join(f"\x1b[3{_INKS[u]};4{_INKS[v]}m▀" for u, v in zip(*two, strict=True)) + "\x1b[0m"
+        for two in zip(rows[::2], rows[1::2], strict=True)
+    ]
 
 
 def _log(line: str) -> None:
