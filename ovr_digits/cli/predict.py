@@ -13,7 +13,7 @@ from ovr_digits.cli import options, terminal
 from ovr_digits.cli.ending import command, note, printable
 from ovr_digits.cli.pictures import Given, find_pictures, shown_progress
 from ovr_digits.files import quoted
-from ovr_digits.progress import percent
+from ovr_digits.progress import counted, duration, percent
 
 if TYPE_CHECKING:
     from ovr_digits.core.detectors import DetectorArrays
@@ -204,7 +204,7 @@ def _predict_batch(
 
 
 def _batch_lines(result: BulkResult) -> list[str]:
-    lines = [f"{result.digits:,} digits from {printable(result.source)}"]
+    lines = [f"{counted(result.digits, 'digit')} from {printable(result.source)}"]
     if result.earlier:
         lines.append(f"{result.earlier:,} of them had already been read")
     if result.errors:
@@ -213,5 +213,6 @@ def _batch_lines(result: BulkResult) -> list[str]:
         right = percent(result.accuracy)
         lines.append(f"{right} of the {result.labelled:,} with a label are right")
     if result.digits > result.earlier:
-        lines.append(f"{result.seconds:,.1f} s, {result.per_second:,.0f} digits per second")
+        rate = counted(round(result.per_second), "digit")
+        lines.append(f"{duration(result.seconds)}, {rate} per second")
     return [*lines, f"written to {printable(str(result.output))}"]

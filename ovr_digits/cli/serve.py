@@ -42,7 +42,7 @@ _keep_option = click.option(
 )
 @options.models
 def draw(port: int, no_browser: bool, keep: Path | None, workers: int, models: Path | None) -> None:
-    """Draw digits on a page in the browser and watch ten detectors vote.
+    """Draw digits on a page in the browser and watch the votes.
 
     The page is served to this machine alone, until Ctrl-C.
 
@@ -101,11 +101,12 @@ def serve(  # noqa: PLR0913
     keep: Path | None,
     quiet: bool,
 ) -> None:
-    """Serve the page and its API to others, until Ctrl-C or SIGTERM.
+    """Serve the page and its API to others.
 
-    The API is described at /docs. There is no password and no encryption: for
-    more than a trusted network, put a web server with both in front, and name
-    it with --allow-host.
+    It runs until Ctrl-C or SIGTERM. With --host 0.0.0.0 it prints the addresses
+    for other machines, and a QR code of the first. The API is described at /docs.
+    There is no password and no encryption: for more than a trusted network, put
+    a web server with both in front, and name it with --allow-host.
 
     \b
     Examples:
