@@ -35,12 +35,6 @@ def counted(n: int, noun: str) -> str:
     return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
 
 
-def _times(taken: float | None, left: float | None) -> str:
-    """What stands beside a bar: 12 s, 8.0 s left; of work that is done 20 s."""
-    said = duration(taken or 0)
-    return said if left is None else f"{said}, {duration(left)} left"
-
-
 class Progress:
     """Told what long work is doing; this one keeps silent.
 
@@ -77,7 +71,11 @@ class TerminalProgress(Progress):
             """How long it has taken, and how long it will where that is known."""
 
             def render(self, task: Task) -> Text:
-                return Text(_times(task.elapsed, None if task.finished else task.time_remaining))
+                if task.finished:
+                    return Text(duration(task.finished_time or 0))
+                left = task.time_remaining
+                taken = duration(task.elapsed or 0)
+                return Text(taken if left is None else f"{taken}, {duration(left)} left")
 
         self._console = Console(stderr=True, highlight=False)
         self._bars: RichProgress | None = None

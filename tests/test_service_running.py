@@ -11,7 +11,6 @@ import gc
 import io
 import os
 import re
-import resource
 import signal
 import socket
 import struct
@@ -30,6 +29,9 @@ import pytest
 from PIL import Image
 
 pytest.importorskip("uvicorn", reason="the service needs the extra web")
+pytest.importorskip("resource", reason="ends processes as POSIX does")
+
+import resource
 
 from service import (
     COMMAND,

@@ -213,6 +213,7 @@ def _batch_lines(result: BulkResult) -> list[str]:
         right = percent(result.accuracy)
         lines.append(f"{right} of the {result.labelled:,} with a label are right")
     if result.digits > result.earlier:
-        rate = counted(round(result.per_second), "digit")
-        lines.append(f"{duration(result.seconds)}, {rate} per second")
+        rate = round(result.per_second)
+        pace = f", {counted(rate, 'digit')} per second" if rate else ""
+        lines.append(duration(result.seconds) + pace)
     return [*lines, f"written to {printable(str(result.output))}"]
