@@ -7,7 +7,9 @@ import errno
 import glob
 import os
 import secrets
+import shlex
 import stat
+import sys
 from collections.abc import Iterator
 from io import BufferedIOBase
 from pathlib import Path
@@ -46,9 +48,9 @@ def read_bytes(path: str | os.PathLike[str], max_bytes: int, wait: bool = True) 
             return read_stream(file, max_bytes)
     except FileNotFoundError:
         raise DigitsError("no such file") from None
-    except IsADirectoryError:
-        raise DigitsError("this is a folder, not a file") from None
-    except PermissionError:
+    except (IsADirectoryError, PermissionError):  # Windows knows only the latter
+        if Path(path).is_dir():
+            raise DigitsError("this is a folder, not a file") from None
         raise DigitsError("permission denied; make it readable") from None
     except OSError as error:
         raise DigitsError(f"cannot be read ({error.strerror or error})") from None
@@ -189,6 +191,15 @@ def write_bytes(path: Path, data: bytes) -> None:
     """Replace ``path`` by ``data``, or leave it as it was; raises as ``replacing`` does."""
     with replacing(path) as temporary:
         temporary.write_bytes(data)
+
+
+def quoted(name: str) -> str:
+    """A name as the shell of this machine takes it."""
+    if sys.platform != "win32":
+        return shlex.quote(name)
+    from subprocess import list2cmdline
+
+    return list2cmdline([name])
 
 
 def is_same_file(one: Path, other: Path) -> bool:

@@ -1,4 +1,4 @@
-"""Progress of long work, named stages with an estimate, on stderr or not; shares in per cent."""
+"""Progress of long work in named stages, on stderr or not; shares, times and counts in words."""
 
 from __future__ import annotations
 
@@ -7,12 +7,32 @@ import time
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
-    from rich.progress import TaskID
+    from rich.progress import Task, TaskID
+
+#: Seconds below which a tenth is told, and from which on minutes are.
+_EXACT_SECONDS, _MINUTES_FROM = 9.95, 600
 
 
 def percent(share: float, places: int = 2, width: int = 0) -> str:
     """A share in per cent, as it is written everywhere: with a space, as 99.65 %."""
     return f"{100 * share:{width}.{places}f} %"
+
+
+def duration(seconds: float) -> str:
+    """A time as it is written everywhere: 2.5 s, 178 s, 12 min 5 s, 3 h 20 min."""
+    if seconds < _EXACT_SECONDS:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < _MINUTES_FROM:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def counted(n: int, noun: str) -> str:
+    """How many of something: 1 digit, 2,000 digits."""
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
 
 
 class Progress:
@@ -43,8 +63,19 @@ class TerminalProgress(Progress):
 
     def __init__(self) -> None:
         from rich.console import Console
-        from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+        from rich.progress import BarColumn, ProgressColumn, TextColumn
         from rich.progress import Progress as RichProgress
+        from rich.text import Text
+
+        class Times(ProgressColumn):
+            """How long it has taken, and how long it will where that is known."""
+
+            def render(self, task: Task) -> Text:
+                if task.finished:
+                    return Text(duration(task.finished_time or 0))
+                left = task.time_remaining
+                taken = duration(task.elapsed or 0)
+                return Text(taken if left is None else f"{taken}, {duration(left)} left")
 
         self._console = Console(stderr=True, highlight=False)
         self._bars: RichProgress | None = None
@@ -53,9 +84,7 @@ class TerminalProgress(Progress):
                 TextColumn("{task.description:<36}"),
                 BarColumn(bar_width=20),
                 TextColumn("{task.percentage:>3.0f} %"),
-                TimeElapsedColumn(),
-                TextColumn("left"),
-                TimeRemainingColumn(),
+                Times(),
                 console=self._console,
                 # Else what is printed into a file would land on the terminal.
                 redirect_stdout=sys.stdout.isatty(),
@@ -84,8 +113,8 @@ class TerminalProgress(Progress):
         if not self._name:
             return
         if self._bars is None:
-            seconds = time.monotonic() - self._started
-            print(f"{self._name:<36} {seconds:7.1f} s", file=sys.stderr, flush=True)  # noqa: T201
+            took = duration(time.monotonic() - self._started)
+            print(f"{self._name:<36} {took:>9}", file=sys.stderr, flush=True)  # noqa: T201
         elif self._task is not None:
             self._bars.update(self._task, completed=self._total)
         self._name = ""

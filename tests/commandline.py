@@ -7,8 +7,6 @@ import functools
 import io
 import json
 import os
-import pty
-import resource
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -100,6 +98,7 @@ def few_features_in(training: ModuleType, n_anchors: tuple[int, int]) -> Iterato
 @contextlib.contextmanager
 def files_of_at_most(n_bytes: int) -> Iterator[None]:
     """As on a full disk, files cannot grow over a size meanwhile."""
+    resource = pytest.importorskip("resource", reason="needs limits, which POSIX has")
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, before[1]))
     try:
@@ -110,6 +109,8 @@ def files_of_at_most(n_bytes: int) -> Iterator[None]:
 
 def shell(command: str, folder: Path) -> Result:
     """Have a shell run something, in which ``$OVR`` is the command."""
+    if sys.platform == "win32":
+        pytest.skip("needs a shell of POSIX")
     settings = environment(folder, OVR=f"{sys.executable} -m ovr_digits")
     return subprocess.run(
         ["bash", "-c", command], cwd=folder, env=settings, capture_output=True, text=True
@@ -120,6 +121,7 @@ def on_a_terminal(
     folder: Path, *arguments: object, start: Sequence[str] = ("-m", "ovr_digits"), **settings: str
 ) -> str:
     """What a process prints to a terminal."""
+    pty = pytest.importorskip("pty", reason="needs terminals as POSIX has them")
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, *start, *map(str, arguments)],

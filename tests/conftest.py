@@ -7,6 +7,9 @@ import os
 # Before NumPy starts them: threads of several processes at once only wait for one another.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
+import inspect
+import re
+import sys
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -27,6 +30,24 @@ if TYPE_CHECKING:
 # A machine that is busy with other things makes single examples slow, not wrong.
 settings.register_profile("unhurried", deadline=None)
 settings.load_profile("unhurried")
+
+
+#: They stop and end processes, and set limits to them, as only POSIX can.
+collect_ignore = ["hostile", "test_crashes.py"] if sys.platform == "win32" else []
+
+#: What tests stand on that Windows does not have.
+_POSIX_ONLY = re.compile(
+    r"os\.fork|os\.killpg|os\.geteuid|SIGKILL|SIGSTOP|mkfifo|/proc/|/dev/|preexec_fn|resource\.|"
+    r"symlink_to|start_new_session|chmod\("
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """On Windows skip what plainly cannot run there."""
+    for item in items if sys.platform == "win32" else ():
+        source = inspect.getsource(item.function) if isinstance(item, pytest.Function) else ""
+        if found := _POSIX_ONLY.search(source):
+            item.add_marker(pytest.mark.skip(reason=f"needs {found[0]}, which is of POSIX"))
 
 
 def pytest_xdist_auto_num_workers() -> int:

@@ -278,7 +278,7 @@ def test_text_is_narrow_and_tells_how_it_went(batch, tmp_path, tiny_models):
     text = result.stdout.splitlines()
     assert text[0] == "100 digits from in"
     assert re.fullmatch(r"\d\d\.\d\d % of the 100 with a label are right", text[1])
-    assert re.fullmatch(r"\d+\.\d s, [\d,]+ digits per second", text[2])
+    assert re.fullmatch(r"\d+(\.\d)? s, [\d,]+ digits? per second", text[2])
     assert text[3:] == [f"written to {OUTPUT}"]
     shown = on_a_terminal(tmp_path, *command("in", tiny_models))
     plain = re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", shown)
@@ -574,4 +574,4 @@ def test_without_pyarrow(batch, tmp_path, monkeypatch):
     monkeypatch.setattr(ovr_digits, "scale", ovr_digits.scale)  # which the import below replaces
     for name in [name for name in sys.modules if name.startswith("ovr_digits.scale")]:
         monkeypatch.delitem(sys.modules, name)
-    assert_one_line(batch(source), "pyarrow", "ovr-digits[parquet]")
+    assert_one_line(batch(source), "Parquet", 'pip install "ovr-digits[parquet]"')

@@ -40,6 +40,7 @@ from commandline import (
 )
 from PIL import Image
 
+from ovr_digits.cli import main
 from ovr_digits.cli.terminal import confusion_lines
 from ovr_digits.core.evaluation import Evaluation
 from ovr_digits.data import splits
@@ -333,12 +334,26 @@ def test_scripts_are_commands(run, capsys, monkeypatch):
     assert "of the digits test set" in said_by("testing.py", "--dataset", "digits", "--seed", "1")
 
 
+def test_without_a_command_it_says_what_to_begin_with(run):
+    done = run()
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "ovr-digits predict photo.png" in done.stderr
+    assert len(done.stderr.splitlines()) < 10
+    for name in ("predict", "read", "draw"):
+        assert f"ovr-digits {name}" in done.stderr
+        assert name in main.commands
+
+
+def test_no_description_of_a_command_is_cut_short(run):
+    assert "..." not in run("--help").stdout.partition("Commands:")[2]
+
+
 def test_installed_console_script(tmp_path):
     script = shutil.which("ovr-digits", path=Path(sys.executable).parent)
     if script is None:
         pytest.skip("the package is not installed beside this Python")
     done = subprocess.run(
-        [script, "--version"], cwd=tmp_path, env=environment(tmp_path), capture_output=True
+        [script, "-V"], cwd=tmp_path, env=environment(tmp_path), capture_output=True
     )
     assert done.stdout.decode().startswith("ovr-digits, version ")
 

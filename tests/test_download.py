@@ -248,7 +248,7 @@ def test_progress_is_told_of_every_byte(fetch, cache, mirror):
 
     progress = Counting()
     fetch(cache, mirror.good(), progress=progress)
-    assert progress.stages == {f"download {name}": len(BODIES[name]) for name in FILES}
+    assert progress.stages == {f"downloading {name}": len(BODIES[name]) for name in FILES}
     assert progress.done == sum(map(len, BODIES.values()))
 
 

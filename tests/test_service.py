@@ -19,10 +19,13 @@ from PIL import Image
 
 pytest.importorskip("uvicorn", reason="the service needs the extra web")
 
+import segno
 from service import SEVEN, Service, form, png, wait_until
 from strokes import picture_of, write
 
+from ovr_digits.cli.serve import _qr_lines
 from ovr_digits.web import server
+from ovr_digits.web.addresses import urls_elsewhere
 from ovr_digits.web.http import limits
 from ovr_digits.web.http.connection import Connections
 from ovr_digits.web.http.guard import Guard
@@ -172,7 +175,6 @@ def refused_forms() -> list[tuple[str, tuple[bytes, str], str]]:
     picture = ("image", "a.png", SEVEN)
     return [
         ("two files", form(picture, picture), "one file"),
-        ("another field", form(("picture", "a.png", SEVEN)), "one file"),
         ("no file", form(("image", None, SEVEN)), "one file"),
         ("nothing", (b"--b0undary--\r\n", "multipart/form-data; boundary=b0undary"), "one file"),
         ("no boundary", (form(picture)[0], "multipart/form-data"), "boundary"),
@@ -190,6 +192,15 @@ def test_forms_that_are_not_as_agreed(service: Service, body: bytes, kind: str, 
     reply = service.post("/api/predict", body, **{"Content-Type": kind})
     assert reply.status == 422
     assert text in reply.error
+
+
+@pytest.mark.parametrize("field", ["image", "file", "any name"])
+def test_the_one_file_of_a_form_is_taken_whatever_its_field_is_called(
+    service: Service, field: str
+) -> None:
+    body, kind = form(("note", None, b"a seven"), (field, "a.png", SEVEN))
+    reply = service.post("/api/predict", body, **{"Content-Type": kind})
+    assert (reply.status, reply.json["digit"]) == (200, 7)
 
 
 def huge_png() -> bytes:
@@ -454,7 +465,7 @@ def test_options_of_serve_reach_the_service(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     def run(settings: Any, ready: Any, failed: Any, log: Callable[[str], None]) -> None:
-        ready("http://[::1]:81/")
+        ready("http://[::1]:81/", [])
         log("a line\x1b")
         assert settings == server.Settings(
             "::1", 81, 3, tmp_path / "m", tmp_path / "k", ("a.example", "b.example")
@@ -475,9 +486,9 @@ def test_draw_opens_the_page_on_this_machine(
 ) -> None:
     opened: list[str] = []
 
-    def run(settings: Any, ready: Callable[[str], None], failed: Any) -> None:
+    def run(settings: Any, ready: Any, failed: Any) -> None:
         assert settings.host == "127.0.0.1"
-        ready("http://127.0.0.1:81/")
+        ready("http://127.0.0.1:81/", [])
         wait_until(lambda: opened)
 
     monkeypatch.setattr(server, "run", run)
@@ -485,6 +496,23 @@ def test_draw_opens_the_page_on_this_machine(
     done = call("draw", folder=tmp_path, BROWSER="a browser")
     assert (done.returncode, done.stderr) == (0, "")
     assert opened == ["http://127.0.0.1:81/"]
+
+
+@pytest.mark.parametrize("url", ["http://10.0.0.7:8000/", "http://[fd00::1234]:65535/"])
+def test_the_qr_code_on_a_terminal_is_that_of_the_address(url: str) -> None:
+    cell = re.compile(r"\x1b\[38;5;(\d+);48;5;(\d+)m▀")
+    halves = [cell.findall(line) for line in _qr_lines(url)]
+    rows = [[int(two[half] == "16") for two in line] for line in halves for half in (0, 1)]
+    drawn = segno.make_qr(url, error="l").matrix_iter(border=4)
+    assert [bytes(row) for row in rows[:-1]] == [bytes(row) for row in drawn]
+    assert not any(rows[-1])
+
+
+def test_this_machine_alone_and_one_address_are_told_as_they_are() -> None:
+    assert urls_elsewhere("127.0.0.1", 80) == urls_elsewhere("::1", 80) == []
+    assert urls_elsewhere("fe80::1%lo", 80) == []
+    assert urls_elsewhere("192.0.2.7", 80) == ["http://192.0.2.7:80/"]
+    assert urls_elsewhere("2001:db8::7", 80) == ["http://[2001:db8::7]:80/"]
 
 
 def test_a_port_in_use_is_named(service: Service, run: Run) -> None:
@@ -506,13 +534,13 @@ def test_a_folder_that_cannot_be_made(run: Run) -> None:
     assert_nothing_done(run("draw", "--port", 0, "--keep", "missing/kept"), "missing/kept")
 
 
-@pytest.mark.parametrize("name", ["fastapi", "uvicorn", "pebble", "python_multipart"])
+@pytest.mark.parametrize("name", ["fastapi", "uvicorn", "pebble", "python_multipart", "segno"])
 def test_without_the_extra_it_is_named(
     run: Run, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.setitem(sys.modules, name, None)  # type: ignore[arg-type]
     for command in ("serve", "draw"):
-        words = f"{command} needs the web extra: pip install 'ovr-digits[web]'"
+        words = f'{command} needs the extra web: pip install "ovr-digits[web]"'
         assert_nothing_done(run(command), words)
 
 

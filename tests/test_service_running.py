@@ -11,7 +11,6 @@ import gc
 import io
 import os
 import re
-import resource
 import signal
 import socket
 import struct
@@ -23,12 +22,16 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
 from PIL import Image
 
 pytest.importorskip("uvicorn", reason="the service needs the extra web")
+pytest.importorskip("resource", reason="ends processes as POSIX does")
+
+import resource
 
 from service import (
     COMMAND,
@@ -44,6 +47,7 @@ from service import (
 )
 
 from ovr_digits.web import app
+from ovr_digits.web.addresses import urls_elsewhere
 from ovr_digits.web.http import limits
 from ovr_digits.web.http.connection import Connection
 
@@ -101,6 +105,23 @@ def test_head_is_answered_like_get_without_a_body(service: Service) -> None:
         assert (reply.status, reply.content) == (200, b"")
         assert reply.headers["content-length"] == str(len(with_body.content))
     assert service.over_http("HEAD", "/api/predict").status == 405
+
+
+def test_the_addresses_told_for_others_are_answered(start: Callable[..., Server]) -> None:
+    server = start("--host", "0.0.0.0", "--workers", "1", "--allow-host", "digits.example.org")
+    assert server.host == "127.0.0.1"
+    urls = urls_elsewhere("0.0.0.0", server.port)
+    if not urls:
+        pytest.skip("this machine is in no network")
+    assert server.process.stdout is not None
+    for url in urls:
+        assert server.process.stdout.readline() == f"ovr-digits: {url} from other machines\n"
+        server.host = str(urlsplit(url).hostname)  # which goes into the header Host, too
+        origin = {"Origin": url.rstrip("/")}
+        reply = server.over_http("POST", "/api/predict", SEVEN, origin)
+        assert (reply.status, reply.json["digit"]) == (200, 7)
+    named = {"Host": f"digits.example.org:{server.port}"}
+    assert server.over_http("GET", "/healthz", headers=named).status == 200
 
 
 def test_a_refused_body_leaves_the_connection_in_order(

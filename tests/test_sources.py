@@ -24,6 +24,7 @@ from PIL import Image
 from ovr_digits.data.idx import write_idx
 from ovr_digits.data.splits import load_split
 from ovr_digits.errors import DigitsError
+from ovr_digits.files import quoted
 from ovr_digits.picture.digit import find_form, read_sample
 from ovr_digits.scale.sources.files import FileNames, FoundFile, shown
 from ovr_digits.scale.sources.folder import PictureIndex, open_folder
@@ -334,7 +335,7 @@ def test_compressed_idx_is_refused_with_the_way_out(tmp_path, digits):
     images = tmp_path / "a b" / "train-images-idx3-ubyte"
     packed = images.with_name(images.name + ".gz")
     packed.write_bytes(gzip.compress(images.read_bytes()[:1000]))
-    assert f"unpack it first: gunzip -k '{packed}'" in refused(packed)
+    assert f"unpack it first: python -m gzip -d {quoted(str(packed))}" in refused(packed)
     assert open_source(tmp_path / "a b", labelled=True).n == N  # both are there
     images.unlink()
     with pytest.raises(DigitsError, match="unpack it first"):

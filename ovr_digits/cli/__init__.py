@@ -23,24 +23,35 @@ _READ = (predict, read, draw, serve)
 _MEASURE = (test, evaluate, inspect, compare, data)
 
 
-@click.group(context_settings=CONTEXT_SETTINGS, commands=[*_LEARN, *_READ, *_MEASURE])
-@click.version_option(__version__, prog_name="ovr-digits")
-def main() -> None:
+#: What is said where no command is given.
+_FIRST = """Reads handwritten digits. To begin with:
+
+  ovr-digits predict photo.png   read the digit on a picture
+  ovr-digits read meter.jpg      read a whole number
+  ovr-digits draw                draw on a page and watch the votes
+  ovr-digits --help              all commands; each has --help, too
+"""
+
+
+@click.group(
+    context_settings=CONTEXT_SETTINGS,
+    commands=[*_LEARN, *_READ, *_MEASURE],
+    invoke_without_command=True,
+)
+@click.version_option(__version__, "-V", "--version", prog_name="ovr-digits")
+@click.pass_context
+def main(context: click.Context) -> None:
     """Read handwritten digits with ten one-vs-rest classifiers.
 
     Each of the ten answers "is this my digit?" for one digit only; the
     highest score wins, and who said yes tells how sure the answer is.
 
     \b
-    ovr-digits predict photo.png        read the digit on a picture
-    ovr-digits read meter.jpg           read a whole number
-    ovr-digits draw                     draw on a page and watch the votes
-    ovr-digits test                     vote on a random MNIST sample
-    ovr-digits evaluate                 accuracy on the whole test set
-    ovr-digits train                    train your own models.pkl
-    ovr-digits train-stream             on more digits than fit into memory
-    ovr-digits adapt corrections        let it learn your hand
-    ovr-digits inspect                  what is in a models.pkl
-    ovr-digits compare old.pkl new.pkl  which of two is better
-    ovr-digits data                     which data is at hand, and what is in it
+    Examples:
+      ovr-digits predict photo.png
+      ovr-digits read meter.jpg
+      ovr-digits draw
     """
+    if context.invoked_subcommand is None:
+        click.echo(_FIRST, nl=False, err=True)
+        context.exit(2)  # wrong usage, for scripts

@@ -9,7 +9,7 @@ import click
 
 from ovr_digits.cli import options, terminal
 from ovr_digits.cli.ending import command
-from ovr_digits.progress import percent
+from ovr_digits.progress import counted, duration, percent
 
 if TYPE_CHECKING:
     from ovr_digits.data.splits import Dataset
@@ -45,7 +45,7 @@ def adapt(  # noqa: PLR0913
     jobs: int,
     as_json: bool,
 ) -> None:
-    """Let models go on learning from the corrections in DIR, in seconds.
+    """Let models learn from the corrections in DIR, in seconds.
 
     DIR holds what draw --keep DIR has kept, or read --review DIR with the numbers
     typed into its review.csv. Images of the data set that the
@@ -99,8 +99,8 @@ def adapt(  # noqa: PLR0913
         [[name, f"{n:,}", percent(before), percent(after)] for name, n, before, after in rows],
     )
     terminal.echo(
-        f"learnt {n_kept} corrected digits ({counts})\n"
-        f"replayed {result.rehearsed:,} images from {result.source}\n\n{table}\n\n"
+        f"learnt {counted(n_kept, 'corrected digit')} ({counts})\n"
+        f"replayed {counted(result.rehearsed, 'image')} from {result.source}\n\n{table}\n\n"
         "corrected digits, after: each read by models that had not learnt from it\n"
-        f"written to {result.output} after {result.seconds:.0f} s"
+        f"written to {result.output} after {duration(result.seconds)}"
     )

@@ -10,7 +10,7 @@ import click
 from ovr_digits.cli import options, terminal
 from ovr_digits.cli.ending import command, printable
 from ovr_digits.cli.outputs import check_files_of
-from ovr_digits.progress import percent
+from ovr_digits.progress import duration, percent
 
 if TYPE_CHECKING:
     from ovr_digits.report.inspection import Inspection
@@ -154,12 +154,14 @@ def _text(name: str, value: Any) -> str:
     if isinstance(value, dict):
         given = {key: item for key, item in value.items() if item is not None}
         return ", ".join(f"{_words(key)} {_text(key, item)}" for key, item in given.items())
+    if isinstance(value, list):
+        value = ", ".join(map(str, value)) or None
     if value is None:
         return "none"
     if name.endswith("accuracy") and isinstance(value, float):
         return percent(value)
     if name == "seconds" and isinstance(value, float):
-        return f"{value:.0f} s"
+        return duration(value)
     if isinstance(value, int) and not isinstance(value, bool) and name != "seed":
         return f"{value:,}"
     return printable(str(value)[:_LONGEST])

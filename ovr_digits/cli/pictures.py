@@ -91,7 +91,7 @@ def _in_folder(folder: str) -> list[str]:
         rest = f" and {more:,} more" if more > 0 else ""
         note(f"{folder}: not read, as no picture: {', '.join(others[:_MOST_NAMED])}{rest}")
     if not pictures:
-        raise DigitsError("no pictures in this folder")
+        raise DigitsError("no pictures in this folder; predict --batch reads IDX and Parquet files")
     return [os.path.join(folder, name) for name in pictures]  # noqa: PTH118
 
 

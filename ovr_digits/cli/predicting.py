@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,8 +10,9 @@ import click
 
 from ovr_digits.cli import options, terminal
 from ovr_digits.cli.ending import command, note, printable
-from ovr_digits.cli.pictures import answer_given, find_pictures
-from ovr_digits.progress import percent
+from ovr_digits.cli.pictures import answer_given, find_pictures, shown_progress
+from ovr_digits.files import quoted
+from ovr_digits.progress import counted, duration, percent
 
 if TYPE_CHECKING:
     from ovr_digits.picture.answers import DigitAnswer
@@ -137,7 +137,7 @@ def predict(  # noqa: PLR0913
         if not as_json and (n_digits := answer.n_digits) > 1:
             note(
                 f"this picture seems to hold {n_digits} digits; read them with "
-                f"ovr-digits read {shlex.quote(printable(answer.path or ''))}"
+                f"ovr-digits read {quoted(printable(answer.path or ''))}"
             )
         title = printable(Path(answer.name).name)
         if save is not None or explain is not None:
@@ -193,7 +193,7 @@ def _predict_batch(
 
 
 def _batch_lines(result: BulkResult) -> list[str]:
-    lines = [f"{result.digits:,} digits from {printable(result.source)}"]
+    lines = [f"{counted(result.digits, 'digit')} from {printable(result.source)}"]
     if result.earlier:
         lines.append(f"{result.earlier:,} of them had already been read")
     if result.errors:
@@ -202,5 +202,7 @@ def _batch_lines(result: BulkResult) -> list[str]:
         right = percent(result.accuracy)
         lines.append(f"{right} of the {result.labelled:,} with a label are right")
     if result.digits > result.earlier:
-        lines.append(f"{result.seconds:,.1f} s, {result.per_second:,.0f} digits per second")
+        rate = round(result.per_second)
+        pace = f", {counted(rate, 'digit')} per second" if rate else ""
+        lines.append(duration(result.seconds) + pace)
     return [*lines, f"written to {printable(str(result.output))}"]

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import threading
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
 import click
 
-from ovr_digits.cli import options
+from ovr_digits.cli import options, terminal
 from ovr_digits.cli.ending import command, note, printable
-from ovr_digits.errors import DigitsError
+from ovr_digits.extras import missing
 
 _MOST_WORKERS = 256
 #: What the extra web installs.
-_EXTRA = ("fastapi", "fastapi_offline", "pebble", "python_multipart", "uvicorn")
+_EXTRA = ("fastapi", "fastapi_offline", "pebble", "python_multipart", "segno", "uvicorn")
+#: White and black of the 256 colours of a terminal, which no theme changes.
+_INKS = ("8;5;231", "8;5;16")
 
 _keep_option = click.option(
     "--keep",
@@ -38,7 +42,7 @@ _keep_option = click.option(
 )
 @options.models
 def draw(port: int, no_browser: bool, keep: Path | None, workers: int, models: Path | None) -> None:
-    """Draw digits on a page in the browser and watch ten detectors vote.
+    """Draw digits on a page in the browser and watch the votes.
 
     The page is served to this machine alone, until Ctrl-C.
 
@@ -55,8 +59,8 @@ def draw(port: int, no_browser: bool, keep: Path | None, workers: int, models: P
         if not open_page(url):
             note("no browser was found to open the page in; open the address yourself")
 
-    def ready(url: str) -> None:
-        _announce(url)
+    def ready(url: str, elsewhere: Sequence[str]) -> None:
+        _announce(url, elsewhere)
         if not no_browser:
             threading.Thread(target=show, args=(url,), daemon=True).start()
 
@@ -97,11 +101,12 @@ def serve(  # noqa: PLR0913
     keep: Path | None,
     quiet: bool,
 ) -> None:
-    """Serve the page and its API to others, until Ctrl-C or SIGTERM.
+    """Serve the page and its API to others.
 
-    The API is described at /docs. There is no password and no encryption: for
-    more than a trusted network, put a web server with both in front, and name
-    it with --allow-host.
+    It runs until Ctrl-C or SIGTERM. With --host 0.0.0.0 it prints the addresses
+    for other machines, and a QR code of the first. The API is described at /docs.
+    There is no password and no encryption: for more than a trusted network, put
+    a web server with both in front, and name it with --allow-host.
 
     \b
     Examples:
@@ -120,11 +125,31 @@ def serve(  # noqa: PLR0913
 
 def _check_extra(command: str) -> None:
     if any(find_spec(name) is None for name in _EXTRA):
-        raise DigitsError(f"{command} needs the web extra: pip install 'ovr-digits[web]'")
+        raise missing("web", command)
 
 
-def _announce(url: str) -> None:
+def _announce(url: str, elsewhere: Sequence[str]) -> None:
     click.echo(f"ovr-digits: {url} (Ctrl-C stops it)")
+    for other in elsewhere:
+        if other != url:
+            click.echo(f"ovr-digits: {other} from other machines")
+    if elsewhere and terminal.has_colour() and terminal.has_unicode():
+        lines = _qr_lines(elsewhere[0])
+        size = shutil.get_terminal_size()
+        if size.columns >= 2 * len(lines) and size.lines > len(lines):
+            click.echo("\n".join(lines))
+
+
+def _qr_lines(url: str) -> list[str]:
+    """A QR code in half blocks: black on white, whichever colours the terminal has."""
+    import segno
+
+    rows = [[*row] for row in segno.make_qr(url, error="l").matrix_iter()]
+    rows.append([0] * len(rows[0]))  # they are odd in number
+    return [
+        "".join(f"\x1b[3{_INKS[u]};4{_INKS[v]}m▀" for u, v in zip(*two, strict=True)) + "\x1b[0m"
+        for two in zip(rows[::2], rows[1::2], strict=True)
+    ]
 
 
 def _log(line: str) -> None:

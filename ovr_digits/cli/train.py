@@ -18,7 +18,7 @@ from ovr_digits.learn.presets import (
     NEGATIVES,
     PRESETS,
 )
-from ovr_digits.progress import percent
+from ovr_digits.progress import duration, percent
 
 if TYPE_CHECKING:
     from ovr_digits.data.splits import Dataset
@@ -214,5 +214,5 @@ def result_lines(result: TrainingResult) -> list[str]:
         f"trained on {result.samples:,} images from {result.source}",
         f"validation accuracy  {validation}  on images held out",
         f"test accuracy        {test}",
-        f"written to {result.output} after {result.seconds:.0f} s",
+        f"written to {result.output} after {duration(result.seconds)}",
     ]

@@ -152,7 +152,7 @@ def _fetch(url: str, name: str, progress: Progress) -> bytes:
                 if response.status_code >= 400:
                     raise DigitsError(f"HTTP {response.status_code}")
                 length = response.headers.get("Content-Length", "")
-                progress.stage(f"download {name}", int(length) if length.isdecimal() else 1)
+                progress.stage(f"downloading {name}", int(length) if length.isdecimal() else 1)
                 for chunk in response.iter_content(1 << 16):
                     content += chunk
                     if len(content) > MAX_BYTES or time.monotonic() - started > TIME_LIMIT:
@@ -185,7 +185,7 @@ def _fetch_openml(progress: Progress) -> dict[str, bytes]:
     """MNIST's four files from OpenML."""
     from sklearn.datasets import fetch_openml
 
-    progress.stage("download from OpenML, which is slow", 1)
+    progress.stage("downloading from OpenML: slow", 1)
     timeout_before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(TIMEOUT)  # fetch_openml sets none
     try:

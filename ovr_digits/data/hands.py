@@ -180,7 +180,7 @@ class Hands:
         from ovr_digits.parallel import collect  # not at the top: joblib takes its time
 
         rows = np.arange(len(self)) if rows is None else np.asarray(rows)
-        progress.stage(f"draw {self.name}", len(rows))
+        progress.stage(f"drawing {self.name}", len(rows))
         if not SETS[self.name].are_strokes:
             progress.advance(len(rows))
             return self._of_bits[rows]

@@ -174,10 +174,9 @@ def train(
             "forms": options.forms,
         },
     )
-    split = (
-        f"the last {percent(learning.validation_fraction, 0)} of {len(limited):,} images, and as "
-        "many writers of other sets, held out first"
-    )
+    writers = ", and as many writers of other sets," if hands else ""
+    share = percent(learning.validation_fraction, 0)
+    split = f"the last {share} of {len(limited):,} images{writers} held out first"
     from_where = provenance(result, train_split.digest, split)
     from_where["hands"] = [SETS[name].credit for name in options.hands]
     for detector in model.detectors_:

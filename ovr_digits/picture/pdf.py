@@ -12,6 +12,7 @@ from typing import Any, Self
 from PIL import Image
 
 from ovr_digits.errors import DigitsError
+from ovr_digits.extras import install_command
 from ovr_digits.picture.decoding import MAX_BYTES
 
 #: Pixels to an inch at which pages are drawn, and points to an inch, in which they are measured.
@@ -44,9 +45,9 @@ class Document:
         try:
             import pypdfium2
         except ImportError:
+            command = install_command("pdf")
             raise DigitsError(
-                "PDF needs pypdfium2, which is not installed: "
-                'pip install "ovr-digits[pdf]"; or save the page as PNG'
+                f"PDF needs the extra pdf: {command}; or save the page as PNG"
             ) from None
         if len(data) > MAX_BYTES:
             raise DigitsError(f"the file is over {MAX_BYTES // 1_000_000} MB; split it")

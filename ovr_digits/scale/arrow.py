@@ -2,16 +2,13 @@
 
 import socket
 
-from ovr_digits.errors import DigitsError
+from ovr_digits.extras import missing
 
 try:
     import pyarrow as pa
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 except ImportError:
-    raise DigitsError(
-        f"Parquet needs pyarrow, which is not installed on {socket.gethostname()}: "
-        'pip install "ovr-digits[parquet]"'
-    ) from None
+    raise missing("parquet", f"Parquet, on {socket.gethostname()},") from None
 
 __all__ = ["pa", "pc", "pq"]

@@ -19,7 +19,7 @@ from ovr_digits.errors import DigitsError
 from ovr_digits.files import check_writable, is_same_file
 from ovr_digits.models.modelfile import load_with_bytes
 from ovr_digits.models.place import find_models
-from ovr_digits.progress import Progress
+from ovr_digits.progress import Progress, counted
 from ovr_digits.scale.answers_file import Shards
 from ovr_digits.scale.arrow import pa, pc
 from ovr_digits.scale.engine.opening import open_engine
@@ -143,7 +143,7 @@ def predict_batch(
         if n_missing < source.n:
             progress.note(f"going on after {source.n - n_missing:,} of {source.n:,} digits")
         if missing:
-            progress.stage(f"voting on {n_missing:,} digits", n_missing)
+            progress.stage(f"voting on {counted(n_missing, 'digit')}", n_missing)
             with open_engine(n_jobs, scheduler) as engine:
                 shared, numbers = engine.share(detectors), itertools.chain(*missing)
                 tasks = ((shared, source.pieces[number]) for number in itertools.chain(*missing))

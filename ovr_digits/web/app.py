@@ -23,7 +23,6 @@ from ovr_digits.web import schemas
 from ovr_digits.web import tasks as work
 from ovr_digits.web.http import limits
 from ovr_digits.web.http.bodies import Bodies
-from ovr_digits.web.http.multipart import FIELD
 from ovr_digits.web.http.problems import FAILED, NOTHING_HERE, problem
 from ovr_digits.web.workers import BusyError, Workers
 
@@ -77,8 +76,9 @@ _BODY = {
             "multipart/form-data": {
                 "schema": {
                     "type": "object",
-                    "properties": {FIELD: _BINARY},
-                    "required": [FIELD],
+                    "description": "One file, in a field of any name.",
+                    "properties": {"image": _BINARY},
+                    "required": ["image"],
                 }
             },
         },

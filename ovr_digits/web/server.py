@@ -9,7 +9,7 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from ovr_digits.errors import DigitsError
 from ovr_digits.models.place import ModelFileError, find_models, read_models
+from ovr_digits.web.addresses import url_here, urls_elsewhere
 from ovr_digits.web.http import limits
 from ovr_digits.web.http.hosts import served_hosts
 
@@ -52,7 +53,7 @@ class Settings:
 
 def run(
     settings: Settings,
-    ready: Callable[[str], None],
+    ready: Callable[[str, Sequence[str]], None],
     failed: Callable[[str], None],
     log: Callable[[str], None] = lambda line: None,
 ) -> None:
@@ -62,7 +63,8 @@ def run(
     ----------
     settings : Settings
     ready : callable
-        Called with the address of the page once requests are answered.
+        Called with the address of the page, and with those for other machines, once requests
+        are answered.
     failed : callable
         Told in a line of each failure of the program itself.
     log : callable
@@ -96,7 +98,7 @@ def run(
             stop.server = build_server(settings, address, workers, told, failed, log)
             stop.check()
             with _told_in_lines(failed):
-                ready(_url(settings.host, address, port))
+                ready(url_here(settings.host, address, port), urls_elsewhere(address, port))
                 stop.server.run(sockets=[listener])
         finally:
             workers.stop()
@@ -204,14 +206,6 @@ def _listen(host: str, port: int) -> socket.socket:
     # Else the end of an answer waits until the client has acknowledged its beginning: 40 ms.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener
-
-
-def _url(host: str, address: str, port: int) -> str:
-    """Where a browser on this machine finds the page."""
-    bound = ipaddress.ip_address(address.split("%")[0])
-    if bound.is_unspecified:
-        host = "127.0.0.1" if bound.version == 4 or socket.has_dualstack_ipv6() else "::1"
-    return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
 
 
 def _make_folder(folder: Path) -> None:

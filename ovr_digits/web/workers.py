@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
-import signal
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import active_children, resource_tracker
+from multiprocessing import active_children
 from multiprocessing.context import SpawnContext, SpawnProcess
 from typing import Any
 
 from pebble import ProcessExpired, ProcessPool
 
 from ovr_digits.errors import DigitsError
+from ovr_digits.interrupts import held_back
 from ovr_digits.web import tasks as work
 from ovr_digits.web.http import limits
 
@@ -35,16 +35,9 @@ class _Process(SpawnProcess):
     """A worker that ends at once; Ctrl-C and ``SIGTERM`` it leaves to the service."""
 
     def start(self) -> None:
-        """Start it; it inherits that Ctrl-C is held back, from its first moment on."""
-        with _STARTING:
-            if not hasattr(signal, "pthread_sigmask"):
-                return super().start()
-            resource_tracker.ensure_running()  # else it starts meanwhile, and lets Ctrl-C through
-            before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-            try:
-                super().start()
-            finally:
-                signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        """Start it; it inherits that Ctrl-C is held back."""
+        with _STARTING, held_back():
+            super().start()
 
     def terminate(self) -> None:
         self.kill()

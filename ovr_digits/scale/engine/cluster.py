@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any
 
 from ovr_digits.errors import DigitsError
+from ovr_digits.extras import missing
 from ovr_digits.scale.engine.base import Call, Handle, PoolEngine, other_version
 from ovr_digits.version import __version__
 
@@ -21,9 +22,7 @@ try:
     from distributed import Client, KilledWorker, SchedulerPlugin, WorkerPlugin, get_worker, rpc
     from distributed.comm import CommClosedError
 except ImportError:
-    raise DigitsError(
-        "a Dask cluster needs the packages of the extra 'dask': pip install 'ovr-digits[dask]'"
-    ) from None
+    raise missing("dask", "a Dask cluster") from None
 
 #: Seconds within which there is a scheduler.
 CONNECT_PATIENCE = 10.0

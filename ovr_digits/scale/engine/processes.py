@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 import joblib
 
 from ovr_digits.errors import DigitsError
+from ovr_digits.interrupts import held_back
 from ovr_digits.scale.engine.base import Call, Handle, PoolEngine, Task
 
 R = TypeVar("R")
@@ -129,11 +130,8 @@ def _starting() -> Iterator[None]:
     """
     filters = os.environ.get("PYTHONWARNINGS", "")
     os.environ["PYTHONWARNINGS"] = f"{filters},ignore:resource_tracker:UserWarning".lstrip(",")
-    can_hold = hasattr(signal, "pthread_sigmask")
-    held = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT}) if can_hold else set()
     try:
-        yield
+        with held_back():
+            yield
     finally:
         os.environ["PYTHONWARNINGS"] = filters
-        if can_hold:
-            signal.pthread_sigmask(signal.SIG_SETMASK, held)

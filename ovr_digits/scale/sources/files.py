@@ -1,7 +1,7 @@
 """Files below a folder, however many and however they are named."""
 
 # Names are bytes here, of which pathlib knows nothing, and there may be millions of them.
-# ruff: noqa: PTH116, PTH118, PTH122
+# ruff: noqa: PTH116, PTH122
 
 from __future__ import annotations
 
@@ -55,12 +55,12 @@ def find_below(folder: Path) -> Iterator[FoundFile]:
             folders.clear()
             continue
         seen.add((state.st_dev, state.st_ino))
-        inside = place[len(root) :].lstrip(b"/")
+        inside = place[len(root) :].replace(os.fsencode(os.sep), b"/").lstrip(b"/")
         folders[:] = sorted(name for name in folders if not name.startswith(b"."))
         for name in sorted(name for name in names if not name.startswith(b".")):
-            below = os.path.join(inside, name)
+            below = b"/".join(filter(None, (inside, name)))
             try:
-                state = os.stat(os.path.join(root, below))
+                state = os.stat(root + b"/" + below)
             except OSError:
                 yield FoundFile(below, -1, -1)
                 continue
@@ -71,7 +71,8 @@ def find_below(folder: Path) -> Iterator[FoundFile]:
 def find_file(path: Path, folder: Path) -> FoundFile:
     """A file as ``find_below`` tells of it."""
     state = path.stat()
-    return FoundFile(os.fsencode(path.relative_to(folder)), state.st_size, state.st_mtime_ns)
+    name = os.fsencode(path.relative_to(folder).as_posix())
+    return FoundFile(name, state.st_size, state.st_mtime_ns)
 
 
 class FileNames:

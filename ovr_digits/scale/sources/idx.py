@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -15,7 +14,7 @@ import numpy as np
 from ovr_digits.core.arrays import Grey
 from ovr_digits.data.idx import GZIP_MAGIC, HEADER_BYTES, parse_header, read_idx
 from ovr_digits.errors import DigitsError
-from ovr_digits.files import read_bytes
+from ovr_digits.files import quoted, read_bytes
 from ovr_digits.picture.mnist_form import IMAGE_SHAPE
 from ovr_digits.scale.sources.files import find_file, shown, unreachable
 from ovr_digits.scale.sources.pieces import (
@@ -159,7 +158,7 @@ def _open_pair(root: Path, path: Path, labelled: bool) -> _Pair:
     elif labelled:
         what = f"there is no {beside.name}" if beside else "images… has its labels in labels…"
         raise DigitsError(f"{path}: training needs labels, and {what}")
-    return _Pair(shown(os.fsencode(path.relative_to(root))), images, labels)
+    return _Pair(shown(os.fsencode(path.relative_to(root).as_posix())), images, labels)
 
 
 def _open_labels(path: Path) -> _File:
@@ -178,7 +177,7 @@ def _open_file(path: Path) -> _File:
         raise DigitsError(f"{path}: {error}") from None
     if head.startswith(GZIP_MAGIC):
         raise DigitsError(
-            f"{path}: compressed; unpack it first: gunzip -k {shlex.quote(str(path))}"
+            f"{path}: compressed; unpack it first: python -m gzip -d {quoted(str(path))}"
         )
     shape, start = parse_header(head, n_bytes, str(path))
     return _File(str(path.absolute()), shape, start)

@@ -98,7 +98,7 @@ def _open_below(folder: Path, labelled: bool) -> Source:
         return open_folder(str(folder), folder, pictures, labelled)
     (kind,) = examples
     names, name, opener = others[kind], str(folder), open_idx
-    if kind == "IDX":  # gunzip -k leaves both
+    if kind == "IDX":  # unpacking may leave both
         names = [n for n in names if not (n.endswith(b".gz") and n[:-3] in names)]
     if labelled and (learnt := [n for n in names if not _is_test_part(n)]) and learnt != names:
         names, name = learnt, f"{name}, but for its test part"

@@ -125,7 +125,7 @@ def _open_shard(root: Path, path: Path, labelled: bool) -> tuple[_Shard, list[in
     shard = _Shard(
         path=str(path.absolute()),
         size=path.stat().st_size,
-        name=shown(os.fsencode(path.relative_to(root))),
+        name=shown(os.fsencode(path.relative_to(root).as_posix())),
         image=image,
         label=label,
         unlabelled_as=unlabelled_as,

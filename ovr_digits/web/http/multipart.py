@@ -6,10 +6,8 @@ from typing import Any
 
 from ovr_digits.errors import DigitsError
 
-#: Name of the form's field.
-FIELD = "image"
 _LONGEST_NAME = 255
-_ONE_FILE = f'the form is to hold one file, in the field "{FIELD}"'
+_ONE_FILE = "the form is to hold one file, in a field of any name"
 
 
 def picture_in(content_type: str, body: bytes) -> tuple[str, bytes]:
@@ -30,13 +28,13 @@ def picture_in(content_type: str, body: bytes) -> tuple[str, bytes]:
         return "-", body
     if not options.get(b"boundary"):
         raise DigitsError("the form has no boundary in its Content-Type")
-    files: list[tuple[bytes | None, bytes | None, bytes]] = []
+    files: list[tuple[bytes | None, bytes]] = []
 
     def take(file: Any) -> None:
         if files:
             raise DigitsError(_ONE_FILE)
         file.file_object.seek(0)
-        files.append((file.field_name, file.file_name, file.file_object.read()))
+        files.append((file.file_name, file.file_object.read()))
 
     try:
         # All of it is in memory already: it is not to go to disk on the way.
@@ -51,9 +49,9 @@ def picture_in(content_type: str, body: bytes) -> tuple[str, bytes]:
         parser.finalize()
     except FormParserError:
         raise DigitsError("the form is damaged; send it again") from None
-    if not files or files[0][0] != FIELD.encode():
+    if not files:
         raise DigitsError(_ONE_FILE)
-    (_, name, picture), *_ = files
+    [(name, picture)] = files
     text = (name or b"").decode(errors="replace")
     if len(text) > _LONGEST_NAME:
         raise DigitsError(f"the file name is over {_LONGEST_NAME} characters")
