@@ -9,6 +9,7 @@ from ovr_digits.cli.compare import compare
 from ovr_digits.cli.data import data
 from ovr_digits.cli.ending import CONTEXT_SETTINGS
 from ovr_digits.cli.evaluate import evaluate
+from ovr_digits.cli.export import export
 from ovr_digits.cli.inspect import inspect
 from ovr_digits.cli.predict import predict
 from ovr_digits.cli.read import read
@@ -20,7 +21,7 @@ from ovr_digits.version import __version__
 
 _LEARN = (train, train_stream, adapt)
 _READ = (predict, read, draw, serve)
-_MEASURE = (test, evaluate, inspect, compare, data)
+_MEASURE = (test, evaluate, inspect, compare, data, export)
 
 
 @click.group(context_settings=CONTEXT_SETTINGS, commands=[*_LEARN, *_READ, *_MEASURE])
@@ -42,5 +43,6 @@ def main() -> None:
     ovr-digits adapt corrections        let it learn your hand
     ovr-digits inspect                  what is in a models.pkl
     ovr-digits compare old.pkl new.pkl  which of two is better
+    ovr-digits export model.onnx        take the detectors elsewhere
     ovr-digits data                     which data is at hand, and what is in it
     """

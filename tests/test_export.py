@@ -1,0 +1,120 @@
+"""What is exported gives the answers of the detectors that it was made of."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ovr_digits import OneVsRestDigits, PatchKernelFeatures, save_models
+from ovr_digits.core.detectors import DetectorArrays
+from ovr_digits.core.views import VIEWS
+from ovr_digits.data.splits import load_split
+from ovr_digits.models.modelfile import load_models
+
+LONG = pytest.mark.long
+#: Scores that are nearer to 0 may have another sign elsewhere, by rounding.
+NEAR = 0.02
+
+
+@pytest.fixture(scope="session")
+def with_every_view(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A models.pkl trained on the digits inside scikit-learn, with all views and three layers."""
+    split = load_split("digits", "train")
+    features = PatchKernelFeatures(
+        n_anchors=(6, 8, 10),
+        patch_sizes=(3, 3, 9),  # the last is wider than what is left of the image
+        strides=(2.0, 1.5, 1.0),
+        alphas=(4.0, 3.0, 2.0),
+        views=tuple(VIEWS),
+        random_state=0,
+    )
+    model = OneVsRestDigits(features, epochs=2, random_state=0).fit(split.X[:300], split.y[:300])
+    path = tmp_path_factory.mktemp("models") / "models.pkl"
+    save_models(model.detectors_, path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def pictures(digit_images: np.ndarray) -> np.ndarray:
+    """Digits, noise, and pictures that are all paper, all ink and a single dot: (n, 784) uint8."""
+    noise = np.random.default_rng(0).integers(0, 256, (20, 784), np.uint8)
+    dot = np.where(np.arange(784) == 300, 255, 0).astype(np.uint8)
+    extremes = [np.zeros(784, np.uint8), np.full(784, 255, np.uint8), dot]
+    return np.concatenate([digit_images, noise, np.stack(extremes)])
+
+
+class Onnx:
+    """An ONNX file in the hands of onnxruntime."""
+
+    def __init__(self, path: Path) -> None:
+        runtime = pytest.importorskip("onnxruntime", reason="needs onnxruntime")
+        options = runtime.SessionOptions()
+        options.intra_op_num_threads = 1
+        self.session = runtime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+
+    def __call__(self, X: np.ndarray) -> list[np.ndarray]:
+        parts = (X[first : first + 64] for first in range(0, len(X), 64))
+        answers = [self.session.run(None, {"images": part}) for part in parts]
+        return [np.concatenate(output) for output in zip(*answers, strict=True)]
+
+
+def expect_same(models: DetectorArrays, X: np.ndarray, answers: list[np.ndarray]) -> None:
+    """Scores, votes, fired and digit are those of the detectors on images X."""
+    expected = models.decision_function(X)
+    scores, votes, fired, digit = answers
+    assert np.abs(scores - expected).max() < NEAR
+    np.testing.assert_allclose(votes, 1 / (1 + np.exp(-expected)), atol=NEAR)
+    plain = np.abs(expected) > NEAR
+    np.testing.assert_array_equal(fired[plain], (expected > 0)[plain])
+    np.testing.assert_array_equal(digit, expected.argmax(axis=1))
+
+
+@pytest.mark.parametrize("made", ["tiny_models", "with_every_view", None])
+def test_an_onnx_file_gives_the_same_answers(run, request, tmp_path, made, pictures):
+    path = request.getfixturevalue(made) if made else Path(__file__).parent.parent / "models.pkl"
+    done = run("export", "model.onnx", "--models", path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("written to model.onnx, ")
+    expect_same(load_models(path), pictures, Onnx(tmp_path / "model.onnx")(pictures))
+
+
+@LONG
+@pytest.mark.mnist
+def test_an_onnx_file_gives_the_same_answers_on_all_test_images(
+    run, mnist_dir, shipped_models, tmp_path
+):
+    X = load_split("mnist", "test", mnist_dir).X
+    run("export", "model.onnx")
+    expect_same(shipped_models, X, Onnx(tmp_path / "model.onnx")(X))
+
+
+def test_an_onnx_file_says_where_its_detectors_come_from(run, tmp_path, shipped_models):
+    run("export", "exported", "--format", "onnx")
+    session = Onnx(tmp_path / "exported").session
+    about = session.get_modelmeta()
+    assert json.loads(about.custom_metadata_map["provenance"]) == shipped_models.provenance
+    assert about.producer_name == "ovr-digits"
+    (images,) = session.get_inputs()
+    assert (images.type, images.shape[1]) == ("tensor(uint8)", 784)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "said"),
+    [
+        (["model.bin"], 2, "the ending does not say what to write"),
+        (["missing/model.onnx"], 1, "does not exist"),
+        (["model.onnx", "--models", "none.pkl"], 1, "none.pkl: no such file"),
+        (["model.onnx", "--models", "model.onnx"], 2, "name one file"),
+    ],
+)
+def test_what_cannot_be_exported_leaves_what_was_there(run, tmp_path, arguments, status, said):
+    path = tmp_path / "model.onnx"
+    path.write_bytes(b"as before")
+    done = run("export", *arguments)
+    assert (done.returncode, done.stdout) == (status, "")
+    assert said in done.stderr
+    assert path.read_bytes() == b"as before"
+    assert [child.name for child in tmp_path.iterdir() if child.name != "cache"] == ["model.onnx"]
