@@ -3,47 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from ovr_digits import OneVsRestDigits, PatchKernelFeatures, save_models
 from ovr_digits.core.detectors import DetectorArrays
-from ovr_digits.core.views import VIEWS
 from ovr_digits.data.splits import load_split
 from ovr_digits.models.modelfile import load_models
 
 LONG = pytest.mark.long
 #: Scores that are nearer to 0 may have another sign elsewhere, by rounding.
 NEAR = 0.02
-
-
-@pytest.fixture(scope="session")
-def with_every_view(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A models.pkl trained on the digits inside scikit-learn, with all views and three layers."""
-    split = load_split("digits", "train")
-    features = PatchKernelFeatures(
-        n_anchors=(6, 8, 10),
-        patch_sizes=(3, 3, 9),  # the last is wider than what is left of the image
-        strides=(2.0, 1.5, 1.0),
-        alphas=(4.0, 3.0, 2.0),
-        views=tuple(VIEWS),
-        random_state=0,
-    )
-    model = OneVsRestDigits(features, epochs=2, random_state=0).fit(split.X[:300], split.y[:300])
-    path = tmp_path_factory.mktemp("models") / "models.pkl"
-    save_models(model.detectors_, path)
-    return path
-
-
-@pytest.fixture(scope="session")
-def pictures(digit_images: np.ndarray) -> np.ndarray:
-    """Digits, noise, and pictures that are all paper, all ink and a single dot: (n, 784) uint8."""
-    noise = np.random.default_rng(0).integers(0, 256, (20, 784), np.uint8)
-    dot = np.where(np.arange(784) == 300, 255, 0).astype(np.uint8)
-    extremes = [np.zeros(784, np.uint8), np.full(784, 255, np.uint8), dot]
-    return np.concatenate([digit_images, noise, np.stack(extremes)])
 
 
 class Onnx:
@@ -73,12 +45,22 @@ def expect_same(models: DetectorArrays, X: np.ndarray, answers: list[np.ndarray]
 
 
 @pytest.mark.parametrize("made", ["tiny_models", "with_every_view", None])
-def test_an_onnx_file_gives_the_same_answers(run, request, tmp_path, made, pictures):
+def test_an_onnx_file_gives_the_same_answers(run, request, tmp_path, made, odd_images):
     path = request.getfixturevalue(made) if made else Path(__file__).parent.parent / "models.pkl"
     done = run("export", "model.onnx", "--models", path)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("written to model.onnx, ")
-    expect_same(load_models(path), pictures, Onnx(tmp_path / "model.onnx")(pictures))
+    expect_same(load_models(path), odd_images, Onnx(tmp_path / "model.onnx")(odd_images))
+
+
+@pytest.mark.parametrize("arguments", [["page.html"], ["page.txt", "--format", "page"]])
+def test_a_page_is_written_that_holds_all_that_it_needs(run, tmp_path, tiny_models, arguments):
+    done = run("export", *arguments, "--models", tiny_models)
+    assert (done.returncode, done.stderr) == (0, "")
+    text = (tmp_path / arguments[0]).read_text()
+    assert text.startswith("<!doctype html>")
+    assert not re.search(r"""(?:src|href)="(?!data:|/docs)""", text)  # /docs is hidden in it
+    assert not re.search(r"^(?:import|export) ", text, re.MULTILINE)
 
 
 @LONG

@@ -130,12 +130,13 @@ class Layer {
     const { anchors, alpha, whitener } = this.#arrays;
     this.#cut(maps);
     const responses = innerProducts(this.#patches, anchors, this.#size);
-    let k = 0;
-    for (const norm of this.#norms) {
-      for (const end = k + this.nAnchors; k < end; k++) {
+    this.#norms.forEach((norm, position) => {
+      if (norm === TINY) return; // blank, and so are all responses to it
+      const first = position * this.nAnchors;
+      for (let k = first; k < first + this.nAnchors; k++) {
         responses[k] = norm * Math.exp(alpha * (responses[k] / norm - 1));
       }
-    }
+    });
     const pooled = this.#pool(responses);
     return whitener ? innerProducts(pooled, whitener, this.nAnchors) : pooled;
   }

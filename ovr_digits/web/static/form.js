@@ -168,7 +168,7 @@ function withPen(ink, width, wanted) {
     x >= 0 && y >= 0 && x < fine.width && y < fine.height && fine.levels[y * fine.width + x] > half;
   let size = { width: fine.width, height: fine.height };
   let depth = distances(size.width, size.height, isInside);
-  const change = (wanted * DETAIL - widthOf(depth)) / 2;
+  const change = Math.fround((wanted * DETAIL - widthOf(depth)) / 2);
   if (change > 0) {
     const more = Math.ceil(change) + 1;
     size = { width: fine.width + 2 * more, height: fine.height + 2 * more };

@@ -9,28 +9,34 @@
 const MIN_CONTRAST = 10;
 /** Share of full ink below which a pixel is paper. */
 const LEAST_INK = 0.2;
-/** Share of full ink that paper may differ from its usual colour, */
+/** Share of full ink that even paper may differ from its usual colour, */
 const EVEN = 0.1;
-/** with as many exceptions as that, for each pixel of ink: the soft edges of strokes. */
+/** with as many exceptions as that: a share of the border, where ink may end, */
+const BORDER_EXCEPTIONS = 0.2;
+/** and for each pixel of ink, since strokes have soft edges. */
 const EXCEPTIONS = 3;
 /** The most regions that are told apart. */
 const MOST_REGIONS = 100;
 
+/** @type {(pixels: Pixels) => number[]} the pixels along the sides */
+function borderOf({ width, height }) {
+  const border = [];
+  for (let x = 0; x < width; x++) border.push(x, (height - 1) * width + x);
+  for (let y = 1; y < height - 1; y++) border.push(y * width, (y + 1) * width - 1);
+  return border;
+}
+
 /**
- * How much each pixel differs from the usual colour of the picture's border, 0 to 255.
+ * How much each pixel differs from the usual colour of the border, 0 to 255.
  *
  * @param {Pixels} pixels
+ * @param {number[]} border
  */
-function contrasts({ width, height, data }) {
-  /** @type {number[][]} */
-  const border = [[], [], []];
-  for (let y = 0; y < height; y++) {
-    const step = y === 0 || y === height - 1 ? 1 : Math.max(width - 1, 1);
-    for (let x = 0; x < width; x += step) {
-      border.forEach((levels, channel) => levels.push(data[4 * (y * width + x) + channel]));
-    }
-  }
-  const [red, green, blue] = border.map((levels) => levels.sort((a, b) => a - b)[levels.length >> 1]);
+function contrasts({ width, height, data }, border) {
+  const [red, green, blue] = [0, 1, 2].map((channel) => {
+    const levels = border.map((k) => data[4 * k + channel]).sort((a, b) => a - b);
+    return levels[levels.length >> 1];
+  });
   const result = new Uint8Array(width * height);
   for (let k = 0; k < result.length; k++) {
     result[k] = Math.max(
@@ -63,15 +69,19 @@ function fullContrast(counts, nPixels) {
  * @throws {Error} where it is no clean picture
  */
 export function inkOf(pixels) {
-  const found = contrasts(pixels);
+  const border = borderOf(pixels);
+  const found = contrasts(pixels, border);
   const counts = Array(256).fill(0);
   for (const contrast of found) counts[contrast] += 1;
   const full = fullContrast(counts, found.length);
   if (full < MIN_CONTRAST) return null;
-  const between = (/** @type {number} */ from, /** @type {number} */ to) =>
-    counts.reduce((sum, count, c) => sum + (c >= from * full && c < to * full ? count : 0), 0);
-  if (between(EVEN, 2 * LEAST_INK) > EXCEPTIONS * between(2 * LEAST_INK, Infinity)) {
-    throw new Error("This is no clean picture: its paper is uneven.");
+  const count = (/** @type {number} */ from, /** @type {number} */ to) =>
+    counts.reduce((sum, n, contrast) => sum + (contrast >= from && contrast < to ? n : 0), 0);
+  const uneven = border.filter((k) => found[k] >= EVEN * full).length;
+  const soft = count(EVEN * full, 2 * LEAST_INK * full);
+  const inked = count(2 * LEAST_INK * full, 256);
+  if (uneven > BORDER_EXCEPTIONS * border.length || soft > EXCEPTIONS * inked) {
+    throw new Error("This is no clean picture; ovr-digits draw reads photographs, too.");
   }
   const levels = new Float32Array(found.length);
   found.forEach((contrast, k) => {
