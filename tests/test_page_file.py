@@ -16,6 +16,7 @@ from strokes import N_HANDS, picture_of, write
 
 from ovr_digits.core.detectors import DetectorArrays
 from ovr_digits.data.splits import load_split
+from ovr_digits.learn.presets import PRESETS
 from ovr_digits.models.modelfile import load_models
 from ovr_digits.picture.answers import answer_picture
 from ovr_digits.picture.mnist_form import to_mnist_form, with_usual_pen
@@ -88,6 +89,16 @@ def test_the_page_scores_as_its_detectors_do(request, tmp_path, opened, made, od
     models = load_models(path)
     (tmp_path / "page.html").write_bytes(page_bytes(models))
     expect_same(models, odd_images, opened(tmp_path / "page.html").scores(odd_images))
+
+
+@LONG
+@pytest.mark.parametrize("preset", PRESETS)
+def test_the_page_scores_as_detectors_of_any_preset_do(run, tmp_path, opened, preset):
+    digits = ["--dataset", "digits", "--limit", "300", "--forms", "0"]
+    assert run("train", *digits, "--preset", preset).returncode == 0
+    assert run("export", "page.html", "--models", "models.pkl").returncode == 0
+    X = load_split("digits", "train").X[-500:]
+    expect_same(load_models(tmp_path / "models.pkl"), X, opened(tmp_path / "page.html").scores(X))
 
 
 @pytest.mark.mnist

@@ -28,7 +28,8 @@ document.getElementById("weights")?.remove(); // the worker has them now
 const waiting = new Map();
 let asked = 0;
 
-worker.onmessage = ({ data: { id, error, ...reading } }) => {
+worker.onmessage = (/** @type {MessageEvent} */ { data }) => {
+  const { id, error, ...reading } = data;
   const { resolve, reject } = /** @type {any} */ (waiting.get(id));
   waiting.delete(id);
   if (error) reject(new Error(error));
@@ -47,8 +48,7 @@ function ask(sheets, how, signal) {
   return new Promise((resolve, reject) => {
     waiting.set(id, { resolve, reject });
     signal?.addEventListener("abort", () => reject(signal.reason));
-    const buffers = pictures.map(({ data }) => data.buffer);
-    worker.postMessage({ id, pictures, ...how }, buffers);
+    worker.postMessage({ id, pictures, ...how });
   });
 }
 
@@ -64,7 +64,8 @@ function ask(sheets, how, signal) {
 async function readDrawing(sheet, all, reasons, signal) {
   const { strokes } = sheet;
   const { digits, leftOut } = digitsAmong(strokes);
-  const isLast = (/** @type {typeof digits[0]} */ { marks }) => marks.includes(strokes.at(-1));
+  const isLast = (/** @type {typeof digits[0]} */ { marks }) =>
+    marks.some((mark) => mark === strokes.at(-1));
   const chosen = all ? digits : [digits.find(isLast) ?? digits[0]].filter(Boolean);
   // Where all is rubbed out, the blank paper is what there is to be looked at.
   const sheets = chosen.length ? chosen.map(({ marks }) => sheet.digit(marks)) : [sheet];
@@ -122,11 +123,6 @@ export async function read(sheet, signal) {
       reason: "far smaller than the largest mark",
     })),
   };
-}
-
-/** @returns {Promise<never>} */
-export function keep() {
-  return Promise.reject(new Error("This page keeps no drawings; ovr-digits draw --keep DIR does."));
 }
 
 /** @returns {Promise<import("./client.js").Service>} */

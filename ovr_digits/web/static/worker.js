@@ -24,6 +24,8 @@ import { contributions } from "./reasons.js";
  */
 
 const SIDE = 28;
+/** After as many images all is compiled. */
+const WARM_UP = 10;
 
 /** @type {Detectors} */
 let detectors;
@@ -71,6 +73,15 @@ function pause() {
   });
 }
 
+/** Score a few images before anybody asks: what the browser has not yet compiled is slow. */
+async function warmUp() {
+  const image = Uint8Array.from({ length: SIDE * SIDE }, (_, k) => k % 256);
+  for (let k = 0; k < WARM_UP && newest < 0; k++) {
+    scoresOf(image);
+    await pause();
+  }
+}
+
 /**
  * @param {Question} question
  * @param {Reading["answers"][0]} answer
@@ -91,6 +102,7 @@ onmessage = async ({ data }) => {
     const bytes = new Uint8Array(text.length);
     for (let i = 0; i < bytes.length; i++) bytes[i] = text.charCodeAt(i);
     detectors = new Detectors(data.description, bytes.buffer);
+    await warmUp();
     return;
   }
   const question = /** @type {Question} */ (data);
