@@ -255,5 +255,6 @@ def test_clean_pictures_are_read_and_photographs_left_to_the_service(paper):
     shade.save(file, "PNG")
     put_picture(paper, file.getvalue())
     expect(paper.answer).to_contain_text("no clean picture")
+    expect(paper.winner).to_have_count(0)
     expect(paper.button("Take photo")).to_have_count(0)
     expect(paper.page.get_by_role("link")).to_have_count(0)

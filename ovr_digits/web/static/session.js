@@ -173,10 +173,12 @@ export class Session {
       await question();
     } catch (error) {
       if (!asking.signal.aborted) {
-        this.#view.showError(/** @type {Error} */ (error));
         const after = /** @type {{retryAfter?: number | null}} */ (error).retryAfter ?? null;
-        // What cannot work is not asked again before the drawing changes.
+        // What cannot work is not asked again before the drawing changes, and the last answer was
+        // to another one.
         wait = after === null ? Infinity : 1000 * after;
+        if (after === null) this.#view.showBlank();
+        this.#view.showError(/** @type {Error} */ (error));
       }
     }
     this.#asking = null;
