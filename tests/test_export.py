@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -81,6 +82,14 @@ def test_an_onnx_file_says_where_its_detectors_come_from(run, tmp_path, shipped_
     assert about.producer_name == "ovr-digits"
     (images,) = session.get_inputs()
     assert (images.type, images.shape[1]) == ("tensor(uint8)", 784)
+
+
+def test_where_onnx_is_missing_its_extra_is_named(run, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    monkeypatch.delitem(sys.modules, "ovr_digits.models.onnx_file", raising=False)
+    done = run("export", "model.onnx")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "pip install 'ovr-digits[onnx]'" in done.stderr
 
 
 @pytest.mark.parametrize(
