@@ -21,6 +21,7 @@ from hypothesis import settings
 
 from ovr_digits import OneVsRestDigits, PatchKernelFeatures, load_models, save_models
 from ovr_digits.core.detectors import DetectorArrays
+from ovr_digits.core.views import VIEWS
 from ovr_digits.data.splits import load_split
 
 if TYPE_CHECKING:
@@ -119,6 +120,33 @@ def tiny_models_bytes(tiny_models: Path) -> bytes:
 def digit_images() -> np.ndarray:
     """Forty digits (40, 784) uint8 that ``tiny_model`` was not trained on."""
     return load_split("digits", "train").X[600:640]
+
+
+@pytest.fixture(scope="session")
+def with_every_view(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A models.pkl trained on the digits inside scikit-learn, with all views and three layers."""
+    split = load_split("digits", "train")
+    features = PatchKernelFeatures(
+        n_anchors=(6, 8, 10),
+        patch_sizes=(3, 3, 9),  # the last is wider than what is left of the image
+        strides=(2.0, 1.5, 1.0),
+        alphas=(4.0, 3.0, 2.0),
+        views=tuple(VIEWS),
+        random_state=0,
+    )
+    model = OneVsRestDigits(features, epochs=2, random_state=0).fit(split.X[:300], split.y[:300])
+    path = tmp_path_factory.mktemp("models") / "models.pkl"
+    save_models(model.detectors_, path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def odd_images(digit_images: np.ndarray) -> np.ndarray:
+    """Digits, noise, and pictures that are all paper, all ink and a single dot: (n, 784) uint8."""
+    noise = np.random.default_rng(0).integers(0, 256, (20, 784), np.uint8)
+    dot = np.where(np.arange(784) == 300, 255, 0).astype(np.uint8)
+    extremes = [np.zeros(784, np.uint8), np.full(784, 255, np.uint8), dot]
+    return np.concatenate([digit_images, noise, np.stack(extremes)])
 
 
 @pytest.fixture(scope="session")

@@ -305,7 +305,7 @@ def test_help_has_examples_and_imports_little(tmp_path):
 
 
 COMMANDS = [
-    *("predict", "read", "test", "evaluate", "inspect", "compare", "train"),
+    *("predict", "read", "test", "evaluate", "inspect", "compare", "export", "train"),
     *("data", "data download", "data show", "data summary"),
 ]
 

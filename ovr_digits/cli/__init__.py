@@ -9,6 +9,7 @@ from ovr_digits.cli.compare import compare
 from ovr_digits.cli.data import data
 from ovr_digits.cli.ending import CONTEXT_SETTINGS
 from ovr_digits.cli.evaluate import evaluate
+from ovr_digits.cli.export import export
 from ovr_digits.cli.inspect import inspect
 from ovr_digits.cli.predicting import predict
 from ovr_digits.cli.reading import read
@@ -20,7 +21,7 @@ from ovr_digits.version import __version__
 
 _LEARN = (train, train_stream, adapt)
 _READ = (predict, read, draw, serve)
-_MEASURE = (test, evaluate, inspect, compare, data)
+_MEASURE = (test, evaluate, inspect, compare, data, export)
 
 
 #: What is said where no command is given.

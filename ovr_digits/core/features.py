@@ -177,7 +177,7 @@ def _window_sums(maps: Floats, size: int) -> Floats:
 
 
 @lru_cache(maxsize=64)
-def _pooling_matrix(size: int, stride: float) -> Float32:
+def pooling_matrix(size: int, stride: float) -> Float32:
     """Gaussian weights (ceil(size / stride), size) that pool one axis; sigma = stride / √2.
 
     The windows are spread evenly about the middle of the axis. Weights below
@@ -193,7 +193,7 @@ def _pooling_matrix(size: int, stride: float) -> Float32:
 def gaussian_pool(maps: Floats, stride: float) -> Floats:
     """Pool maps (n, h, w, c) to (n, ceil(h / stride), ceil(w / stride), c)."""
     n, h, w, c = maps.shape
-    rows, columns = _pooling_matrix(h, stride), _pooling_matrix(w, stride)
+    rows, columns = pooling_matrix(h, stride), pooling_matrix(w, stride)
     pooled = (rows @ maps.reshape(n, h, w * c)).reshape(n, len(rows), w, c)
     return columns @ pooled
 

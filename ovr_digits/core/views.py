@@ -10,12 +10,17 @@ of this evened out are the best two.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
+from dataclasses import dataclass
 
 import numpy as np
 
 from ovr_digits.core.arrays import Floats
+
+#: Of ink along an axis, in square pixels; a single dot has none.
+LEAST_VARIANCE = 0.5
+#: How far ink may be squeezed and stretched: pixels of the image to one of the view, from and to.
+HEIGHT_CHANGE, WIDTH_CHANGE = (0.6, 1.5), (0.3, 1.6)
+BOX_HEIGHT_CHANGE, BOX_WIDTH_CHANGE = (0.5, 1.3), (0.25, 1.3)
 
 
 def bilinear_sample(images: Floats, rows: Floats, columns: Floats) -> Floats:
@@ -58,7 +63,7 @@ def normalise_moments(
     mass = images.sum(axis=(1, 2)) + images.dtype.type(1e-6)
     by_row, by_column = images.sum(axis=2), images.sum(axis=1)
     centre_row, centre_column = by_row @ row / mass, by_column @ column / mass
-    row_variance = np.maximum(by_row @ row**2 / mass - centre_row**2, _LEAST_VARIANCE)
+    row_variance = np.maximum(by_row @ row**2 / mass - centre_row**2, LEAST_VARIANCE)
     column_variance = by_column @ column**2 / mass - centre_column**2
     covariance = ((images @ column) @ row) / mass - centre_row * centre_column
     slant = np.clip(covariance / row_variance, -1, 1)
@@ -66,10 +71,10 @@ def normalise_moments(
     down = row - centre_row[:, None]
     across = column - centre_column[:, None]
     if height is not None:
-        down = down * np.clip(np.sqrt(row_variance) / height, 0.6, 1.5)[:, None]
+        down = down * np.clip(np.sqrt(row_variance) / height, *HEIGHT_CHANGE)[:, None]
     if width is not None:
-        upright_variance = np.maximum(column_variance - slant * covariance, _LEAST_VARIANCE)
-        across = across * np.clip(np.sqrt(upright_variance) / width, 0.3, 1.6)[:, None]
+        upright_variance = np.maximum(column_variance - slant * covariance, LEAST_VARIANCE)
+        across = across * np.clip(np.sqrt(upright_variance) / width, *WIDTH_CHANGE)[:, None]
     across = across + centre_column[:, None]
     return bilinear_sample(
         images,
@@ -83,29 +88,52 @@ def fill_box(images: Floats, height: float, width: float) -> Floats:
 
     The box lies about the middle; the ink's own is where a row or column has over half of full ink.
     """
-    rows = _stretched(images.max(axis=2), height, least=0.5)
-    columns = _stretched(images.max(axis=1), width, least=0.25)
+    rows = _stretched(images.max(axis=2), height, BOX_HEIGHT_CHANGE)
+    columns = _stretched(images.max(axis=1), width, BOX_WIDTH_CHANGE)
     return bilinear_sample(images, rows[:, :, None], columns[:, None, :])
 
 
-def _stretched(darkest: Floats, length: float, least: float) -> Floats:
+def _stretched(darkest: Floats, length: float, change: tuple[float, float]) -> Floats:
     """Where each position of an axis (n, size) is read, so that its ink gets a length."""
     size = darkest.shape[1]
     inked = darkest > 0.5
     first = inked.argmax(axis=1).astype(darkest.dtype)
     last = (size - 1 - inked[:, ::-1].argmax(axis=1)).astype(darkest.dtype)
-    factor = np.clip((last - first + 1) / darkest.dtype.type(length), least, 1.3)
+    factor = np.clip((last - first + 1) / darkest.dtype.type(length), *change)
     position = np.arange(size, dtype=darkest.dtype) - darkest.dtype.type((size - 1) / 2)
     return ((first + last) / 2)[:, None] + factor[:, None].astype(darkest.dtype) * position
 
 
-_LEAST_VARIANCE = 0.5  # square pixels; a single dot has none
+@dataclass(frozen=True)
+class View:
+    """How images are evened out, called with images (n, h, w) in 0..1; lengths are in pixels.
+
+    Attributes
+    ----------
+    deskewed : bool
+    width, height : float, optional
+        Spread of the ink, see ``normalise_moments``.
+    box : (height, width), optional
+        Sides of the ink, see ``fill_box``.
+    """
+
+    deskewed: bool = True
+    width: float | None = None
+    height: float | None = None
+    box: tuple[float, float] | None = None
+
+    def __call__(self, images: Floats) -> Floats:
+        """The images as they are seen: (n, h, w) in 0..1."""
+        if self.deskewed:
+            images = normalise_moments(images, self.width, self.height)
+        return images if self.box is None else fill_box(images, *self.box)
+
 
 #: Every view by its name in models.pkl.
-VIEWS: dict[str, Callable[[Floats], Floats]] = {
-    "raw": lambda images: images,
-    "upright": normalise_moments,
-    "narrow": partial(normalise_moments, width=3.0),
-    "even": partial(normalise_moments, width=5.0, height=6.0),
-    "boxed": lambda images: fill_box(normalise_moments(images), height=20.0, width=14.0),
+VIEWS = {
+    "raw": View(deskewed=False),
+    "upright": View(),
+    "narrow": View(width=3.0),
+    "even": View(width=5.0, height=6.0),
+    "boxed": View(box=(20.0, 14.0)),
 }

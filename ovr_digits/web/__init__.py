@@ -1,1 +1,1 @@
-"""The page to draw on and the service behind it; needs the extra ``web``."""
+"""The page to draw on, in one file or with a service behind it, which needs the extra ``web``."""

@@ -1,6 +1,7 @@
 /** Talks to the service: pictures out, answers in, and every failure as one sentence. */
 
 /**
+ * @typedef {import("./sheet.js").Sheet} Sheet
  * @typedef {"sure" | "conflict" | "none"} Verdict
  * @typedef {[number, number, number, number]} Box x, y, width, height in pixels of the picture sent
  *
@@ -23,6 +24,10 @@
  * @typedef {{version: string, keeps: boolean, max_bytes?: number}} Service
  */
 
+/** Whether there is a service, for what only that can do. */
+export const SERVES = true;
+/** The rest after each answer while a stroke is drawn, so that its end finds the service free. */
+export const REST = 50;
 /** A picture that takes longer than this is given up. */
 const LONGEST_WAIT = 60_000;
 
@@ -63,43 +68,43 @@ async function ask(path, options = {}) {
 /**
  * @param {string} path
  * @param {Record<string, string | number | boolean>} query
- * @param {Blob} picture
+ * @param {Sheet | File} picture
  * @param {AbortSignal} [signal]
  */
 function send(path, query, picture, signal) {
-  const text = new URLSearchParams(Object.entries(query).map(([key, value]) => [key, `${value}`]));
-  return ask(`${path}?${text}`, { method: "POST", body: picture, signal });
+  const body = picture instanceof File ? picture : picture.file();
+  // The ink of a drawing is known to be dark.
+  const invert = !(picture instanceof File) && picture.plain ? "no" : "auto";
+  const values = Object.entries({ ...query, invert }).map(([key, value]) => [key, `${value}`]);
+  return ask(`${path}?${new URLSearchParams(values)}`, { method: "POST", body, signal });
 }
 
 /**
- * @param {Blob} picture
- * @param {"auto" | "no"} invert "no" where the ink is known to be dark
+ * @param {Sheet | File} picture
  * @param {boolean} contributions
  * @param {AbortSignal} [signal]
  * @returns {Promise<Prediction>}
  */
-export function predict(picture, invert, contributions, signal) {
-  return send("/api/predict", { form: true, contributions, invert }, picture, signal);
+export function predict(picture, contributions, signal) {
+  return send("/api/predict", { form: true, contributions }, picture, signal);
 }
 
 /**
- * @param {Blob} picture
- * @param {"auto" | "no"} invert
+ * @param {Sheet} sheet
  * @param {AbortSignal} [signal]
  * @returns {Promise<NumberReading>}
  */
-export function read(picture, invert, signal) {
-  return send("/api/read", { invert }, picture, signal);
+export function read(sheet, signal) {
+  return send("/api/read", {}, sheet, signal);
 }
 
 /**
- * @param {Blob} picture
- * @param {"auto" | "no"} invert
+ * @param {Sheet} sheet
  * @param {number} label
  * @returns {Promise<{file: string}>}
  */
-export function keep(picture, invert, label) {
-  return send("/api/keep", { label, invert }, picture);
+export function keep(sheet, label) {
+  return send("/api/keep", { label }, sheet);
 }
 
 /** @returns {Promise<Service>} */

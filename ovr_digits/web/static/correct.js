@@ -46,7 +46,7 @@ export class Correction {
     if (this.#buttons.some(({ ariaDisabled }) => ariaDisabled === "true")) return;
     this.#say("", label);
     try {
-      await client.keep(session.file(), session.invert, label);
+      await client.keep(session.sheet(), label);
       this.#say(`Kept as a ${label}, thank you. The detectors learn from what is kept with: `, label);
       const command = document.createElement("code");
       command.textContent = "ovr-digits adapt DIR";

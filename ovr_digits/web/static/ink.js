@@ -55,6 +55,12 @@ export function intersection(a, b) {
   };
 }
 
+/** @type {(whole: Rect, part: Rect) => boolean} whether the middle of a part is in the whole */
+export function holds({ x, y, w, h }, part) {
+  const [right, down] = [part.x + part.w / 2 - x, part.y + part.h / 2 - y];
+  return right >= 0 && right <= w && down >= 0 && down <= h;
+}
+
 /**
  * @param {Rect} part
  * @param {number} share of its longer side

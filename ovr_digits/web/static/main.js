@@ -133,7 +133,7 @@ async function putPicture(file) {
     const { ground, dark } = groundOf(picture);
     paper.putPicture(picture, ground, dark);
   } catch (error) {
-    if (!(error instanceof UnknownPicture)) {
+    if (!(error instanceof UnknownPicture) || !client.SERVES) {
       answer.note(/** @type {Error} */ (error).message);
       return;
     }
@@ -145,6 +145,9 @@ async function putPicture(file) {
   }
 }
 
+for (const part of document.querySelectorAll("[data-service]")) {
+  /** @type {HTMLElement} */ (part).hidden = !client.SERVES;
+}
 connectTools(paper);
 takePictures([byId("file"), byId("camera")], byId("drop"), putPicture);
 view.showBlank();

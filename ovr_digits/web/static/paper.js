@@ -1,6 +1,7 @@
 /** The paper: takes pen, finger, mouse and keys, keeps what was done, and shows it. */
 
 import * as ink from "./ink.js";
+import { around, Sheet } from "./sheet.js";
 
 /** @typedef {import("./ink.js").Rect} Rect */
 
@@ -9,13 +10,6 @@ const ERASER = 2.5;
 /** How far an arrow key moves the cursor, in paper units; with Shift. */
 const STEP = 25;
 const FINE_STEP = 5;
-/**
- * What is left free about ink that is looked at, as a share of its longer side: a stroke that
- * crosses more than half of a picture may pass for a line of an exercise book.
- */
-const MARGIN = 0.55;
-/** Ink that is smaller than this is not enlarged to fill what is looked at. */
-const LEAST = 150;
 /** How far a pointer may move on a box, in CSS pixels, and still choose it rather than draw. */
 const TAP = 6;
 
@@ -54,7 +48,6 @@ export class Paper extends EventTarget {
   #canvas;
   #cursor;
   #context;
-  #copy;
 
   /**
    * @param {HTMLElement} sheet holds the canvas and what lies over it
@@ -66,11 +59,6 @@ export class Paper extends EventTarget {
     this.#canvas = canvas;
     this.#cursor = cursor;
     this.#context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d", { alpha: false }));
-    // A canvas of its own that stays in memory: reading one back from the graphics card is slow.
-    const copy = document.createElement("canvas");
-    this.#copy = /** @type {CanvasRenderingContext2D} */ (
-      copy.getContext("2d", { alpha: false, willReadFrequently: true })
-    );
     sheet.addEventListener("pointerdown", (event) => this.#down(event));
     sheet.addEventListener("pointermove", (event) => this.#move(event));
     sheet.addEventListener("pointerup", (event) => this.#up(event));
@@ -146,43 +134,20 @@ export class Paper extends EventTarget {
     this.#add({ kind: "picture", image, ground, dark, bounds });
   }
 
-  /** What the service is to look at: the ink, or the picture and what is drawn on it. */
+  /** What is to be looked at: the ink, or the picture and what is drawn on it. */
   get subject() {
     const visible = this.#visible();
     const bounds = visible.flatMap((item) => (inks(item) ? [item.bounds] : [])).reduce(ink.union);
-    return ink.pictureOf(visible) ? bounds : this.around(bounds);
+    return ink.pictureOf(visible) ? bounds : around(bounds);
   }
 
   /**
-   * @param {Rect} place of ink
-   * @returns {Rect} it, with so much paper about it that it is seen as it is
-   */
-  around({ x, y, w, h }) {
-    const more = Math.max(0, LEAST - Math.max(w, h)) / 2;
-    const least = { x: x - more, y: y - more, w: w + 2 * more, h: h + 2 * more };
-    return ink.padded(least, MARGIN);
-  }
-
-  /**
-   * A part of the paper as a file.
-   *
    * @param {Rect} part
    * @param {number} longest side in pixels
    * @param {Rect} only outside of this the paper is shown empty
-   * @returns {Blob}
    */
-  file(part, longest, only = part) {
-    const visible = this.#visible();
-    const { canvas } = this.#copy;
-    const scale = longest / Math.max(part.w, part.h);
-    canvas.width = Math.max(1, Math.round(part.w * scale));
-    canvas.height = Math.max(1, Math.round(part.h * scale));
-    ink.drawItems(this.#copy, visible, part, only);
-    const type = ink.pictureOf(visible) ? "image/jpeg" : "image/png";
-    // Not toBlob: that waits until the browser has nothing else to do, which a small picture
-    // need not.
-    const [, base64] = canvas.toDataURL(type, 0.92).split(",");
-    return new Blob([Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0))], { type });
+  sheet(part, longest, only = part) {
+    return new Sheet(this.#visible(), part, longest, only);
   }
 
   /** All that is visible, as a PNG to save. */

@@ -1,8 +1,9 @@
-/** Asks the service about the drawing: one question at a time, always about the newest drawing. */
+/** Asks the reader about the drawing: one question at a time, always about the newest drawing. */
 
 import * as client from "./client.js";
 import { intersection, padded, union } from "./ink.js";
 import { marksOf } from "./number.js";
+import { around, DRAWING } from "./sheet.js";
 
 /**
  * @typedef {import("./client.js").Prediction} Prediction
@@ -20,12 +21,9 @@ import { marksOf } from "./number.js";
  * @property {(waiting: boolean) => void} showWaiting for an answer, with nobody drawing
  */
 
-/** Longest sides of what is sent, in pixels: of drawings, of several digits, of pictures. */
-const DRAWING = 224;
+/** Longest sides of what is sent, in pixels: of several digits, of pictures. */
 const NUMBER = 560;
 const PICTURE = 900;
-/** The rest after each answer while a stroke is drawn, so that its end finds the service free. */
-const REST = 50;
 /** How long the drawing rests before it is asked what spoke for the answer. */
 const PAUSE = 150;
 
@@ -84,13 +82,9 @@ export class Session {
     paper.addEventListener("change", () => this.#changed());
   }
 
-  /** The drawing as it was asked about. */
-  file() {
-    return this.#paper.file(this.#paper.subject, this.#paper.plain ? DRAWING : PICTURE);
-  }
-
-  get invert() {
-    return this.#paper.plain ? "no" : "auto";
+  /** The drawing as it is asked about. */
+  sheet() {
+    return this.#paper.sheet(this.#paper.subject, this.#paper.plain ? DRAWING : PICTURE);
   }
 
   /**
@@ -111,7 +105,7 @@ export class Session {
    */
   async askAbout(file) {
     try {
-      const answer = await client.predict(file, "auto", true);
+      const answer = await client.predict(file, true);
       if (!this.#paper.empty) return;
       this.#view.showDigit(answer);
       this.#view.showReasons(answer.digit, answer);
@@ -179,16 +173,18 @@ export class Session {
       await question();
     } catch (error) {
       if (!asking.signal.aborted) {
-        this.#view.showError(/** @type {Error} */ (error));
-        const after = error instanceof client.ServiceError ? error.retryAfter : null;
-        // What cannot work is not asked again before the drawing changes.
+        const after = /** @type {{retryAfter?: number | null}} */ (error).retryAfter ?? null;
+        // What cannot work is not asked again before the drawing changes, and the last answer was
+        // to another one.
         wait = after === null ? Infinity : 1000 * after;
+        if (after === null) this.#view.showBlank();
+        this.#view.showError(/** @type {Error} */ (error));
       }
     }
     this.#asking = null;
     this.#yields = false;
     this.#view.showWaiting(false);
-    this.#free = performance.now() + (Number.isFinite(wait) ? Math.max(wait, REST) : REST);
+    this.#free = performance.now() + (Number.isFinite(wait) ? Math.max(wait, client.REST) : client.REST);
     if (wait === 0 || version !== this.#paper.version) this.#next();
     else if (Number.isFinite(wait)) this.#after(wait);
   }
@@ -200,7 +196,7 @@ export class Session {
   /** Ask about all of the drawing. */
   async #predict() {
     const { version, subject, plain } = this.#paper;
-    const answer = await client.predict(this.file(), this.invert, false, this.#signal);
+    const answer = await client.predict(this.sheet(), false, this.#signal);
     this.#answered = { version, whole: true };
     this.#prediction = answer;
     if (this.#several && !this.#places.length && answer.box) {
@@ -220,8 +216,8 @@ export class Session {
    */
   #closeUp(place) {
     const only = padded(place, this.#paper.plain ? 0.05 : 0.15);
-    const part = this.#paper.plain ? this.#paper.around(place) : only;
-    return this.#paper.file(part, DRAWING, only);
+    const part = this.#paper.plain ? around(place) : only;
+    return this.#paper.sheet(part, DRAWING, only);
   }
 
   async #predictLive() {
@@ -231,8 +227,8 @@ export class Session {
       // Of several digits the one that is being drawn.
       const stroke = padded(lastBounds, 0.08);
       const near = this.#places.filter((place) => overlap(place, stroke) > 0);
-      const file = this.#closeUp([stroke, ...near].reduce(union));
-      answer = await client.predict(file, this.invert, false, this.#signal);
+      const sheet = this.#closeUp([stroke, ...near].reduce(union));
+      answer = await client.predict(sheet, false, this.#signal);
       this.#answered = { version, whole: false };
     } else answer = await this.#predict();
     if (this.#paper.drawing) this.#view.showLive(answer, this.#reading !== null);
@@ -241,8 +237,7 @@ export class Session {
   async #read() {
     const { subject, plain, lastBounds } = this.#paper;
     const longest = plain ? NUMBER : PICTURE;
-    const file = this.#paper.file(subject, longest);
-    this.#reading = await client.read(file, this.invert, this.#signal);
+    this.#reading = await client.read(this.#paper.sheet(subject, longest), this.#signal);
     const place = (/** @type {import("./client.js").Box} */ box) =>
       placeOf(box, subject, longest);
     this.#places = this.#reading.digits.map(({ box }) => place(box));
@@ -263,8 +258,8 @@ export class Session {
     const { version } = this.#paper;
     const chosen = this.#chosen;
     const one = this.#reading?.digits[chosen];
-    const file = one ? this.#closeUp(this.#places[chosen]) : this.file();
-    const answer = await client.predict(file, this.invert, true, this.#signal);
+    const sheet = one ? this.#closeUp(this.#places[chosen]) : this.sheet();
+    const answer = await client.predict(sheet, true, this.#signal);
     if (version !== this.#paper.version || chosen !== this.#chosen) return;
     this.#reasoned = true;
     this.#view.showReasons(one ? one.digit : answer.digit, answer);

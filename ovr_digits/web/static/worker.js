@@ -1,0 +1,118 @@
+/** Reads pictures beside the page, so that drawing never waits: the ten detectors and their features. */
+
+import { Detectors, voteOn } from "./detectors.js";
+import { toForm } from "./form.js";
+import { digitsAmong } from "./groups.js";
+import { inkOf, only, regionsOf } from "./pixels.js";
+import { contributions } from "./reasons.js";
+
+/**
+ * @typedef {import("./ink.js").Rect} Rect in pixels of the picture
+ *
+ * @typedef {object} Question
+ * @property {number} id
+ * @property {import("./pixels.js").Pixels[]} pictures
+ * @property {"none" | "largest" | "all"} find which digits of a picture with several: with none, all
+ *   that is on a picture is one digit
+ * @property {boolean} reasons whether to tell what spoke for the first answer
+ *
+ * @typedef {object} Reading
+ * @property {{vote: import("./detectors.js").Answer, image: Uint8Array, bounds: Rect}[]} answers
+ * @property {number} nDigits how many there are, answered or not
+ * @property {Rect[]} leftOut
+ * @property {number[][]} [reasons]
+ */
+
+const SIDE = 28;
+/** After as many images all is compiled. */
+const WARM_UP = 10;
+
+/** @type {Detectors} */
+let detectors;
+/** The question that was asked last. */
+let newest = -1;
+
+/** @param {Uint8Array | Float32Array} image */
+const scoresOf = (image) => detectors.scores(image);
+
+/**
+ * @param {import("./form.js").Ink | null} ink
+ * @param {Rect} bounds of it in the picture
+ */
+function answerTo(ink, bounds) {
+  const image = (ink && toForm(ink)) ?? new Uint8Array(SIDE * SIDE);
+  return { vote: voteOn(scoresOf(image)), image, bounds };
+}
+
+/**
+ * @param {Question} question
+ * @returns {Reading}
+ */
+function readingOf({ pictures, find }) {
+  const inks = pictures.map(inkOf);
+  const [ink] = inks;
+  if (find === "none" || !ink) {
+    const nowhere = { x: 0, y: 0, w: 0, h: 0 };
+    return { answers: inks.map((each) => answerTo(each, nowhere)), nDigits: 1, leftOut: [] };
+  }
+  const { digits, leftOut } = digitsAmong(regionsOf(ink));
+  const area = (/** @type {{bounds: Rect}} */ { bounds }) => bounds.w * bounds.h;
+  const largest = digits.reduce((a, b) => (area(b) > area(a) ? b : a));
+  const answers = (find === "all" ? digits : [largest]).map(({ bounds, marks }) =>
+    answerTo(only(ink, marks.flatMap(({ places }) => places)), bounds),
+  );
+  return { answers, nDigits: digits.length, leftOut: leftOut.map(({ bounds }) => bounds) };
+}
+
+/** Let questions in that have come meanwhile. */
+function pause() {
+  return new Promise((done) => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = done;
+    port2.postMessage(null);
+  });
+}
+
+/** Score a few images before anybody asks: what the browser has not yet compiled is slow. */
+async function warmUp() {
+  const image = Uint8Array.from({ length: SIDE * SIDE }, (_, k) => k % 256);
+  for (let k = 0; k < WARM_UP && newest < 0; k++) {
+    scoresOf(image);
+    await pause();
+  }
+}
+
+/**
+ * @param {Question} question
+ * @param {Reading["answers"][0]} answer
+ */
+async function reasonsOf({ id }, { image, vote }) {
+  const steps = contributions(image, (changed) => scoresOf(changed)[vote.digit]);
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done) return value;
+    await pause();
+    if (id !== newest) return undefined; // nobody waits for it any more
+  }
+}
+
+onmessage = async ({ data }) => {
+  if (data.weights) {
+    const text = atob(data.weights);
+    const bytes = new Uint8Array(text.length);
+    for (let i = 0; i < bytes.length; i++) bytes[i] = text.charCodeAt(i);
+    detectors = new Detectors(data.description, bytes.buffer);
+    await warmUp();
+    return;
+  }
+  const question = /** @type {Question} */ (data);
+  const { id } = question;
+  newest = id;
+  try {
+    const reading = readingOf(question);
+    if (question.reasons) reading.reasons = await reasonsOf(question, reading.answers[0]);
+    postMessage({ id, ...reading });
+  } catch (error) {
+    postMessage({ id, error: /** @type {Error} */ (error).message });
+  }
+};

@@ -1,0 +1,260 @@
+"""The page in one file reads as Python does, from a disk, with no network, in a real Chromium."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from browser import Paper, Strokes, Watch, find_chromium, open_browser
+from inpage import InPage
+from PIL import Image
+from strokes import N_HANDS, picture_of, write
+
+from ovr_digits.core.detectors import DetectorArrays
+from ovr_digits.data.splits import load_split
+from ovr_digits.learn.presets import PRESETS
+from ovr_digits.models.modelfile import load_models
+from ovr_digits.picture.answers import answer_picture
+from ovr_digits.picture.mnist_form import to_mnist_form, with_usual_pen
+from ovr_digits.web.page_file import page_bytes
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
+expect = sync_api.expect
+expect.set_options(timeout=15_000)  # a machine that is busy is slow, not wrong
+
+pytestmark = pytest.mark.xdist_group("page")
+
+LONG = pytest.mark.long
+WIDE = {"viewport": {"width": 1280, "height": 900}}
+#: Scores that are nearer to 0 may have another sign elsewhere, by rounding.
+NEAR = 0.02
+#: The most bytes of the page with the models that ship: what people send one another.
+MAX_BYTES = 4_200_000
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    chromium = find_chromium()
+    if chromium is None:
+        pytest.skip("needs Chromium: install it or set OVR_DIGITS_CHROMIUM")
+    with open_browser(chromium) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def shipped_page(tmp_path_factory: pytest.TempPathFactory, shipped_models: DetectorArrays) -> Path:
+    path = tmp_path_factory.mktemp("page") / "page.html"
+    path.write_bytes(page_bytes(shipped_models))
+    return path
+
+
+Opener = Callable[[Path], InPage]
+
+
+@pytest.fixture
+def opened(browser: Any) -> Iterator[Opener]:
+    """Opens pages without a network, and finds no fault with them at the end."""
+    contexts: list[tuple[Any, Watch]] = []
+
+    def open_page(path: Path) -> InPage:
+        context = browser.new_context(**WIDE, offline=True)
+        watch = Watch(context, path.as_uri())
+        contexts.append((context, watch))
+        return InPage(context.new_page(), path)
+
+    yield open_page
+    for context, _ in contexts:
+        context.close()
+    assert [what for _, watch in contexts for what in watch.found()] == []
+
+
+# --- the mathematics -----------------------------------------------------------------------
+
+
+def expect_same(models: DetectorArrays, X: np.ndarray, scores: np.ndarray) -> None:
+    expected = models.decision_function(X)
+    assert np.abs(scores - expected).max() < NEAR
+    plain = np.abs(expected) > NEAR
+    np.testing.assert_array_equal((scores > 0)[plain], (expected > 0)[plain])
+    np.testing.assert_array_equal(scores.argmax(axis=1), expected.argmax(axis=1))
+
+
+@pytest.mark.parametrize("made", ["tiny_models", "with_every_view", None])
+def test_the_page_scores_as_its_detectors_do(request, tmp_path, opened, made, odd_images):
+    path = request.getfixturevalue(made) if made else Path(__file__).parent.parent / "models.pkl"
+    models = load_models(path)
+    (tmp_path / "page.html").write_bytes(page_bytes(models))
+    expect_same(models, odd_images, opened(tmp_path / "page.html").scores(odd_images))
+
+
+@LONG
+@pytest.mark.parametrize("preset", PRESETS)
+def test_the_page_scores_as_detectors_of_any_preset_do(run, tmp_path, opened, preset):
+    digits = ["--dataset", "digits", "--limit", "300", "--forms", "0"]
+    assert run("train", *digits, "--preset", preset).returncode == 0
+    assert run("export", "page.html", "--models", "models.pkl").returncode == 0
+    X = load_split("digits", "train").X[-500:]
+    expect_same(load_models(tmp_path / "models.pkl"), X, opened(tmp_path / "page.html").scores(X))
+
+
+@pytest.mark.mnist
+@pytest.mark.parametrize("n", [200, pytest.param(10_000, marks=LONG)])
+def test_the_page_scores_test_images_as_its_detectors_do(
+    mnist_dir, shipped_models, shipped_page, opened, n
+):
+    X = load_split("mnist", "test", mnist_dir).X[:n]
+    expect_same(shipped_models, X, opened(shipped_page).scores(X))
+
+
+def drawings(n: int) -> list[dict[str, Any]]:
+    """Digits in several hands, stretched, slanted and with any pen, in paper units."""
+    rng = np.random.default_rng(0)
+    made = []
+    for k in range(n):
+        strokes = write(k % 10, 0, 0, rng.uniform(150, 800), k % N_HANDS)
+        stretch, slant = rng.uniform(0.75, 1.3), rng.normal(0, 0.12)
+        changed = [[(stretch * (x - slant * y), y) for x, y in stroke] for stroke in strokes]
+        made.append({"width": float(rng.choice(range(10, 95, 5))), "strokes": changed})
+    return made
+
+
+def short_way(file: bytes) -> np.ndarray:
+    """Ink, pen and form of a drawing in black on white, without looking for anything else."""
+    grey = np.asarray(Image.open(io.BytesIO(file)).convert("L"), np.float32)
+    strength = 255 - grey
+    ink = np.clip(strength / np.median(strength[strength > strength.max() / 2]), 0, 1)
+    ink[ink < 0.2] = 0
+    return to_mnist_form(with_usual_pen(ink)).ravel()
+
+
+@pytest.mark.parametrize("n", [40, pytest.param(300, marks=LONG)])
+def test_drawings_come_to_the_same_form_and_answer_as_in_python(
+    shipped_models, shipped_page, opened, n
+):
+    drawn = opened(shipped_page).draw(drawings(n))
+    apart = [np.abs(image - short_way(file)).max() for file, image, _ in drawn]
+    assert max(apart) <= 1  # of 255, where rounding in single precision falls to either side
+    assert np.mean(np.equal(apart, 0)) >= 0.99
+    answers = [answer_picture(shipped_models, file, "dark ink")[1] for file, _, _ in drawn]
+    same = [
+        (vote["digit"], vote["fired"]) == (answer.digit, list(answer.fired))
+        for answer, (_, _, vote) in zip(answers, drawn, strict=True)
+    ]
+    assert np.mean(same) >= 0.99
+
+
+# --- the page as people use it -------------------------------------------------------------
+
+
+@pytest.fixture
+def paper(browser: Any, shipped_page: Path) -> Iterator[Paper]:
+    """The page from the disk, with no network; at the end it may not have had trouble."""
+    with browser.new_context(**WIDE, offline=True) as context:
+        watch = Watch(context, shipped_page.as_uri())
+        paper = Paper(context.new_page(), watch)
+        paper.page.goto(shipped_page.as_uri())
+        yield paper
+        assert watch.found() == []
+
+
+def on_paper(paper: Paper, strokes: Strokes) -> list[list[tuple[float, float]]]:
+    """Strokes whose places are shares of the drawing area."""
+    area = paper.area()
+    return [[(x * area["width"], y * area["height"]) for x, y in stroke] for stroke in strokes]
+
+
+def placed(digit: int, x: float = 0.5, y: float = 0.5, height: float = 0.6) -> Strokes:
+    return write(digit, x, y, height, steps=2)
+
+
+def clear(paper: Paper) -> None:
+    paper.button("Clear").click()
+    expect(paper.winner).to_have_count(0)
+
+
+def test_a_file_of_bounded_size_reads_ten_drawn_digits(paper, shipped_page):
+    assert shipped_page.stat().st_size <= MAX_BYTES
+    for digit in range(10):
+        paper.draw(on_paper(paper, placed(digit)))
+        expect(paper.winner).to_have_attribute("data-digit", str(digit))
+        expect(paper.answer).to_contain_text("sure")
+        clear(paper)
+
+
+def circle(x: float, y: float, radius: float, share: tuple[float, float] = (0, 1)) -> Any:
+    angles = 2 * np.pi * np.linspace(*share, 24)
+    return [(x + radius * np.cos(a), y + radius * np.sin(a)) for a in angles.tolist()]
+
+
+def heart() -> Any:
+    t = np.linspace(0, 2 * np.pi, 40)
+    y = 13 * np.cos(t) - 5 * np.cos(2 * t) - 2 * np.cos(3 * t) - np.cos(4 * t)
+    return list(zip(0.5 + 0.36 * np.sin(t) ** 3, 0.5 - 0.26 * y / 16, strict=True))
+
+
+NO_DIGITS = {
+    "heart": [heart()],
+    "letter": [[(0.7, 0.2), (0.3, 0.2), (0.3, 0.8), (0.7, 0.8)], [(0.3, 0.5), (0.6, 0.5)]],
+    "smiley": [
+        circle(0.5, 0.5, 0.35),
+        circle(0.38, 0.4, 0.02),
+        circle(0.62, 0.4, 0.02),
+        circle(0.5, 0.52, 0.18, (0.05, 0.45)),
+    ],
+}
+
+
+def test_what_is_no_digit_is_refused(paper):
+    for strokes in NO_DIGITS.values():
+        paper.draw(on_paper(paper, strokes))
+        expect(paper.answer).to_contain_text("no detector recognises this")
+        clear(paper)
+
+
+def test_digits_side_by_side_are_read_by_their_strokes(paper):
+    """Also where they touch, where one is of two strokes, and in two lines."""
+    first = [placed(4, 0.2, 0.3, 0.35), placed(5, 0.43, 0.3, 0.35), placed(7, 0.66, 0.3, 0.35)]
+    second = [placed(1, 0.3, 0.78, 0.3), placed(0, 0.6, 0.78, 0.3)]
+    for strokes in (first[1], second[1], first[2], first[0], second[0]):
+        paper.draw(on_paper(paper, strokes))
+    number = paper.page.locator("#number")
+    expect(number).to_have_text("457\n10")
+    boxes = paper.page.locator(".box")
+    expect(boxes).to_have_count(5)
+    boxes.nth(1).click()
+    expect(paper.winner).to_have_attribute("data-digit", "5")
+    expect(paper.page.locator("#map-digit")).to_have_text("5")
+    paper.button("Undo").click()  # the one, which was drawn last
+    expect(number).to_have_text("457\n0")
+    paper.button("Eraser").click()
+    rows = enumerate(np.arange(0.6, 0.97, 0.06).tolist())
+    rub = [(x, y) for k, y in rows for x in ((0.48, 0.72) if k % 2 else (0.72, 0.48))]
+    paper.draw(on_paper(paper, [rub]))
+    expect(number).to_have_text("457")
+
+
+def put_picture(paper: Paper, content: bytes) -> None:
+    picture = {"name": "picture.png", "mimeType": "image/png", "buffer": content}
+    paper.page.locator("#file").set_input_files(picture)
+
+
+def test_clean_pictures_are_read_and_photographs_left_to_the_service(paper):
+    four, two = write(4, 120, 150, 160), write(2, 290, 150, 160)
+    put_picture(paper, picture_of(two, 400, 300))
+    expect(paper.winner).to_have_attribute("data-digit", "2")
+    expect(paper.answer).to_contain_text("sure")
+    put_picture(paper, picture_of([*two, *four], 400, 300))
+    expect(paper.page.locator("#number")).to_have_text("42")
+    x = np.linspace(0, 150, 400, dtype=np.uint8)
+    shade = Image.fromarray(np.tile(x, (300, 1)))
+    file = io.BytesIO()
+    shade.save(file, "PNG")
+    put_picture(paper, file.getvalue())
+    expect(paper.answer).to_contain_text("no clean picture")
+    expect(paper.winner).to_have_count(0)
+    expect(paper.button("Take photo")).to_have_count(0)
+    expect(paper.page.get_by_role("link")).to_have_count(0)
