@@ -274,7 +274,7 @@ def test_table_of_mnist_fits():
 @pytest.mark.parametrize("unicode", [True, False])
 def test_bars_of_scores_begin_at_the_threshold_beside_the_votes(monkeypatch, unicode):
     monkeypatch.setattr("ovr_digits.cli.terminal.has_unicode", lambda: unicode)
-    scores = [-9.0, 0.5, -0.4, 30.0, -25.0, 3.0, -20.0, 20.0, -1.0, -14.2]
+    scores = [-9.0, 0.5, -0.4, 30.0, -25.0, 3.0, -20.0, 20.0, -2.2, -14.2]
     (vote,) = count_votes(np.array([scores]))
     heading, *lines, scale = map(click.unstyle, vote_lines(vote))
     assert heading.split() == ["score,", "log-odds", "vote"]
