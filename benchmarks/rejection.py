@@ -87,13 +87,6 @@ def plot_trade_off(of_digits: Floats, of_others: Floats) -> Figure:
         )
         now.append(good(sure_share(of_these, 0.5)))
         axes.plot([0], [100 * now[-1]], "o", color=colour)
-        axes.annotate(
-            percent(now[-1], 1),
-            (0, 100 * now[-1]),
-            xytext=(6, -13),
-            textcoords="offset points",
-            color=colour,
-        )
     axes.axvline(0, color="black", linewidth=0.8, linestyle=":")
     axes.text(0, 1.01, "as it is", transform=axes.get_xaxis_transform(), ha="center", va="bottom")
     axes.set_xticks([_log_odds(vote) for vote in _MARKS], [f"{100 * vote:g} %" for vote in _MARKS])
@@ -104,7 +97,7 @@ def plot_trade_off(of_digits: Floats, of_others: Floats) -> Figure:
     set_title(
         figure,
         f"{percent(now[0], 1)} of pictures of no digit are turned down, and\n"
-        f"{percent(now[1], 1)} of true digits are read as sure: a higher bar would cost digits",
+        f"{percent(now[1], 1)} of true digits are read as sure",
     )
     return figure
 

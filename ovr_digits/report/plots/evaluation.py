@@ -55,18 +55,13 @@ def plot_reliability(reliability: Reliability, title: str) -> Figure:
     axes.plot(votes, shares, "o", color=WINNER, markersize=5, clip_on=False, label=label)
     axes.legend(frameon=False, loc="lower right", bbox_to_anchor=(1, 0.02), fontsize=8)
     for vote, count, top in zip(votes, counts, high, strict=True):
-        # At the edges beside the dotted line, and not on it.
-        side, place = "center", (0, 3)
-        if vote < 100 / len(reliability.counts):
-            side, place = "left", (12, 1)
-        elif vote > 100 - 100 / len(reliability.counts):
-            side = "right"
         axes.annotate(
             f"{count:,}",
             (vote, top),
-            xytext=place,
+            xytext=(-3, 3),
             textcoords="offset points",
-            ha=side,
+            rotation=45,  # beside one another, however long they are
+            rotation_mode="anchor",
             fontsize=7.5,
         )
     axes.set(xlim=(0, 100), ylim=(0, 100), xlabel="vote, %")
