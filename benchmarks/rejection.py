@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 _NOTE = "Pictures of no digit, of kinds that no detector was taught, and below them true digits.\n"
 _COLUMNS = ["kind", "pictures", "turned down", "*none*", "*conflict*"]
-#: Votes at which the curve is marked; a detector says True above the first.
-_MARKS = (0.5, 0.05, 0.9, 0.99)
+#: Votes that the axis names; a detector says True above one half.
+_MARKS = (0.01, 0.05, 0.2, 0.5, 0.8, 0.95, 0.99, 0.999)
 
 
 @dataclass(frozen=True)
@@ -63,35 +63,47 @@ def score_kind(models: DetectorArrays, kind: str, count: int, seed: int) -> Floa
 
 def sure_share(scores: Floats, vote: float) -> float:
     """Share of samples for which exactly one detector's vote is above the given one."""
-    return float(((scores > np.log(vote / (1 - vote))).sum(axis=1) == 1).mean())
+    return float(((scores > _log_odds(vote)).sum(axis=1) == 1).mean())
 
 
 def plot_trade_off(of_digits: Floats, of_others: Floats) -> Figure:
     """What each threshold would turn down of digits and of what is none."""
-    from matplotlib.figure import Figure
+    from ovr_digits.report.plots.style import WINNER, WRONG, new_figure, open_frame, set_title
 
-    from ovr_digits.report.plots.style import FIRED, WINNER, open_frame
-
-    votes = 1 / (1 + np.exp(-np.linspace(-7, 9, 161)))
-    lost = [100 * (1 - sure_share(of_digits, vote)) for vote in votes]
-    kept = [100 * (1 - sure_share(of_others, vote)) for vote in votes]
-    figure = Figure(figsize=(6, 4), layout="constrained")
+    scores = np.linspace(_log_odds(_MARKS[0]), _log_odds(_MARKS[-1]), 161)
+    votes = 1 / (1 + np.exp(-scores))
+    figure = new_figure(7, 4.2)
     axes = figure.subplots()
-    axes.plot(lost, kept, color=FIRED)
-    for vote in _MARKS:
-        x, y = (100 * (1 - sure_share(scores, vote)) for scores in (of_digits, of_others))
-        axes.plot([x], [y], "o", color=WINNER)
-        name = percent(vote, 0) + (", as it is" if vote == _MARKS[0] else "")
-        axes.annotate(name, (x, y), xytext=(8, -12), textcoords="offset points", fontsize=9)
-    axes.set(
-        xlabel="true digits without the verdict sure, %",
-        ylabel="pictures of no digit without it, %",
-        xlim=(0, 4),
-        ylim=(min(80, 5 * np.floor(min(kept) / 5)), 100),
+    lines = (
+        ("pictures of no digit\nthat are turned down", of_others, WRONG, lambda share: 1 - share),
+        ("true digits\nthat are read as sure", of_digits, WINNER, lambda share: share),
     )
-    axes.set_title("If detectors said yes to votes above …", loc="left", fontsize=10)
+    now = []
+    for name, of_these, colour, good in lines:
+        shares = [100 * good(sure_share(of_these, vote)) for vote in votes]
+        axes.plot(scores, shares, color=colour, linewidth=2)
+        axes.text(
+            1.02, shares[-1], name, transform=axes.get_yaxis_transform(), color=colour, va="center"
+        )
+        now.append(good(sure_share(of_these, 0.5)))
+        axes.plot([0], [100 * now[-1]], "o", color=colour)
+    axes.axvline(0, color="black", linewidth=0.8, linestyle=":")
+    axes.text(0, 1.01, "as it is", transform=axes.get_xaxis_transform(), ha="center", va="bottom")
+    axes.set_xticks([_log_odds(vote) for vote in _MARKS], [f"{100 * vote:g} %" for vote in _MARKS])
+    axes.set(xlabel="vote above which a detector says yes", ylabel="share, %", xlim=scores[[0, -1]])
+    axes.set_ylim(top=100)
+    axes.grid(color="#E6E6E6", linewidth=0.7)
     open_frame(axes)
+    set_title(
+        figure,
+        f"{percent(now[0], 1)} of pictures of no digit are turned down, and\n"
+        f"{percent(now[1], 1)} of true digits are read as sure",
+    )
     return figure
+
+
+def _log_odds(vote: float) -> float:
+    return float(np.log(vote / (1 - vote)))
 
 
 @click.command()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.peers import PEERS
 from benchmarks.store import Record, write_json, write_text
 from ovr_digits.progress import percent
 
@@ -102,40 +104,87 @@ def _seconds(value: float) -> str:
 
 
 def save_picture(path: Path, peers: Sequence[Record], about: Record) -> None:
-    """Draw test error against training time; below and left is better."""
-    from matplotlib.figure import Figure
+    """Draw test error against processor time for training; below and left is better.
+
+    Times differ from machine to machine. A contestant that was measured elsewhere, beside one of
+    these, has the time of that one here, multiplied by how much longer it took there.
+    """
     from matplotlib.ticker import LogLocator, NullLocator
 
-    from ovr_digits.report.plots.style import QUIET, WINNER, open_frame, save_figure
+    from ovr_digits.report.plots.style import QUIET, WINNER, new_figure, open_frame, save_figure
 
     finished = [peer for peer in peers if "accuracy" in peer]
     if not finished:
         return
-    figure = Figure(figsize=(8, 5.5), layout="constrained")
+    others = (
+        []
+        if about["quick"]
+        else _elsewhere(path.with_name(f"{path.stem}-elsewhere.json"), finished)
+    )
+    figure = new_figure(9.5, 6)
     axes = figure.subplots()
     axes.set(xscale="log", yscale="log")
     axes.grid(visible=True, which="major", color=QUIET, linewidth=0.5)
-    axes.margins(0.12)
+    axes.margins(0.25, 0.12)
     points = []
-    for peer in finished:
+    for peer in (*finished, *others):
         ours = peer["name"].startswith("ours")
         # No error at all has no place on a logarithmic axis: half an error stands for it.
         error = 100 * max(peer["errors"], 0.5) / about["test_samples"]
-        point = (peer["train_wall_seconds"], error)
-        axes.plot(*point, "o" if ours else "s", color=WINNER if ours else "black", markersize=7)
-        points.append((point, peer["name"], WINNER if ours else "black"))
-    axes.set_xlabel(f"training, seconds on {about['cores']} cores")
+        point = (peer["train_cpu_seconds"], error)
+        colour = WINNER if ours else "black"
+        fill = "white" if peer in others else colour
+        axes.plot(*point, "o" if ours else "s", color=colour, markerfacecolor=fill, markersize=7)
+        words = PEERS[peer["name"]].short + ("*" if peer in others else "")
+        points.append((point, words, colour))
+    axes.set_xlabel("training, seconds of processor time")
     axes.set_ylabel("test error, %")
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axis.set_minor_locator(NullLocator())
         axis.set_major_formatter("{x:g}")
-    quick = ", a quick run: not the real figures" if about["quick"] else ""
-    axes.set_title(f"{about['dataset']}, {about['train_samples']:,} training images{quick}")
+    sides: dict[bool, Record] = {}
+    for peer in sorted((*finished, *others), key=lambda peer: peer["errors"]):
+        sides.setdefault(peer["name"].startswith("ours"), peer)
+    best = [f"{PEERS[peer['name']].short} {peer['errors']}" for peer in sides.values()]
+    finding = f"Fewest errors: {', '.join(best)} of {about['test_samples']:,} test images"
+    if about["quick"]:
+        finding += " (a quick run: not the real figures)"
+    axes.set_title(
+        f"{finding}\n{about['dataset'].upper()}, {about['train_samples']:,} training images; "
+        "below and left is better",
+        loc="left",
+        fontsize=11,
+    )
+    if others:
+        beside = PEERS[others[0]["beside"]].short
+        note = (
+            f"* Trained on another machine, and so was the {beside}: "
+            "the time is that one's here, times the ratio of the two there."
+        )
+        figure.supxlabel(note, fontsize=8, x=0.01, ha="left")
     open_frame(axes)
     figure.draw_without_rendering()  # settles where everything lies
     _label(axes, points)
     save_figure(figure, path)
+
+
+def _elsewhere(path: Path, finished: Sequence[Record]) -> list[Record]:
+    """Contestants measured on another machine, with the times that they would have had here."""
+    if not path.exists():
+        return []
+    told = json.loads(path.read_text(encoding="utf-8"))
+    here = {peer["name"]: peer["train_cpu_seconds"] for peer in finished}
+    there = {peer["name"]: peer["train_cpu_seconds"] for peer in told["peers"]}
+    beside = told["beside"]
+    if beside not in here:
+        return []
+    ratio = here[beside] / there[beside]
+    return [
+        peer | {"train_cpu_seconds": ratio * peer["train_cpu_seconds"], "beside": beside}
+        for peer in told["peers"]
+        if peer["name"] not in here
+    ]
 
 
 def _label(axes: Any, points: Sequence[tuple[tuple[float, float], str, str]]) -> None:

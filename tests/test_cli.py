@@ -41,8 +41,9 @@ from commandline import (
 from PIL import Image
 
 from ovr_digits.cli import main
-from ovr_digits.cli.terminal import confusion_lines
+from ovr_digits.cli.terminal import confusion_lines, vote_lines
 from ovr_digits.core.evaluation import Evaluation
+from ovr_digits.core.vote import count_votes
 from ovr_digits.data import splits
 from ovr_digits.data.idx import idx_bytes
 from ovr_digits.data.splits import Split
@@ -269,6 +270,27 @@ def test_table_of_mnist_fits():
     assert [row[0] for row in rows] == [str(digit) for digit in range(10)]
     assert rows[4][1:11] == [".", ".", ".", ".", "982", ".", ".", ".", ".", "1135"]
     assert rows[0][11:] == ["100.00", "100.00", "100.00"]
+
+
+@pytest.mark.parametrize("unicode", [True, False])
+def test_bars_of_scores_begin_at_the_threshold_beside_the_votes(monkeypatch, unicode):
+    monkeypatch.setattr("ovr_digits.cli.terminal.has_unicode", lambda: unicode)
+    scores = [-9.0, 0.5, -0.4, 30.0, -25.0, 3.0, -20.0, 20.0, -2.2, -14.2]
+    (vote,) = count_votes(np.array([scores]))
+    heading, *lines, scale = map(click.unstyle, vote_lines(vote))
+    assert heading.split() == ["score,", "log-odds", "vote"]
+    assert max(map(len, lines)) <= 80 - 33  # beside the digit
+    middle = scale.index("0", scale.index("-20") + 3)
+    for digit, (line, score, share) in enumerate(zip(lines, scores, vote.votes, strict=True)):
+        assert line[0] == str(digit)
+        assert line[middle] == ("│" if unicode else "|")
+        left, right = line[2:middle], line[middle + 1 : middle + 11]
+        assert bool(left.strip()) == (score <= -1)
+        assert bool(right.strip()) == (score >= 1)
+        assert ("<" in left, ">" in right) == (score < -20, score > 20)
+        assert f" {score:+.1f} " in line
+        assert f"{100 * share:.1f} %" in line
+        assert line.endswith("fired") == (score > 0)
 
 
 def test_colour_on_a_terminal_and_none_where_unwanted(tmp_path, trained):

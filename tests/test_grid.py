@@ -9,8 +9,10 @@ from matplotlib.colors import to_hex
 from PIL import Image
 
 from ovr_digits import load_models
+from ovr_digits.core.vote import count_votes
 from ovr_digits.data.splits import load_split
 from ovr_digits.report.plots.answers import plot_votes
+from ovr_digits.report.plots.style import columns_of
 from ovr_digits.report.samples import SampleAnswer, answer_samples
 
 BLUE, ORANGE = "#0072B2", "#D55E00"
@@ -32,7 +34,7 @@ def colour(spine: object) -> str:
     return to_hex(spine.get_edgecolor()).upper()
 
 
-def test_every_bar_and_frame_tells_its_answer(answers):
+def test_every_score_vote_and_frame_tells_its_answer(answers):
     figure = plot_votes(
         [answer.image for answer in answers],
         [answer.vote for answer in answers],
@@ -45,14 +47,38 @@ def test_every_bar_and_frame_tells_its_answer(answers):
     for answer, picture, bars in zip(answers, figure.axes[::2], figure.axes[1::2], strict=True):
         np.testing.assert_array_equal(picture.images[0].get_array(), answer.image)
         widths = [bar.get_width() for bar in bars.patches]
-        np.testing.assert_allclose(widths, 100 * np.array(answer.vote.votes))
+        np.testing.assert_allclose(widths, np.clip(answer.vote.scores, -20, 20))
+        assert {bar.get_x() for bar in bars.patches} == {0}  # from the threshold
         winner = to_hex(bars.patches[answer.vote.digit].get_facecolor()).upper()
         assert winner == (BLUE if answer.correct else ORANGE)
         assert (colour(picture.spines["top"]) == ORANGE) == (not answer.correct)
         marked = [text.xy[1] for text in bars.texts if text.get_text() == "the truth"]
         assert marked == ([] if answer.correct else [answer.label])
-        fired = [text.xy[1] for text in bars.texts if text.get_text() == "fired"]
+        said = [text for text in bars.texts if "%" in text.get_text()]
+        assert [text.get_text() for text in said] == [f"{100 * v:.1f} %" for v in answer.vote.votes]
+        fired = [k for k, text in enumerate(said) if text.get_weight() == "bold"]
         assert fired == list(answer.vote.fired)
+
+
+def test_all_pictures_have_one_scale_and_what_is_beyond_it_ends_in_an_arrow():
+    near, far = np.full(10, -9.0), np.full(10, -9.0)
+    near[3], far[3], far[4] = 0.5, 30.0, -25.0
+    image = np.zeros((28, 28), np.uint8)
+    figure = plot_votes([image, image], count_votes(np.stack([near, far])), ["near", "far"])
+    near_bars, far_bars = figure.axes[1], figure.axes[3]
+    assert near_bars.get_xlim() == far_bars.get_xlim()
+    arrows = {(line.get_ydata()[0], line.get_marker()) for line in far_bars.lines[1:]}
+    assert arrows == {(3, ">"), (4, "<")}
+    assert len(near_bars.lines) == 1  # the threshold
+    assert set(near_bars.lines[0].get_xdata()) == {0}
+
+
+@pytest.mark.parametrize("count", range(1, 41))
+def test_a_grid_has_few_holes_and_no_empty_row(count):
+    columns = columns_of(count, count**0.5)
+    n_rows = -(-count // columns)
+    assert 0 <= columns * n_rows - count < columns
+    assert n_rows <= 2 * columns + 1
 
 
 def test_the_command_colours_what_is_wrong(run, answers, tiny_models, tmp_path):

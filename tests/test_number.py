@@ -30,6 +30,7 @@ from ovr_digits.picture.number import find_number
 from ovr_digits.picture.photo import Photo
 from ovr_digits.picture.regions import find_regions
 from ovr_digits.picture.sides import find_sides
+from ovr_digits.report.plots.answers import plot_numbers
 
 NAMES = "zero one two three four five six seven eight nine".split()  # noqa: SIM905
 
@@ -225,6 +226,17 @@ def test_the_command_saves_what_it_found(run, tmp_path):
     with Image.open(tmp_path / "found.png") as picture:
         colours = np.asarray(picture.convert("RGB")).reshape(-1, 3)
     assert (colours == (0, 0x72, 0xB2)).all(axis=1).sum() > 500
+
+
+def test_several_pictures_are_a_grid_in_one(models, tmp_path):
+    path = write_number(tmp_path / "a.png", "40", "71")
+    number = read(path, models=models)
+    figure = plot_numbers([number] * 4, [f"page {k}" for k in range(4)])
+    places = [axes.get_subplotspec() for axes in figure.axes]
+    assert [(p.rowspan.start, p.colspan.start) for p in places] == [(0, 0), (0, 1), (1, 0), (1, 1)]
+    for k, axes in enumerate(figure.axes):
+        assert axes.get_title(loc="left") == f"page {k}"
+        assert [text.get_text() for text in axes.texts] == ["4", "0", "7", "1"]
 
 
 def test_predict_points_to_read_where_there_are_several_digits(run, tmp_path):

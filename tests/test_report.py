@@ -17,9 +17,15 @@ from PIL import Image
 from sklearn.metrics import average_precision_score
 
 from ovr_digits import load_models
-from ovr_digits.core.evaluation import Evaluation, find_mistakes, find_unsure
+from ovr_digits.core.evaluation import (
+    Evaluation,
+    find_mistakes,
+    find_unsure,
+    measure_reliability,
+)
 from ovr_digits.data.splits import Split, load_split
 from ovr_digits.report import evaluation_report as report
+from ovr_digits.report.plots.evaluation import plot_reliability
 
 pytestmark = pytest.mark.xdist_group("report")
 
@@ -144,11 +150,20 @@ def test_every_mistake_is_there_once_and_the_worst_first(made, split, scores):
         (image,) = item.all("img")
         ink = 255 - np.asarray(picture(image))
         np.testing.assert_array_equal(ink, split.X[index].reshape(28, 28))
-        votes = {i.text: i.attributes for i in item.all("i")}
-        assert votes[str(split.y[index])]["class"] == "truth"
-        assert votes[str(answer)]["class"] == "wrong"
-        shown = [float(re.search(r"([\d.]+)%", str(v["style"]))[1]) for v in votes.values()]
-        assert shown == pytest.approx(100 / (1 + np.exp(-scores[index])), abs=0.051)
+        rows = item.all("i")
+        kinds = [str(row.attributes["class"]).split() for row in rows]
+        assert kinds[split.y[index]][0] == "truth"
+        assert kinds[answer][0] == "wrong"
+        assert ["yes" in kind for kind in kinds] == (scores[index] > 0).tolist()
+        assert ["over" in kind for kind in kinds] == (abs(scores[index]) > 20).tolist()
+        votes = 100 / (1 + np.exp(-scores[index]))
+        assert [row.text for row in rows] == [f"{d}{vote:.1f} %" for d, vote in enumerate(votes)]
+        ends = [re.findall(r"([\d.]+)%", str(row.all("u")[0].attributes["style"])) for row in rows]
+        # From the threshold in the middle to the score, or from there to the threshold.
+        bars = np.array(ends, float) - 50
+        clipped = np.clip(scores[index], -20, 20) / 20 * 50
+        np.testing.assert_allclose(bars[:, 0], np.minimum(clipped, 0), atol=0.051)
+        np.testing.assert_allclose(bars[:, 1], np.maximum(clipped, 0), atol=0.051)
 
 
 def test_where_it_comes_from(made, split, tiny_models):
@@ -243,6 +258,27 @@ def test_the_hardest_digit_and_the_weakest_detector(made, split, scores):
     assert digits.startswith(f"{np.argmin(f1)} is the hardest digit: F1 {100 * min(f1):.2f} %")
     weakest, area = np.argmin(areas), 100 * min(areas)
     assert detectors == f"The detector of {weakest} is the weakest: average precision {area:.3f} %"
+
+
+def test_votes_between_are_told_beside_those_that_are_sure():
+    labels = np.zeros(1000, int)
+    scores = np.full((1000, 10), -9.0)
+    scores[:, 0] = 9.0
+    assert report.votes_finding(measure_reliability(scores, labels)) == (
+        "On average votes are off by 0.01 %:\n100.00 % of them are near 0 or 100 %"
+    )
+    scores[:40, 0] = 0.0  # votes of 50 %, all of them right
+    reliability = measure_reliability(scores, labels)
+    assert report.votes_finding(reliability).splitlines()[1:] == [
+        "99.60 % of them are near 0 or 100 %.",
+        "The other 40 say 50 % in the mean; 100 % were right",
+    ]
+    (axes,) = plot_reliability(reliability, "").axes
+    assert [text.get_text() for text in axes.texts] == ["9,000", "40", "960"]
+    (intervals,) = axes.collections
+    (_, low), (_, high) = intervals.get_segments()[1]
+    n, z = 40, 1.959964
+    assert (low, high) == pytest.approx((100 * n / (n + z * z), 100))  # Wilson's for 40 of 40
 
 
 @pytest.mark.parametrize(

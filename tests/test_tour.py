@@ -65,7 +65,7 @@ def test_the_tour_runs_from_start_to_end_and_the_pictures_are_drawn_again(drawn,
 
 
 def test_the_tour_as_committed_can_be_read_and_tells_nothing_of_a_machine(committed):
-    assert (DOCS / "tour.ipynb").stat().st_size < 600_000
+    assert (DOCS / "tour.ipynb").stat().st_size < 750_000
     shown = json.dumps(
         [o.get("text", o.get("data", {}).get("text/plain")) for o in outputs(committed)]
     )

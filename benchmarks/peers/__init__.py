@@ -30,6 +30,8 @@ class Entry:
         What pip installs where that module is missing.
     command : str, optional
         A program that must be installed.
+    label : str, optional
+        What it is called in a picture, where the title is too long.
     """
 
     title: str
@@ -38,6 +40,12 @@ class Entry:
     packages: tuple[str, ...] = ()
     wanted: str = "'.[bench]'"
     command: str | None = None
+    label: str | None = None
+
+    @property
+    def short(self) -> str:
+        """What it is called in a picture."""
+        return self.label or self.title
 
     def missing(self) -> str | None:
         """Why it cannot run here; None where it can."""
@@ -72,22 +80,47 @@ PEERS = {
     "ours-fast": Entry("ovr-digits, preset fast", "ours:OursFast"),
     "ours-default": Entry("ovr-digits, preset default", "ours:OursDefault"),
     "ours-best": Entry("ovr-digits, preset best", "ours:OursBest"),
-    "logistic": Entry("ten logistic regressions on pixels, first True wins", "simple:Logistic"),
-    "sgd": Entry("ten SGD classifiers on pixels, highest score wins", "simple:SGD"),
-    "knn": Entry("6 nearest neighbours on standardised pixels", "simple:Neighbours"),
-    "mlp": Entry("784-32-32-10 ReLU network", "simple:MLP"),
-    "cnn": Entry("the Keras network of the usual apps", "cnn:CNN", "tensorflow", _KERAS),
-    "modern": Entry(
-        "a convolutional network of today, in Keras", "cnn:Modern", "tensorflow", _KERAS
+    "logistic": Entry(
+        "ten logistic regressions on pixels, first True wins",
+        "simple:Logistic",
+        label="ten logistic regressions",
     ),
-    "svc": Entry("support vector machine, RBF kernel", "simple:SVM"),
+    "sgd": Entry(
+        "ten SGD classifiers on pixels, highest score wins",
+        "simple:SGD",
+        label="ten SGD classifiers on pixels",
+    ),
+    "knn": Entry(
+        "6 nearest neighbours on standardised pixels",
+        "simple:Neighbours",
+        label="nearest neighbours",
+    ),
+    "mlp": Entry("784-32-32-10 ReLU network", "simple:MLP", label="small dense network"),
+    "cnn": Entry(
+        "the Keras network of the usual apps",
+        "cnn:CNN",
+        "tensorflow",
+        _KERAS,
+        label="convolutional network of the usual apps",
+    ),
+    "modern": Entry(
+        "a convolutional network of today, in Keras",
+        "cnn:Modern",
+        "tensorflow",
+        _KERAS,
+        label="convolutional network of today",
+    ),
+    "svc": Entry(
+        "support vector machine, RBF kernel", "simple:SVM", label="support vector machine"
+    ),
     "vw": Entry(
         "Vowpal Wabbit, one against all on pixels",
         "vowpal:VowpalWabbit",
         "vowpalwabbit",
         ("vowpalwabbit",),
+        label="Vowpal Wabbit",
     ),
-    "hgb": Entry("histogram gradient boosting", "simple:Boosting"),
+    "hgb": Entry("histogram gradient boosting", "simple:Boosting", label="gradient-boosted trees"),
 }
 
 #: Asked for people's own digits: their networks have learnt from MNIST, the packages as they will.

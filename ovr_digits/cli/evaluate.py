@@ -52,7 +52,13 @@ def evaluate(  # noqa: PLR0913
     from ovr_digits.models.place import find_models
     from ovr_digits.parallel import collect
     from ovr_digits.progress import TerminalProgress
-    from ovr_digits.report.evaluation_report import FILES, check_folder, make_report, write_report
+    from ovr_digits.report.evaluation_report import (
+        FILES,
+        check_folder,
+        make_report,
+        votes_finding,
+        write_report,
+    )
 
     if report is not None:
         check_files_of("report", FILES)
@@ -73,8 +79,7 @@ def evaluate(  # noqa: PLR0913
     if reliability is not None:
         from ovr_digits.report.plots.evaluation import plot_reliability
 
-        title = f"Votes on {result.samples:,} images of the {name} test set"
-        options.put_out(plot_reliability(calibration, title), reliability)
+        options.put_out(plot_reliability(calibration, votes_finding(calibration)), reliability)
     if as_json:
         options.print_json({"dataset": split.dataset, "split": split.part, **result.as_json()})
         return

@@ -10,7 +10,7 @@ import click
 
 from ovr_digits.cli import options, terminal
 from ovr_digits.cli.ending import command, note, printable
-from ovr_digits.cli.pictures import answer_given, find_pictures, shown_progress
+from ovr_digits.cli.pictures import answer_given, find_pictures
 from ovr_digits.files import quoted
 from ovr_digits.progress import counted, duration, percent
 

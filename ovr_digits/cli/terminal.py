@@ -34,7 +34,7 @@ _EPOCH_HEADING = (
     f"{'seen':>11}{'held':>8}{'seen':>5}{'held':>5}" + "".join(f"{digit:5}" for digit in range(10))
 )
 
-_BAR_WIDTH = 24
+_HALF_SCALE = 10  # characters to each side of the threshold in a bar of a score
 _HALF_BLOCKS = " ▄▀█"  # lower half inked: 1, upper half inked: 2
 _ASCII_HALVES = " .'#"
 _INKED = 100
@@ -55,7 +55,7 @@ def echo(text: str) -> None:
 def has_unicode() -> bool:
     """Whether stdout can show block characters."""
     try:
-        "▀█▏·".encode(sys.stdout.encoding or "ascii")
+        "▀█▐▌│".encode(sys.stdout.encoding or "ascii")
     except UnicodeEncodeError:
         return False
     return True
@@ -90,17 +90,29 @@ def _two_greys(upper: int, lower: int) -> str:
 
 
 def vote_lines(vote: Vote) -> list[str]:
-    """Ten bars, a line each, with who fired."""
-    full = "█" if has_unicode() else "#"
-    lines = []
-    for digit, share in enumerate(vote.votes):
-        length = round(share * _BAR_WIDTH)
-        bar = (full * length).ljust(_BAR_WIDTH)
+    """The ten scores as bars from the threshold, a line each, with the votes and who fired."""
+    from ovr_digits.core.vote import SCORE_SPAN
+
+    lines = [f"  {'score, log-odds':<{2 * _HALF_SCALE + 7}}    vote"]
+    for digit, (score, share) in enumerate(zip(vote.scores, vote.votes, strict=True)):
+        bar, mark = _score_bar(score / SCORE_SPAN), ""
         if digit in vote.fired:
-            bar = click.style(bar, fg="green")
-        mark = "  fired" if digit in vote.fired else ""
-        lines.append(f"{digit} {bar} {percent(share, 1, 5)}{mark}")
-    return lines
+            bar, mark = click.style(bar, fg="green"), "  fired"
+        lines.append(f"{digit} {bar} {score:+5.1f} {percent(share, 1, 6)}{mark}")
+    ends = f"{-SCORE_SPAN:<+{_HALF_SCALE}.0f}0{SCORE_SPAN:>+{_HALF_SCALE}.0f}"
+    return [*lines, f"  {ends}"]
+
+
+def _score_bar(share: float) -> str:
+    """A bar from the threshold, -1..1 of the scale's half; beyond that it ends in an arrow."""
+    whole, halves, zero = ("█", "▐▌", "│") if has_unicode() else ("#", "  ", "|")
+    n_whole, n_half = divmod(round(min(abs(share), 1) * 2 * _HALF_SCALE), 2)
+    bar = whole * n_whole
+    if share > 0:
+        bar = bar[:-1] + ">" if share > 1 else bar + halves[1] * n_half
+        return f"{zero:>{_HALF_SCALE + 1}}{bar:<{_HALF_SCALE}}"
+    bar = "<" + bar[1:] if share < -1 else halves[0] * n_half + bar
+    return f"{bar:>{_HALF_SCALE}}{zero:<{_HALF_SCALE + 1}}"
 
 
 def verdict_text(vote: Vote) -> str:
@@ -119,7 +131,7 @@ def verdict_text(vote: Vote) -> str:
 def panel(image: Grey, vote: Vote, heading: str, closing: str) -> str:
     """A digit with its ten bars beside it, a heading above and the verdict below."""
     left = digit_lines(image)
-    right = ["", "", *vote_lines(vote), "", ""]
+    right = ["", *vote_lines(vote), ""]
     rows = [f"  {a}   {b}".rstrip() for a, b in zip(left, right, strict=True)]
     return "\n".join([click.style(heading, bold=True), *rows, closing, ""])
 

@@ -13,6 +13,10 @@ from ovr_digits.core.arrays import Array, Float64
 Verdict = Literal["sure", "conflict", "none"]
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 
+#: Log-odds to each side of the threshold that pictures of scores have room for. A digit's own
+#: detector scores about 14 in the median, the others about -10.
+SCORE_SPAN = 20.0
+
 
 @dataclass(frozen=True)
 class Vote:

@@ -8,15 +8,15 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from ovr_digits.core.arrays import Grey
-from ovr_digits.core.vote import Vote
+from ovr_digits.core.vote import SCORE_SPAN, Vote
 from ovr_digits.markup import Html, as_png, image, tag
 from ovr_digits.progress import percent
 
 #: Colours of the picture, which bound the bytes of a noisy one; one more is that of the boxes.
 _COLOURS = 31
 _BOX_COLOUR = (213, 94, 0)
-#: Scores beyond this, in log-odds, have a bar as long; half of the bars' width in pixels.
-_MOST_SCORE, _HALF_BAR = 20.0, 60
+#: Half of the width of the bars of scores, in pixels.
+_HALF_BAR = 60
 #: Side of the digit in MNIST form, in pixels of the page.
 _FORM_SIDE = 112
 #: The most rows of a table, and the most characters of a text.
@@ -69,7 +69,7 @@ def scores(vote: Vote) -> Html:
     middle = f"linear-gradient(#888,#888) {_HALF_BAR}px 0/1px 100% no-repeat"
     rows = []
     for digit, (score, share) in enumerate(zip(vote.scores, vote.votes, strict=True)):
-        length = round(min(abs(score), _MOST_SCORE) / _MOST_SCORE * _HALF_BAR)
+        length = round(min(abs(score), SCORE_SPAN) / SCORE_SPAN * _HALF_BAR)
         left = _HALF_BAR - length if score < 0 else _HALF_BAR
         colour = "#0072b2" if digit == vote.digit else "#56b4e9" if score > 0 else "#bbb"
         size = f"width:{length}px;height:0.7em;margin-left:{left}px"

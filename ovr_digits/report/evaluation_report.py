@@ -13,6 +13,7 @@ from ovr_digits.core.arrays import Float64, Indices
 from ovr_digits.core.evaluation import (
     Evaluation,
     PrecisionRecall,
+    Reliability,
     evaluate_scores,
     find_mistakes,
     find_unsure,
@@ -20,6 +21,7 @@ from ovr_digits.core.evaluation import (
     precision_recall_curves,
     truth_leads,
 )
+from ovr_digits.core.vote import SCORE_SPAN
 from ovr_digits.data.splits import Split
 from ovr_digits.errors import DigitsError
 from ovr_digits.files import check_writable, replacing
@@ -126,9 +128,10 @@ def make_report(
         ),
         _section(
             "votes",
-            "Of all votes near 80 %, 80 % should be right. The columns tell how many votes "
-            "there are of each height; most are sure.",
-            draw("votes.png", plots.plot_reliability, calibration, f"Votes are off by {off}"),
+            "Of all votes near 80 %, 80 % should be right. The number at a point tells how many "
+            "votes there are of that height, and the line through it where the share may lie with "
+            "so few (Wilson's interval, 95 %).",
+            draw("votes.png", plots.plot_reliability, calibration, votes_finding(calibration)),
         ),
         _section(
             "mistakes",
@@ -178,10 +181,14 @@ _HEADINGS = {
     "provenance": "Where this comes from",
 }
 
+#: Parts that stand beside one another where the window is wide.
+_BESIDE = ("confusion", "digits", "detectors", "votes")
+
 _GALLERY_TEXT = tag(
     "p",
-    "Worst first: where the truth's score is furthest behind the best other score. The columns are "
-    "the ten votes, ",
+    "Worst first: where the truth's score is furthest behind the best other score. The bars are "
+    f"the ten scores, in log-odds from −{SCORE_SPAN:.0f} to +{SCORE_SPAN:.0f}, and the numbers the "
+    "votes, ",
     *(
         part
         for role, text in (
@@ -191,14 +198,16 @@ _GALLERY_TEXT = tag(
         )
         for part in (tag("span", text, class_=f"key {role}"), ", ")
     ),
-    "with a dotted line at 50 %, above which a detector fires.",
+    "with a line at 0, above which a detector fires. A bar that goes on beyond the scale ends in "
+    "an arrow.",
 )
 
 
 def _section(name: str, *content: Html | str) -> Html:
     """A part of the page under its heading; what is plain text becomes a paragraph."""
     parts = (part if isinstance(part, Html) else tag("p", part) for part in content)
-    return tag("section", tag("h2", _HEADINGS[name]), *parts, id=name)
+    place = {"class_": "beside"} if name in _BESIDE else {}
+    return tag("section", tag("h2", _HEADINGS[name]), *parts, id=name, **place)
 
 
 def _confusion_table(result: Evaluation) -> Html:
@@ -264,6 +273,28 @@ def detectors_finding(curves: Sequence[PrecisionRecall]) -> str:
     return (
         f"The detector of {weakest.digit} is the weakest: "
         f"average precision {percent(weakest.area, 3)}"
+    )
+
+
+def votes_finding(calibration: Reliability) -> str:
+    """How far votes are off, and what those say that are neither near 0 nor near 100 %."""
+    finding = f"On average votes are off by {percent(calibration.calibration_error)}"
+    counts = calibration.counts
+    between = slice(1, -1)
+    n_between = int(counts[between].sum())
+    share = percent(1 - n_between / counts.sum())
+    said = f"{finding}:\n{share} of them are near 0 or 100 %"
+    if not n_between:
+        return said
+    filled = counts[between] > 0
+    weights = counts[between][filled] / n_between
+    vote, right = (
+        float(weights @ values[between][filled])
+        for values in (calibration.votes, calibration.shares)
+    )
+    return (
+        f"{said}.\nThe other {n_between:,} say {percent(vote, 0)} in the mean; "
+        f"{percent(right, 0)} were right"
     )
 
 

@@ -9,7 +9,9 @@ from typing import Any
 
 from PIL import Image
 
+from ovr_digits.core.vote import SCORE_SPAN
 from ovr_digits.markup import Html, as_png, image, tag
+from ovr_digits.progress import percent
 from ovr_digits.report.samples import SampleAnswer
 
 # The policy makes sure of it: whatever might get into the page, nothing is loaded or run.
@@ -42,8 +44,19 @@ _STYLE = """\
   img { filter: invert(0.93) hue-rotate(180deg); }
 }
 * { box-sizing: border-box; }
-body { margin: 0 auto; padding: 1rem; max-width: 60rem; background: var(--paper);
-  color: var(--ink); font: 1rem/1.5 system-ui, sans-serif; overflow-wrap: anywhere; }
+body { margin: 0; padding: 1rem; background: var(--paper);
+  color: var(--ink); font: 1rem/1.5 system-ui, sans-serif; overflow-wrap: anywhere;
+  display: grid; grid-template-columns: minmax(0, 1fr); column-gap: 2rem; align-items: start; }
+body > * { grid-column: 1 / -1; }
+@media screen and (min-width: 52rem) {
+  body { grid-template-columns: repeat(2, minmax(0, 1fr)); padding: 1rem 2rem; }
+  section.beside { grid-column: auto; }
+}
+@media screen and (min-width: 108rem) {
+  body { grid-template-columns: repeat(4, minmax(0, 1fr)); }
+  .beside table { font-size: 0.8rem; }
+  .beside th, .beside td { padding: 0.2rem 0.25rem; }
+}
 h1 { font-size: 1.6rem; line-height: 1.25; margin: 0.5rem 0; }
 h2 { font-size: 1.2rem; margin: 2.5rem 0 0.5rem; padding-top: 0.75rem;
   border-top: 1px solid var(--line); }
@@ -55,7 +68,7 @@ nav a { margin-right: 1rem; display: inline-block; padding: 0.25rem 0; }
 .key { font-weight: 600; padding-left: 0.9em; background:
   linear-gradient(var(--c), var(--c)) no-repeat 0 55% / 0.65em 0.65em; }
 figure { margin: 1rem 0; }
-figure img { display: block; max-width: 100%; height: auto; }
+figure img { display: block; width: 100%; max-width: 44rem; height: auto; }
 .tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(9rem, 1fr)); gap: 0.75rem;
   margin: 1rem 0; }
 .tiles div { border: 1px solid var(--line); border-radius: 0.4rem; padding: 0.5rem 0.75rem; }
@@ -71,18 +84,23 @@ th, td { text-align: right; padding: 0.2rem min(0.6rem, 0.7vw);
   border-bottom: 1px solid var(--line); }
 summary { cursor: pointer; padding: 0.25rem 0; }
 .gallery { list-style: none; margin: 1rem 0; padding: 0; display: grid; gap: 1.25rem 1rem;
-  grid-template-columns: repeat(auto-fill, minmax(8.5rem, 1fr)); }
+  grid-template-columns: repeat(auto-fill, minmax(min(100%, 20rem), 1fr)); }
+.gallery li { display: grid; grid-template-columns: 7.5rem 1fr; gap: 0 1rem; max-width: 24rem; }
+.gallery p { grid-column: 1 / -1; }
 .gallery img { display: block; width: 7rem; height: 7rem; image-rendering: pixelated;
   border: 1px solid #bbb; margin: 0.25rem 0; }
 .gallery p { white-space: pre-line; margin: 0; font-size: 0.85rem; line-height: 1.35; }
-.votes { display: grid; grid-template-columns: repeat(10, 1fr); position: relative; width: 8.4rem;
-  font-size: 0.7rem; line-height: 1.2; text-align: center; }
-.votes i { font-style: normal; }
-.votes i::before { content: ""; display: block; height: 2.6rem; margin: 0 1px;
-  background: linear-gradient(var(--c), var(--c)) no-repeat bottom / 100% var(--v); }
-.votes::before, .votes::after { content: ""; position: absolute; left: 0; right: 0; top: 1.3rem;
-  border-top: 1px dotted var(--soft); }
-.votes::after { top: 2.6rem; border-top: 1px solid var(--quiet); }
+.votes { font-size: 0.7rem; line-height: 1.15; font-variant-numeric: tabular-nums;
+  padding-top: 0.25rem; }
+.votes i { font-style: normal; display: grid; grid-template-columns: 1rem 1fr 3.6rem; }
+.votes span { font-weight: normal; text-align: right; } .votes .yes span { font-weight: 700; }
+.votes u { position: relative; background: linear-gradient(to right, transparent var(--from),
+  var(--c) var(--from) var(--to), transparent var(--to)) no-repeat 0 50% / 100% 75%; }
+.votes u::before { content: ""; position: absolute; left: 50%; top: 0; bottom: 0;
+  border-left: 1px solid var(--ink); }
+.votes .over u::after { content: "◂"; position: absolute; left: 1px; color: var(--paper);
+  line-height: 1; }
+.votes .over.yes u::after { content: "▸"; left: auto; right: 1px; }
 .truth { --c: var(--truth); } .wrong { --c: var(--wrong); }
 .fired { --c: var(--fired); } .quiet { --c: var(--quiet); }
 @page { margin: 15mm; }
@@ -139,7 +157,7 @@ def _plain(value: object) -> str:
 
 
 def gallery(name: str, answers: Sequence[SampleAnswer], captions: Sequence[str]) -> Html:
-    """Labelled samples, each with its ten votes as columns; item ``name-index`` is a sample's."""
+    """Labelled samples, each with its ten scores and votes; item ``name-index`` is a sample's."""
     items = (
         tag(
             "li",
@@ -154,10 +172,16 @@ def gallery(name: str, answers: Sequence[SampleAnswer], captions: Sequence[str])
 
 
 def _votes(answer: SampleAnswer) -> Html:
-    shares = [f"{100 * vote:.1f}%" for vote in answer.vote.votes]
-    columns = (
-        tag("i", digit, class_=role, style=f"--v:{share}")
-        for digit, (role, share) in enumerate(zip(answer.roles, shares, strict=True))
-    )
-    spoken = ", ".join(f"{digit}: {share}" for digit, share in enumerate(shares))
-    return tag("div", *columns, class_="votes", role="img", aria_label=f"votes {spoken}")
+    """The ten scores as bars from the threshold in the middle, and the votes as numbers."""
+    rows, spoken = [], []
+    vote = answer.vote
+    for digit, (role, score) in enumerate(zip(answer.roles, vote.scores, strict=True)):
+        place = 50 + 50 * min(max(score / SCORE_SPAN, -1), 1)
+        ends = f"--from:{min(place, 50):.1f}%;--to:{max(place, 50):.1f}%"
+        classes = (role, "yes" * (score > 0), "over" * (abs(score) > SCORE_SPAN))
+        share = percent(vote.votes[digit], 1)
+        parts = (tag("u", style=ends), tag("span", share))
+        rows.append(tag("i", digit, *parts, class_=" ".join(filter(None, classes))))
+        spoken.append(f"{digit}: {score:+.1f}, vote {share}")
+    said = f"scores {'; '.join(spoken)}"
+    return tag("div", *rows, class_="votes", role="img", aria_label=said)

@@ -24,15 +24,18 @@ from ovr_digits.report.plots.style import (
     SPEAKS,
     WINNER,
     WRONG,
+    columns_of,
     draw_digit,
+    draw_scores,
     frame,
     in_own_style,
     new_figure,
-    open_frame,
 )
 
 _OUTLINE = "#CC79A7"  # as no pen and no paper is likely to be
 _TITLE_LENGTH = 48  # characters that fit over a digit and its bars
+_GRID_WIDTH = 14.0  # inches of a grid of pictures of numbers
+_LETTERS_PER_INCH = 11  # of a title
 
 
 @in_own_style
@@ -43,19 +46,19 @@ def plot_votes(
     labels: Sequence[int] | None = None,
     heading: str = "",
 ) -> Figure:
-    """Draw digits (28, 28) uint8 under their titles, each with its ten votes as bars beside it.
+    """Draw digits (28, 28) uint8 under their titles, each with its scores and votes beside it.
 
     Where the true digits are given as ``labels``, a wrong answer gets another colour and a
     frame, and the bar that should have won is marked. The heading is one line over all.
     """
-    n_columns = max(1, math.isqrt(len(images)))
+    n_columns = columns_of(len(images), math.sqrt(len(images)))
     n_rows = math.ceil(len(images) / n_columns)
     # More of them are drawn smaller, to be seen at one look.
-    width, height, size = (5.2, 2.9, 10) if n_columns < 4 else (3.9, 2.1, 9)
+    width, height, size = (5.4, 2.7, 10) if n_columns < 4 else (4.1, 2.1, 9)
     figure = new_figure(width * n_columns, height * n_rows)
     if heading:
         figure.suptitle(heading, fontsize=size + 4, parse_math=False)
-    axes = figure.subplots(n_rows, 2 * n_columns, squeeze=False, width_ratios=[1, 1.15] * n_columns)
+    axes = figure.subplots(n_rows, 2 * n_columns, squeeze=False, width_ratios=[1, 1] * n_columns)
     for cell in axes.flat[2 * len(images) :]:
         cell.set_axis_off()
     for i, (image, vote, title) in enumerate(zip(images, votes, titles, strict=True)):
@@ -64,21 +67,23 @@ def plot_votes(
         label = vote.digit if labels is None else labels[i]
         is_wrong = label != vote.digit
         draw_digit(picture, image, WRONG if is_wrong else QUIET)
-        _draw_bars(bars, vote, WRONG if is_wrong else WINNER, size - 1)
+        # Said once, over and under each column.
+        said = (row == 0, i + n_columns >= len(images))
+        draw_scores(bars, vote, _colours(vote, WRONG if is_wrong else WINNER), size - 1, said)
         if is_wrong:
             bars.get_yticklabels()[label].set(weight="bold", color=WINNER)
-            has_fired = label in vote.fired  # and so its bar has room
+            side = -1 if vote.scores[label] > 0 else 1  # where its bar is not
             bars.annotate(
                 "the truth",
-                (0 if has_fired else 100 * vote.votes[label], label),
-                xytext=(4, 0),
+                (0, label),
+                xytext=(4 * side, 0),
                 textcoords="offset points",
-                va="center",
-                fontsize=size - 2,
-                color="white" if has_fired else WINNER,
+                ha="left" if side > 0 else "right",
+                va="center_baseline",
+                fontsize=size - 1,
+                color=WINNER,
+                in_layout=False,
             )
-        if i + n_columns < len(images):  # said once, at the foot of each column
-            bars.set_xlabel("")
         if len(title) > _TITLE_LENGTH:
             title = "…" + title[1 - _TITLE_LENGTH :]  # the answer is at its end
         picture.set_title(
@@ -91,61 +96,58 @@ def plot_votes(
     return figure
 
 
-def _draw_bars(axes: Any, vote: Vote, winner: str, size: int = 9) -> None:
-    colours = [
+def _colours(vote: Vote, winner: str) -> list[str]:
+    return [
         winner if digit == vote.digit else FIRED if digit in vote.fired else QUIET
         for digit in range(10)
     ]
-    axes.barh(range(10), [100 * v for v in vote.votes], color=colours)
-    axes.set(xlim=(0, 100), ylim=(9.6, -0.6), yticks=range(10), xticks=(0, 50, 100))
-    axes.set_xlabel("vote, %; a detector fires above 50", fontsize=size)
-    axes.tick_params(labelsize=size, left=False)
-    axes.axvline(50, color="black", linewidth=0.7, linestyle=":")
-    for digit in vote.fired:
-        share = 100 * vote.votes[digit]
-        axes.annotate(
-            "fired",
-            (share, digit),
-            xytext=(-4, 0),
-            textcoords="offset points",
-            ha="right",
-            va="center",
-            fontsize=size - 1,
-            color="white",
-        )
-    open_frame(axes)
 
 
 @in_own_style
 def plot_numbers(numbers: Sequence[NumberAnswer], titles: Sequence[str]) -> Figure:
-    """Draw pictures under their titles, with a box and the answer at every digit and sign found."""
-    width = 8.0
-    shapes = [number.picture.shape for number in numbers]
-    heights = [max(0.6, width * min(h / w, 1.2)) + 0.4 for h, w, _ in shapes]
-    figure = new_figure(width, sum(heights))
-    rows = figure.subplots(len(numbers), 1, squeeze=False, height_ratios=heights)[:, 0]
-    for axes, number, title in zip(rows, numbers, titles, strict=True):
-        h, w = (side / number.scale for side in number.picture.shape[:2])
-        axes.imshow(number.picture, extent=(0, w, h, 0))
-        for found in (item for field in number.fields for item in field.items):
-            x, y, box_w, box_h = found.box
-            if isinstance(found, FoundSign):
-                colour = SIGN
-            else:
-                colour = WINNER if found.vote.verdict == "sure" else WRONG
-            axes.add_patch(Rectangle((x, y), box_w, box_h, fill=False, color=colour))
-            axes.annotate(
-                found.text,
-                (x, y),
-                xytext=(0, 2),
-                textcoords="offset points",
-                fontsize=12,
-                color="white",
-                bbox={"facecolor": colour, "edgecolor": "none", "pad": 1.5},
-            )
+    """Draw pictures in a grid, with a box and the answer at every digit and sign found."""
+    shapes = [number.picture.shape[:2] for number in numbers]
+    # About as many columns as make the whole a square.
+    aspect = np.median([w / h for h, w in shapes])
+    n_columns = columns_of(len(numbers), max(1.0, math.sqrt(len(numbers) / aspect)))
+    n_rows = math.ceil(len(numbers) / n_columns)
+    width = 8.0 if n_columns == 1 else _GRID_WIDTH / n_columns
+    rows = [shapes[start : start + n_columns] for start in range(0, len(shapes), n_columns)]
+    tallest = [max(h / w for h, w in row) for row in rows]
+    heights = [max(0.6, width * min(ratio, 1.3)) + 0.4 for ratio in tallest]
+    figure = new_figure(width * n_columns, sum(heights))
+    cells = figure.subplots(n_rows, n_columns, squeeze=False, height_ratios=heights).ravel()
+    for axes in cells[len(numbers) :]:
         axes.set_axis_off()
-        axes.set_title(title, loc="left", fontsize=10, parse_math=False)
+    for axes, number, title in zip(cells, numbers, titles, strict=False):
+        _draw_number(axes, number)
+        longest = round(_LETTERS_PER_INCH * width)
+        shown = title if len(title) <= longest else "…" + title[1 - longest :]
+        axes.set_title(shown, loc="left", fontsize=10, parse_math=False)
     return figure
+
+
+def _draw_number(axes: Any, number: NumberAnswer) -> None:
+    h, w = (side / number.scale for side in number.picture.shape[:2])
+    axes.imshow(number.picture, extent=(0, w, h, 0))
+    axes.set_anchor("NW")
+    frame(axes)
+    for found in (item for field in number.fields for item in field.items):
+        x, y, box_w, box_h = found.box
+        if isinstance(found, FoundSign):
+            colour = SIGN
+        else:
+            colour = WINNER if found.vote.verdict == "sure" else WRONG
+        axes.add_patch(Rectangle((x, y), box_w, box_h, fill=False, color=colour))
+        axes.annotate(
+            found.text,
+            (x, y),
+            xytext=(0, 2),
+            textcoords="offset points",
+            fontsize=12,
+            color="white",
+            bbox={"facecolor": colour, "edgecolor": "none", "pad": 1.5},
+        )
 
 
 @in_own_style
@@ -154,15 +156,19 @@ def plot_explanations(explanations: Sequence[Explanation], titles: Sequence[str]
     n_rows = len(explanations)
     figure = new_figure(12, 3.1 * n_rows)
     axes = figure.subplots(n_rows, 4, squeeze=False, width_ratios=[1, 1, 1.15, 1.25])
-    for row, explanation, title in zip(axes, explanations, titles, strict=True):
-        picture, image, bars, strokes = row
+    for i, (explanation, title) in enumerate(zip(explanations, titles, strict=True)):
+        picture, image, bars, strokes = axes[i]
         _draw_outlined(picture, explanation)
         picture.set_title(title, loc="left", fontsize=12, parse_math=False)
-        picture.set_xlabel("the ink that was found", fontsize=9)
         draw_digit(image, explanation.image)
-        image.set_xlabel("what the detectors saw", fontsize=9)
-        _draw_bars(bars, explanation.vote, WINNER)
+        image.set_anchor("N")
+        said = (i == 0, i == n_rows - 1)
+        draw_scores(bars, explanation.vote, _colours(explanation.vote, WINNER), said=said)
         _draw_contributions(figure, strokes, explanation)
+    picture, image, _, strokes = axes[-1]
+    picture.set_xlabel("the ink that was found", fontsize=9)
+    image.set_xlabel("what the detectors saw", fontsize=9)
+    strokes.set_xlabel("blue ink speaks for the answer, orange against", fontsize=9)
     return figure
 
 
@@ -183,10 +189,10 @@ def _draw_contributions(figure: Figure, axes: Any, explanation: Explanation) -> 
     most = max(float(np.abs(contributions).max()), 1e-6)
     strengths = explanation.image / 255
     shown = axes.imshow(contributions, cmap=SPEAKS, vmin=-most, vmax=most, alpha=strengths)
+    axes.set_anchor("N")
     frame(axes)
-    axes.set_xlabel(f"blue ink speaks for {digit}, orange against", fontsize=9)
     scale = ScalarMappable(shown.norm, shown.cmap)  # without the ink's own strengths
     bar = figure.colorbar(scale, ax=axes, shrink=0.9)
-    bar.set_label(f"what it adds to the score of {digit}, log-odds", fontsize=9)
+    bar.set_label(f"adds to the score of {digit}", fontsize=9)
     bar.ax.tick_params(labelsize=9)
     bar.outline.set_visible(False)

@@ -9,15 +9,18 @@ from typing import Any
 import numpy as np
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
+from scipy.stats import binomtest
 
 from ovr_digits.core.arrays import Grey, Integers
 from ovr_digits.core.evaluation import Comparison, DigitScores, PrecisionRecall, Reliability
+from ovr_digits.core.vote import SCORE_SPAN
 from ovr_digits.progress import percent
 from ovr_digits.report.plots.style import (
     FIRED,
     QUIET,
     WINNER,
     WRONG,
+    columns_of,
     draw_digit,
     in_own_style,
     new_figure,
@@ -35,23 +38,38 @@ _PER_ROW, _MOST_ROWS = 9, 3
 
 @in_own_style
 def plot_reliability(reliability: Reliability, title: str) -> Figure:
-    """Draw how often votes of each height were right, and below it how many there were."""
-    figure = new_figure(5.2, 5.6)
-    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
-    n_bins = len(reliability.counts)
-    middles = (np.arange(n_bins) + 0.5) / n_bins * 100
-    upper.plot([0, 100], [0, 100], color="black", linewidth=0.7, linestyle=":", label="perfect")
-    upper.plot(
-        100 * reliability.votes, 100 * reliability.shares, "o-", color=WINNER, label="the votes"
-    )
-    upper.set(xlim=(0, 100), ylim=(0, 100), ylabel="of these were the digit, %")
-    upper.legend(frameon=False, loc="upper left")
-    upper.set_title(title, loc="left", fontsize=10)
-    lower.bar(middles, reliability.counts, width=0.9 * 100 / n_bins, color=FIRED)
-    lower.set_yscale("log")
-    lower.set(xlabel="vote, %", ylabel="votes")
-    for axes in (upper, lower):
-        open_frame(axes)
+    """Draw how often votes of each height were right, with how many there were of it."""
+    figure = new_figure(_REPORT_WIDTH, 5.3)
+    axes = figure.subplots()
+    filled = reliability.counts > 0
+    counts = reliability.counts[filled]
+    votes, shares = (100 * v[filled] for v in (reliability.votes, reliability.shares))
+    intervals = [
+        binomtest(round(share / 100 * count), int(count)).proportion_ci(method="wilson")
+        for share, count in zip(shares, counts, strict=True)
+    ]
+    low, high = 100 * np.transpose([(i.low, i.high) for i in intervals])
+    axes.plot([0, 100], [0, 100], "k:", linewidth=0.7, label="as it should be")
+    axes.vlines(votes, low, high, color=FIRED, linewidth=2, clip_on=False)
+    label = "share that was right, with its\n95 % interval, below the number"
+    axes.plot(votes, shares, "o", color=WINNER, markersize=5, clip_on=False, label=label)
+    axes.legend(frameon=False, loc="lower right", bbox_to_anchor=(1, 0.02), fontsize=8)
+    for vote, count, top in zip(votes, counts, high, strict=True):
+        axes.annotate(
+            f"{count:,}",
+            (vote, top),
+            xytext=(-3, 3),
+            textcoords="offset points",
+            rotation=45,  # beside one another, however long they are
+            rotation_mode="anchor",
+            fontsize=7.5,
+        )
+    axes.set(xlim=(0, 100), ylim=(0, 100), xlabel="vote, %")
+    axes.set_ylabel("share of these votes that were right, %")
+    axes.grid(color=_GRID, linewidth=0.7)
+    axes.set_axisbelow(True)
+    open_frame(axes)
+    set_title(figure, title)
     return figure
 
 
@@ -154,10 +172,12 @@ def plot_precision_recall(curves: Sequence[PrecisionRecall], title: str) -> Figu
             loc="left",
             fontsize=8,
         )
-        axes.set(xlim=limits, ylim=limits, xlabel="recall, %", ylabel="precision, %")
+        axes.set(xlim=limits, ylim=limits)
         axes.label_outer()
         axes.grid(color=_GRID, linewidth=0.7)
         open_frame(axes)
+    figure.supxlabel("recall, %", fontsize=10)
+    figure.supylabel("precision, %", fontsize=10)
     figure.legend(
         *panels[0, 0].get_legend_handles_labels(),
         loc="outside lower right",
@@ -171,52 +191,60 @@ def plot_precision_recall(curves: Sequence[PrecisionRecall], title: str) -> Figu
 
 @in_own_style
 def plot_gallery(answers: Sequence[SampleAnswer], captions: Sequence[str], title: str) -> Figure:
-    """Draw labelled samples, or none, each under at most three lines and over its ten votes."""
-    n_columns = 4 if len(answers) <= 32 else 8
+    """Draw labelled samples, or none, each under at most three lines, with its scores and votes."""
+    n_columns = max(3, columns_of(len(answers), math.sqrt(len(answers) / 2))) if answers else 3
     n_rows = math.ceil(len(answers) / n_columns)
     # In pixels of a digit, which are the axes' units; 28 to the inch.
-    side, pitch, edge, top, text, bars, step = 28, (45, 62), 4, 17, 13, 11, 3.6
-    width, height = pitch[0] * n_columns, pitch[1] * n_rows + top
+    side, pitch, edge, top, text, step, half = 28, (82, 50), 4, 18, 13, 2.8, 13
+    zero = side + 6 + half  # of the scores' scale, from the left edge of the digit
+    width, height = pitch[0] * n_columns + edge, pitch[1] * n_rows + top
     figure = Figure(figsize=(width / 28, height / 28))
     axes = figure.add_axes((0, 0, 1, 1), xlim=(0, width), ylim=(height, 0))
     axes.set_axis_off()
-    axes.text(edge, 0.3 * top, title, fontsize=11, va="center")
-    key = "votes: of the truth blue, of a wrong answer orange, of others that fired light blue"
-    axes.text(edge, 0.7 * top, f"{key}; the line is at 50 %", fontsize=8, va="center")
-    places = [
-        (edge + pitch[0] * (i % n_columns), top + pitch[1] * (i // n_columns))
-        for i in range(len(answers))
-    ]
-    # All digits are one image and all columns one set of lines: three hundred take a second.
+    axes.text(edge, 0.28 * top, title, fontsize=11, va="center")
+    key = (
+        "scores from −20 to +20 about the threshold at 0, and votes: of the truth blue,\n"
+        "of a wrong answer orange, of others that fired light blue; a bar with an arrow goes on"
+    )
+    axes.text(edge, 0.7 * top, key, fontsize=8, va="center")
+    # All digits are one image and all bars one set of lines: three hundred take a second.
     canvas = np.zeros((height, width), np.uint8)
     frames: list[list[tuple[float, float]]] = []
-    columns: list[list[tuple[float, float]]] = []
-    colours = []
-    for (x, y), answer, caption in zip(places, answers, captions, strict=True):
+    bars: list[list[tuple[float, float]]] = []
+    colours, arrows = [], []
+    for i, (answer, caption) in enumerate(zip(answers, captions, strict=True)):
+        x, y = edge + pitch[0] * (i % n_columns), top + pitch[1] * (i // n_columns)
         axes.text(x, y, caption, fontsize=8, va="top", linespacing=1.2)
         y += text
         canvas[y : y + side, x : x + side] = answer.image
         frames.append([(x, y), (x + side, y), (x + side, y + side), (x, y + side), (x, y)])
-        floor = y + side + bars + 3
-        for level in (floor - bars / 2, floor):
-            frames.append([(x, level), (x + 10 * step, level)])
-        for digit, (vote, role) in enumerate(zip(answer.vote.votes, answer.roles, strict=True)):
-            middle = x + (digit + 0.5) * step
-            columns.append([(middle, floor), (middle, floor - bars * vote)])
+        frames.append([(x + zero, y), (x + zero, y + side)])
+        for digit, (score, role) in enumerate(zip(answer.vote.scores, answer.roles, strict=True)):
+            middle = y + (digit + 0.5) * step
+            end = x + zero + half * float(np.clip(score / SCORE_SPAN, -1, 1))
+            bars.append([(x + zero, middle), (end, middle)])
             colours.append(_ROLES[role])
-        # In this font and size a digit and a space are as wide as a column.
-        axes.text(
-            x + 0.25 * step,
-            floor + 1,
-            "0 1 2 3 4 5 6 7 8 9",
-            family="DejaVu Sans Mono",
-            fontsize=step / 28 * 72 / 1.204,
-            va="top",
-        )
+            if abs(score) > SCORE_SPAN:
+                arrows.append((end - math.copysign(1.2, score), middle, score > 0))
+        # In this font ten lines of this size are as high as the digit.
+        column: dict[str, Any] = {
+            "fontsize": step / 28 * 72 / 1.2,
+            "linespacing": 1.2,
+            "va": "center",
+        }
+        column["family"] = "DejaVu Sans Mono"
+        middle = y + side / 2
+        axes.text(x + side + 3, middle, "\n".join("0123456789"), **column)
+        shares = "\n".join(percent(v, 1, 5) for v in answer.vote.votes)
+        axes.text(x + zero + half + 1.5, middle, shares, **column)
     place = (0, width, height, 0)
     axes.imshow(canvas, "gray_r", vmin=0, vmax=255, extent=place, interpolation="nearest")
-    axes.add_collection(LineCollection(columns, colors=colours, linewidths=7))
+    axes.add_collection(LineCollection(bars, colors=colours, linewidths=5, capstyle="butt"))
     axes.add_collection(LineCollection(frames, colors=QUIET, linewidths=0.7))
+    for marker, is_right in (("<", False), (">", True)):
+        points = [(x, y) for x, y, is_beyond in arrows if is_beyond == is_right]
+        if points:
+            axes.plot(*zip(*points, strict=True), marker, color="white", markersize=3)
     return figure
 
 

@@ -5,23 +5,30 @@ from __future__ import annotations
 import io
 import os
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from matplotlib import style
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from ovr_digits.core.arrays import Grey
+from ovr_digits.core.vote import SCORE_SPAN, Vote
 from ovr_digits.errors import DigitsError
 from ovr_digits.files import format_of, replacing
+from ovr_digits.progress import percent
 
 # Okabe and Ito's palette, which all kinds of colour vision can tell apart.
 WINNER, FIRED, QUIET, WRONG, SIGN = "#0072B2", "#56B4E9", "#BBBBBB", "#D55E00", "#007A5A"
 
-#: Draws as written here, and not as a matplotlibrc of the person's may have it.
-in_own_style = style.context("default")
+#: Draws as written here, and not as a matplotlibrc of the person's may have it. The font comes
+#: with matplotlib, and all its figures are as wide.
+in_own_style = style.context(["default", {"font.family": "DejaVu Sans"}])
+
+_DPI = 200
 
 #: Ink that speaks against the answer, that does not matter, and that speaks for it.
 SPEAKS = LinearSegmentedColormap.from_list("speaks", [WRONG, QUIET, WINNER])
@@ -49,6 +56,51 @@ def open_frame(axes: Any) -> None:
     """Take away the frame's upper and right side."""
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
+
+
+def columns_of(count: int, wanted: float) -> int:
+    """How many columns a grid of ``count`` panels has: near those wanted, and with few holes."""
+    return min(
+        range(1, count + 1),
+        key=lambda columns: (-count % columns + abs(columns - wanted), -columns),
+    )
+
+
+def draw_scores(
+    axes: Any,
+    vote: Vote,
+    colours: Sequence[str],
+    size: float = 9,
+    said: tuple[bool, bool] = (True,) * 2,
+) -> None:
+    """Draw the ten scores as bars from the threshold at 0, in colours, and the votes as numbers.
+
+    The scale is the same for all pictures; a bar that goes on beyond it ends in an arrow. What
+    is above and what is below the bars is ``said`` or not, as in the midst of a grid.
+    """
+    shown = np.clip(vote.scores, -SCORE_SPAN, SCORE_SPAN)
+    axes.barh(range(10), shown, color=colours)
+    axes.axvline(0, color="black", linewidth=0.8)
+    ticks = (-SCORE_SPAN, 0, SCORE_SPAN)
+    names = (f"−{SCORE_SPAN:.0f}", "0", f"+{SCORE_SPAN:.0f}")
+    place = 1.55 * SCORE_SPAN  # of the votes, right of the scale
+    axes.set(xlim=(-SCORE_SPAN, place), ylim=(9.6, -0.6), yticks=range(10))
+    axes.spines["bottom"].set_bounds(-SCORE_SPAN, SCORE_SPAN)
+    axes.set_xticks(ticks, names if said[1] else ("",) * 3)
+    axes.set_xlabel("score, log-odds; above 0 it fires" if said[1] else "", fontsize=size, x=0.39)
+    axes.tick_params(labelsize=size, left=False)
+    # What lies within the axes need not be laid out, which takes time.
+    column = {"ha": "right", "fontsize": size, "in_layout": False}
+    if said[0]:
+        axes.text(place, -0.75, "vote", va="bottom", **column)
+    for digit, score in enumerate(vote.scores):
+        if abs(score) > SCORE_SPAN:
+            arrow = ">" if score > 0 else "<"
+            axes.plot(0.93 * shown[digit], digit, arrow, color="white", markersize=0.45 * size)
+        share = percent(vote.votes[digit], 1)
+        weight = "bold" if digit in vote.fired else "normal"
+        axes.text(place, digit, share, va="center_baseline", weight=weight, **column)
+    axes.spines[["left", "top", "right"]].set_visible(False)
 
 
 def set_title(figure: Figure, title: str) -> None:
@@ -80,7 +132,7 @@ def _render(figure: Figure, file: Path | io.BytesIO, kind: str) -> None:
         warnings.filterwarnings("ignore", message="Glyph .* missing")
         # Agg draws no longer side than 65,535 pixels, and a WebP holds 16,383.
         most = 16_000 if kind == "webp" else 65_000
-        dpi = min(120, most / max(figure.get_size_inches()))
+        dpi = min(_DPI, most / max(figure.get_size_inches()))
         figure.savefig(file, format=kind, dpi=dpi)
 
 
