@@ -1,0 +1,19 @@
+"""Turn a page with columns of numbers into a table.
+
+Each field has its line and column. Fields that are not sure are marked, for somebody to look at.
+"""
+
+import csv
+import sys
+from pathlib import Path
+
+from ovr_digits import read
+
+PICTURE = Path(__file__).parent / "page.png"
+
+table = csv.writer(sys.stdout, lineterminator="\n")
+table.writerow(["line", "column", "number", "verdict"])
+for field in read(PICTURE).fields:
+    table.writerow([field.line, field.column, field.text, field.verdict])
+
+# Prints:
