@@ -15,3 +15,5 @@ print(answer.text, answer.verdict)
 print(datetime.strptime(answer.text, "%d/%m/%Y").strftime("%A"))
 
 # Prints:
+# 24/12/2025 sure
+# Wednesday

@@ -17,3 +17,13 @@ for field in read(PICTURE).fields:
     table.writerow([field.line, field.column, field.text, field.verdict])
 
 # Prints:
+# line,column,number,verdict
+# 0,0,1250,sure
+# 0,1,37,sure
+# 0,2,804,sure
+# 1,0,96,sure
+# 1,1,415,sure
+# 1,2,770,sure
+# 2,0,308,sure
+# 2,1,52,sure
+# 2,2,1906,sure

@@ -14,3 +14,7 @@ for picture, answer in zip(PICTURES, predict(PICTURES), strict=True):
     print(picture.name, answer.error or answer.digit)
 
 # Prints:
+# two.png 2
+# nine.png 9
+# absent.png no such file
+# demo.py not a picture in a format that can be read; save it as PNG or JPEG

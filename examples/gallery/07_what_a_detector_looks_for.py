@@ -1,7 +1,7 @@
 """See which ink a detector's score hangs on.
 
-A window of 4×4 pixels is blanked at one place after the other. Where the score of the detector for 7
-falls by more than 1, the ink there spoke for a seven (+); where it rises, against it (-).
+A window of 4×4 pixels is blanked at one place after the other. Where the score of the detector
+for 7 falls by more than 1, the ink there spoke for a seven (+); where it rises, against it (-).
 """
 
 from pathlib import Path
@@ -26,3 +26,13 @@ for line in falls.reshape(10, 10):
     print("".join("+" if fall > 1 else "-" if fall < -1 else "." for fall in line))
 
 # Prints:
+# ..........
+# ...+++++..
+# ..++++++..
+# ..++++++..
+# ....++++..
+# ....+++...
+# ....+++...
+# ...+++....
+# ...++.....
+# ...++.....

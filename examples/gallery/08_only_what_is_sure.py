@@ -22,3 +22,5 @@ for name, picture in (("eight.png", FOLDER / "eight.png"), ("a scribble", scribb
         print(f"{name}: for a person to look at")
 
 # Prints:
+# eight.png: 8
+# a scribble: for a person to look at

@@ -14,7 +14,9 @@ X = (X[:600] * 255 / 16).astype(np.uint8)  # 8×8 pixels will do: images are squ
 y = y[:600]
 
 plain = RidgeClassifier()
-features = PatchKernelFeatures(views=("raw",), patch_sizes=(3,), n_anchors=(32,), random_state=0)
+features = PatchKernelFeatures(
+    views=("raw",), n_anchors=(32,), patch_sizes=(3,), strides=(2,), alphas=(4,), random_state=0
+)
 piped = make_pipeline(features, StandardScaler(), RidgeClassifier(alpha=100))
 on_pixels, on_features = (cross_val_score(model, X, y, cv=3).mean() for model in (plain, piped))
 print("features are better than pixels:", on_features > on_pixels)

@@ -1,10 +1,10 @@
 """Teach models a hand that they do not know.
 
-Somebody writes a 1 like a roof, and no detector recognises it. What is not sure is put aside
-(`read --review`), a person types what it says, and `adapt` learns it.
+Somebody writes a 1 like a roof, and no detector recognises it. Eight of them are kept with their
+digit, as the page does (`ovr-digits draw --keep corrections`), and `adapt` learns from them.
 """
 
-import csv
+import io
 import random
 import subprocess
 import sys
@@ -14,6 +14,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 from ovr_digits import predict
+from ovr_digits.data.corrections import keep_correction
 
 
 def roof(seed):
@@ -25,27 +26,17 @@ def roof(seed):
     return paper
 
 
-def ovr_digits(*arguments):
-    """Run a command of the program, quietly."""
-    command = [sys.executable, "-m", "ovr_digits", *map(str, arguments)]
-    subprocess.run(command, check=True, capture_output=True)
-
-
 with tempfile.TemporaryDirectory() as folder:
-    scans, unsure, mine = (Path(folder, name) for name in ("scans", "unsure", "mine.pkl"))
-    scans.mkdir()
+    corrections, mine = Path(folder, "corrections"), Path(folder, "mine.pkl")
     for number in range(8):
-        roof(number).save(scans / f"{number}.png")
-    ovr_digits("read", scans, "--review", unsure)
+        file = io.BytesIO()
+        roof(number).save(file, "png")
+        keep_correction(corrections, file.getvalue(), 1, predict(roof(number)).vote)
 
-    with open(unsure / "review.csv", newline="") as file:
-        rows = list(csv.DictReader(file))
-    with open(unsure / "review.csv", "w", newline="") as file:
-        table = csv.DictWriter(file, rows[0])
-        table.writeheader()
-        table.writerows(row | {"text": "1"} for row in rows)  # what a person would type
-
-    ovr_digits("adapt", unsure, "--dataset", "digits", "--output", mine)
+    command = [sys.executable, "-m", "ovr_digits", "adapt", corrections]
+    subprocess.run(
+        [*command, "--dataset", "digits", "--output", mine], check=True, stdout=subprocess.DEVNULL
+    )
     print("before:", predict(roof(99)).verdict)
     print("after:", predict(roof(99), models=mine).verdict)
 
