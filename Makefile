@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # Else every process compiles what it imports anew, and tests start hundreds.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test test-long test-lowest lint bench pictures wheel audit clean
+.PHONY: demo test test-long test-lowest lint bench pictures docs wheel audit clean
 
 demo: $(VENV)/installed
 	$(BIN)/python examples/demo.py
@@ -13,7 +13,7 @@ demo: $(VENV)/installed
 test: $(VENV)/installed-test
 	$(BIN)/python -m pytest -n auto --dist loadgroup
 
-# What takes minutes: fuzzing, crashes, hostile load, wheels, the tour. Those that could go on for
+# What takes minutes: fuzzing, crashes, hostile load, wheels, the tour, the site. Those that could go on for
 # ever take OVR_DIGITS_LONG_SECONDS each, 60 unless told otherwise.
 test-long: $(VENV)/installed-long
 	$(BIN)/python -m pytest -m long -rP -n auto --dist loadgroup
@@ -39,6 +39,11 @@ bench: $(VENV)/installed-bench
 pictures: $(VENV)/installed-test
 	$(BIN)/python docs/make_pictures.py
 
+# The site of the documentation; a link to nothing is an error.
+docs: $(VENV)/installed-docs
+	$(BIN)/python -m mkdocs build --strict
+	@echo "Open site/index.html; with search: $(BIN)/python -m http.server --directory site"
+
 # The same sources and the same hatchling give the same bytes, wherever and whenever.
 wheel: $(VENV)/installed-test
 	$(BIN)/python -m hatchling build -d dist
@@ -54,7 +59,7 @@ audit: $(VENV)/installed-test
 		--requirement $(VENV)-audit/installed.txt
 
 clean:
-	rm -rf $(VENV) $(VENV)-lowest $(VENV)-audit build dist demo
+	rm -rf $(VENV) $(VENV)-lowest $(VENV)-audit build dist demo site
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -70,11 +75,15 @@ $(VENV)/installed-test: $(BIN)/python pyproject.toml
 	@touch $@
 
 $(VENV)/installed-long: $(BIN)/python pyproject.toml
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,fuzz]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,fuzz,docs]'
 	@touch $@
 
 $(VENV)/installed-lint: $(BIN)/python pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,lint]'
+	@touch $@
+
+$(VENV)/installed-docs: $(BIN)/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
 	@touch $@
 
 $(VENV)/installed-bench: $(BIN)/python pyproject.toml

@@ -1,4 +1,4 @@
-"""Adds to the site what is not written in docs/: other pages, the tour, gallery, API and help.
+"""Adds to the site what is not written in docs/: other pages, tour, gallery, names and help.
 
 MkDocs calls the functions named ``on_...`` while it builds the site (its hooks). Links are written
 as they hold in the repository, and become those of the site here.

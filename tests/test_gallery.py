@@ -10,8 +10,8 @@ from commandline import EXAMPLES
 
 GALLERY = EXAMPLES / "gallery"
 SCRIPTS = sorted(GALLERY.glob("*.py"))
-#: Those that train, or let models learn.
-LONG = {"09_own_models", "10_in_a_pipeline", "12_learn_a_hand"}
+#: Those that train ten detectors, or let them learn.
+LONG = {"09_own_models", "12_learn_a_hand"}
 PRINTS = "# Prints:\n"
 
 
