@@ -7,7 +7,7 @@ RUN python -m venv /app && /app/bin/pip install --no-cache-dir ".[web,pdf]"
 
 FROM python:3.13-slim
 COPY --from=build /app /app
-ENV PATH=/app/bin:$PATH PYTHONUNBUFFERED=1 MPLCONFIGDIR=/tmp/matplotlib
+ENV PATH=/app/bin:$PATH PYTHONUNBUFFERED=1
 RUN useradd --create-home --uid 1000 digits
 USER digits
 WORKDIR /home/digits
