@@ -40,7 +40,7 @@ pictures: $(VENV)/installed-test
 	$(BIN)/python docs/make_pictures.py
 
 # The site of the documentation; a link to nothing is an error.
-docs: $(VENV)/installed-docs
+docs: $(VENV)/installed-docs ## Build the site of the documentation into site/.
 	$(BIN)/python -m mkdocs build --strict
 	@echo "Open site/index.html; with search: $(BIN)/python -m http.server --directory site"
 
