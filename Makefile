@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # Else every process compiles what it imports anew, and tests start hundreds.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test test-long test-lowest lint bench pictures docs wheel audit clean
+.PHONY: demo test test-long test-lowest lint bench pictures wheel audit clean
 
 demo: $(VENV)/installed
 	$(BIN)/python examples/demo.py
@@ -40,6 +40,7 @@ pictures: $(VENV)/installed-test
 	$(BIN)/python docs/make_pictures.py
 
 # The site of the documentation; a link to nothing is an error.
+.PHONY: docs
 docs: $(VENV)/installed-docs ## Build the site of the documentation into site/.
 	$(BIN)/python -m mkdocs build --strict
 	@echo "Open site/index.html; with search: $(BIN)/python -m http.server --directory site"
