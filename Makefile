@@ -41,9 +41,9 @@ pictures: $(VENV)/installed-test
 
 # The site of the documentation; a link to nothing is an error.
 .PHONY: docs
-docs: $(VENV)/installed-docs ## Build the site of the documentation into site/.
+docs: $(VENV)/installed-docs ## Build the site of the documentation into build/site/.
 	$(BIN)/python -m mkdocs build --strict
-	@echo "Open site/index.html; with search: $(BIN)/python -m http.server --directory site"
+	@echo "Open build/site/index.html; with search: $(BIN)/python -m http.server -d build/site"
 
 # The same sources and the same hatchling give the same bytes, wherever and whenever.
 wheel: $(VENV)/installed-test
@@ -60,7 +60,7 @@ audit: $(VENV)/installed-test
 		--requirement $(VENV)-audit/installed.txt
 
 clean:
-	rm -rf $(VENV) $(VENV)-lowest $(VENV)-audit build dist demo site
+	rm -rf $(VENV) $(VENV)-lowest $(VENV)-audit build dist demo
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
