@@ -86,11 +86,12 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 def on_page_content(content: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Set formulas in MathML, which browsers draw without a script."""
 
-    def formula(found: re.Match[str]) -> str:
-        display = "block" if found[1] == "div" else "inline"
-        return convert(html.unescape(found[2]).strip(), display=display)
+    def set_formula(found: re.Match[str]) -> str:
+        kind, latex = found[1], html.unescape(found[2]).strip()
+        formula = convert(latex, display="block" if kind == "div" else "inline")
+        return f'<{kind} class="formula">{formula}</{kind}>'
 
-    return _FORMULA.sub(formula, content)
+    return _FORMULA.sub(set_formula, content)
 
 
 def _in_repository(place: str) -> str:
