@@ -20,7 +20,7 @@ draw: $(VENV)/installed-web ## Draw digits on a page in the browser, and watch t
 test: $(VENV)/installed-test ## Run the tests.
 	$(BIN)/python -m pytest -n auto --dist loadgroup
 
-# What takes minutes: fuzzing, crashes, hostile load, wheels, the tour. Those that could go on for
+# What takes minutes: fuzzing, crashes, hostile load, wheels, the tour, the site. Those that could go on for
 # ever take OVR_DIGITS_LONG_SECONDS each, 60 unless told otherwise.
 test-long: $(VENV)/installed-long ## Run the tests that take minutes.
 	$(BIN)/python -m pytest -m long -rP -n auto --dist loadgroup
@@ -45,6 +45,12 @@ bench: $(VENV)/installed-bench ## Measure accuracy and speed beside other method
 # The pictures of README.md and docs/, and what the tour shows.
 pictures: $(VENV)/installed-test ## Draw the pictures of README.md and docs/ again.
 	$(BIN)/python docs/make_pictures.py
+
+# The site of the documentation; a link to nothing is an error.
+.PHONY: docs
+docs: $(VENV)/installed-docs ## Build the site of the documentation into build/site/.
+	$(BIN)/python -m mkdocs build --strict
+	@echo "Open build/site/index.html; with search: $(BIN)/python -m http.server -d build/site"
 
 # The same sources and the same hatchling give the same bytes, wherever and whenever.
 wheel: $(VENV)/installed-test ## Build the packages into dist/.
@@ -84,11 +90,15 @@ $(VENV)/installed-test: $(BIN)/python pyproject.toml
 	@touch $@
 
 $(VENV)/installed-long: $(BIN)/python pyproject.toml
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,fuzz]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,fuzz,docs]'
 	@touch $@
 
 $(VENV)/installed-lint: $(BIN)/python pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,lint]'
+	@touch $@
+
+$(VENV)/installed-docs: $(BIN)/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
 	@touch $@
 
 $(VENV)/installed-bench: $(BIN)/python pyproject.toml

@@ -1,4 +1,4 @@
-"""Draws the ten example pictures, one digit each, every one written and photographed otherwise.
+"""Draws the ten example pictures, each written and photographed otherwise, and numbers.
 
     python examples/make_examples.py [FOLDER]
 
@@ -75,6 +75,7 @@ STROKES: dict[str, list[list[Point]]] = {
         ],
         [(0.76, 0.12), (0.71, 0.52), (0.60, 1.0)],
     ],
+    "slash": [[(0.80, -0.05), (0.52, 0.50), (0.25, 1.05)]],
 }  # fmt: skip
 
 
@@ -230,6 +231,22 @@ def black_and_white_scan(digit: str) -> Image.Image:
     return ink.point(lambda level: 0 if level > 127 else 255).convert("1")
 
 
+def pencilled(lines: list[str], size: tuple[int, int], height: int, step: float) -> Image.Image:
+    """Lines of digits and slashes on white paper; a space parts fields.
+
+    ``step`` is from one to the next, in digit heights.
+    """
+    names = dict(zip("0123456789/", [*LOOKS, "slash"], strict=True))
+    ink = Image.new("L", size, 0)
+    for row, line in enumerate(lines):
+        for place, character in enumerate(line):
+            if character != " ":
+                corner = (height * (0.4 + step * place), height * (0.5 + 1.8 * row))
+                drawn = handwriting(names[character], size, corner, height, height / 13)
+                ink = ImageChops.lighter(ink, drawn)
+    return ImageChops.invert(ink).quantize(16, dither=Image.Dither.NONE)
+
+
 def paper(size: tuple[int, int], colour: str) -> Image.Image:
     """A clean sheet."""
     return Image.new("RGB", size, colour)
@@ -254,10 +271,20 @@ LOOKS: dict[str, Callable[[str], Image.Image]] = {
 }
 
 
+NUMBERS = {
+    "meter": (["31057"], (340, 124), 64, 0.95),
+    "date": (["24/12/2025"], (540, 104), 52, 0.95),
+    "page": (["1250  37  804", "  96 415  770", " 308  52 1906"], (590, 250), 44, 0.95),
+}
+
+
 def make_examples(folder: Path) -> None:
-    """Write the ten pictures into a folder."""
+    """Write the ten pictures into a folder, and the numbers into one below it."""
     for digit, look in LOOKS.items():
         look(digit).save(folder / f"{digit}.png", optimize=True)
+    (folder / "gallery").mkdir(exist_ok=True)
+    for name, written in NUMBERS.items():
+        pencilled(*written).save(folder / "gallery" / f"{name}.png", optimize=True)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tarfile
@@ -73,6 +74,24 @@ def test_the_wheel_carries_the_models_and_nothing_from_outside_the_package(wheel
     assert {name.split("/")[0] for name in names} == {
         "ovr_digits",
         next(name.split("/")[0] for name in names if ".dist-info/" in name),
+    }
+
+
+def test_the_long_description_leads_nowhere_that_pypi_has_not(wheel):
+    archive = zipfile.ZipFile(wheel)
+    (name,) = (name for name in archive.namelist() if name.endswith("/METADATA"))
+    description = archive.read(name).decode().split("\n\n", 1)[1]
+    assert description.startswith("# ovr-digits")
+    assert re.findall(r"\]\((?!https?:|#)[^)]*", description) == []
+
+
+def test_the_archive_has_what_the_tests_and_the_site_are_made_of(built):
+    with tarfile.open(built[1]) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    assert names >= {
+        *("mkdocs.yml", "docs/site_pages.py", "benchmarks/results/hands.md", "CHANGELOG.md"),
+        *("CITATION.cff", "Dockerfile", ".dockerignore", "hatch_build.py", "models.pkl"),
+        *("examples/gallery/meter.png", "tests/test_site.py", "ovr_digits/signs.pkl"),
     }
 
 
