@@ -66,7 +66,7 @@ def read_page(models: DetectorArrays, page: Image.Image) -> NumberAnswer:
 class Guessing:
     """Detectors that look at nothing, for what is to be tried a hundred times."""
 
-    signs = None
+    signs = pieces = None
 
     def decision_function(self, X: np.ndarray) -> np.ndarray:
         return np.tile(np.arange(10.0) - 8.5, (len(X), 1))
@@ -134,7 +134,7 @@ def test_any_pixels_give_digits_or_a_clear_error(n_examples):
 class Counting:
     """Detectors that recognise nothing, and count what they are asked about."""
 
-    signs = None
+    signs = pieces = None
 
     def __init__(self) -> None:
         self.counts: list[int] = []

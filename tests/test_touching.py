@@ -5,7 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from ovr_digits.core.detectors import PIECE_CLASSES
 from ovr_digits.core.vote import count_votes
+from ovr_digits.data.splits import load_split
+from ovr_digits.learn.pieces import draw_pieces
 from ovr_digits.picture.certainty import features
 from ovr_digits.picture.paths import pieces_that_matter
 from ovr_digits.picture.pieces import Piece
@@ -65,14 +68,39 @@ def test_pieces_that_are_left_out_change_no_answer(lead: float | None) -> None:
 
 def test_no_score_makes_a_piece_worth_more_than_its_bound() -> None:
     rng = np.random.default_rng(0)
-    for scores in rng.normal(0, 12, (400, 10)):
+    for scores, pieces in zip(
+        rng.normal(0, 12, (400, 10)), rng.normal(0, 12, (400, 11)), strict=True
+    ):
         width, height, faults = rng.uniform(0.1, 1.4), rng.uniform(0.4, 1.3), rng.uniform(0, 2)
         ink = np.ones((4, 4), np.float32)
         piece = Piece(0, 1, (0, 0, 4, 4), ink, None, width, height, faults)
-        assert piece.worth(count_votes(scores[None])[0].scores) <= piece.most_worth
+        assert piece.worth(scores.tolist(), pieces) <= piece.most_worth
 
 
 def test_a_lead_beyond_what_is_looked_at_tells_no_more() -> None:
     votes = count_votes(np.eye(10)[:2] * 20 - 10)
     at_bound, beyond = (features(votes, [lead, lead], [], 0) for lead in (_LEAD, np.inf))
     np.testing.assert_array_equal(at_bound, beyond)
+
+
+def test_pieces_are_labelled_by_what_they_hold_and_the_same_with_any_number_of_processes() -> None:
+    split = load_split("digits", "train")
+    X, y = split.X[:200], split.y[:200].astype(int)
+    images, classes = draw_pieces(X, y, 12, seed=3, n_jobs=1)
+    again, _ = draw_pieces(X, y, 12, seed=3, n_jobs=2)
+    np.testing.assert_array_equal(images, again)
+    assert images.shape == (len(classes), 784)
+    assert set(classes) > {PIECE_CLASSES.index("none")}
+
+
+def test_detectors_of_pieces_tell_a_digit_from_its_halves(shipped_models) -> None:
+    split = load_split("digits", "test")
+    halves = split.X.reshape(-1, 28, 28).copy()
+    halves[:, :, 14:] = 0
+    none = PIECE_CLASSES.index("none")
+    whole = [
+        (shipped_models.pieces.scores(X[::5])[:, none] > 0).mean()
+        for X in (split.X, halves.reshape(-1, 784))
+    ]
+    assert whole[0] < 0.2
+    assert whole[1] > 0.5

@@ -199,7 +199,7 @@ def _class_of(piece: Piece, own: Sequence[Float32], digits: Sequence[int]) -> in
 
 
 def fit_pieces(
-    X: Grey, y: Array, n_rows: int = 12_000, seed: int = 0, n_jobs: int = -1
+    X: Grey, y: Array, n_rows: int = 7000, seed: int = 0, n_jobs: int = -1
 ) -> OneVsRestDigits:
     """Detectors of ``PIECE_CLASSES``, in that order, from digits in MNIST form; see
     ``draw_pieces``.
