@@ -151,8 +151,8 @@ def save_picture(path: Path, peers: Sequence[Record], about: Record) -> None:
     if about["quick"]:
         finding += " (a quick run: not the real figures)"
     axes.set_title(
-        f"{finding}\n{about['dataset'].upper()}, {about['train_samples']:,} training images; "
-        "below and left is better",
+        f"{finding}\n{about['dataset'].upper()}, {about['train_samples']:,} training images, "
+        "one training of each; below and left is better",
         loc="left",
         fontsize=11,
     )
