@@ -281,7 +281,7 @@ def test_the_extra_is_named_where_it_is_missing(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setitem(sys.modules, "distributed", None)
     monkeypatch.delitem(sys.modules, "ovr_digits.scale.engine.cluster", raising=False)
     with (
-        pytest.raises(DigitsError, match=r"pip install 'ovr-digits\[dask\]'"),
+        pytest.raises(DigitsError, match=r'pip install "ovr-digits\[dask\]"'),
         open_engine(scheduler="tcp://127.0.0.1:8786"),
     ):
         pass

@@ -196,7 +196,7 @@ def test_download_into_the_cache_and_no_second_time(data, tmp_path, mirror):
         0,
         "MNIST: 4 of 4 files downloaded into cache/mnist\n",
     )
-    assert f"download {TRAIN_IMAGES}" in result.stderr
+    assert f"downloading {TRAIN_IMAGES}" in result.stderr
     assert one_object(data("--json"), 0)["in_use"] == "cache"
     # From here on there is no network.
     result = data("download")
@@ -334,9 +334,9 @@ def test_counts_of_the_bundled_digits(data):
 @pytest.mark.parametrize(
     ("arguments", "sides"),
     [
-        (["show", "--count", 26], (1560, 570)),
-        (["show", "--index", 0], (1080, 1116)),
-        (["summary"], (1200, 528)),
+        (["show", "--count", 26], (2600, 950)),
+        (["show", "--index", 0], (1800, 1860)),
+        (["summary"], (2000, 880)),
     ],
 )
 def test_pictures(data, tmp_path, arguments, sides):
