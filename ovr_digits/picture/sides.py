@@ -17,7 +17,7 @@ _BAND, _THICK, _COVERED = 0.2, 0.12, 0.6
 _LEFT_OVER, _BESIDE = 0.15, 0.35
 #: From how long on, in its height, a picture is of a row, whose digits stand at its ends and with
 #: their feet in a line, but cover less of a side than lines do.
-_ROW, _COVERED_OF_ROW = 1.5, 0.8
+_ROW, _COVERED_END, _COVERED_ALONG = 1.5, 0.9, 0.8
 #: The steepest line, in its rise to its length; in pixels, the finest step of that at its ends.
 _STEEPEST, _STEP = 0.06, 0.7
 #: What comes as near to the picture's side as this reaches it, in shares of the shorter side.
@@ -110,7 +110,8 @@ def _side_on_top(mask: Bools) -> _Side | None:
     """The innermost line along the upper side of what stands out."""
     h, w = mask.shape
     depth = round(_BAND * min(h, w))
-    least = (_COVERED if max(h, w) <= _ROW * min(h, w) else _COVERED_OF_ROW) * w
+    covered = _COVERED_END if h > _ROW * w else _COVERED_ALONG if w > _ROW * h else _COVERED
+    least = covered * w
     band = mask[: depth + 1]
     if np.count_nonzero(band.any(axis=0)) <= least:
         return None
