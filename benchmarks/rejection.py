@@ -24,7 +24,7 @@ Floats = NDArray[np.float64]
 _NOTE = "Pictures of no digit, of kinds that no detector was taught, and below them true digits.\n"
 _COLUMNS = ["kind", "pictures", "turned down", "*none*", "*conflict*"]
 #: Votes that the axis names; a detector says True above one half.
-_MARKS = (0.01, 0.05, 0.2, 0.5, 0.8, 0.95, 0.99, 0.999)
+_MARKS = (0.02, 0.05, 0.2, 0.5, 0.8, 0.95, 0.99, 0.999)
 
 
 @dataclass(frozen=True)
