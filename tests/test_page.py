@@ -239,7 +239,7 @@ def test_bars_are_scores_about_the_threshold_on_one_fixed_scale(opened, size):
     expect(paper.page.locator("#map-digit")).to_have_text("9")  # the last that is asked
     shares = np.clip(scores / SCORE_SPAN, -1, 1)
     assert lengths_of_bars(paper) == pytest.approx(shares, abs=0.01)
-    votes = "0 %,0 %,0 %,2 %,27 %,73 %,62 %,98 %,100 %,100 %".split(",")
+    votes = ["0 %", "0 %", "0 %", "2 %", "27 %", "73 %", "62 %", "98 %", "100 %", "100 %"]
     expect(paper.page.locator("#votes .share")).to_have_text(votes)
     expect(paper.page.locator("#votes .below")).to_have_attribute("data-digit", "0")
     expect(paper.page.locator("#votes .above")).to_have_attribute("data-digit", "9")
