@@ -79,7 +79,7 @@ def draw_page(picture: Path) -> None:
         paper.page.goto(service.url)
         area = paper.area()
         paper.draw(write(4, area["width"] / 2, area["height"] / 2, 0.7 * area["height"], hand=1))
-        paper.page.wait_for_load_state("networkidle")
+        paper.page.locator("#map-digit", has_text="4").wait_for()  # the last that is answered
         paper.page.screenshot(path=picture, clip=shown)
 
 

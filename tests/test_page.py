@@ -13,12 +13,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from browser import Paper, Service, Watch, find_chromium, open_browser, running_service
 from commandline import ROOT, objects
 from PIL import Image
 from strokes import N_HANDS, Stroke, picture_of, write
 
+from ovr_digits.core.vote import SCORE_SPAN, count_votes
 from ovr_digits.data.corrections import load_corrections
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
@@ -205,6 +207,42 @@ def test_the_bars_move_while_a_digit_is_drawn(paper):
     mouse.up()
     assert shown[0] != shown[1]
     assert all(re.search(r"\d\s*%", text) for text in shown)
+
+
+def lengths_of_bars(paper: Paper) -> list[float]:
+    """How far each bar goes from the line in the middle, as a share of that half; no is below 0."""
+    measure = """rows => rows.map(row => {
+        const [track, bar] = [".track", ".bar"].map(part =>
+            row.querySelector(part).getBoundingClientRect());
+        const middle = track.x + track.width / 2, floor = track.y + track.height / 2;
+        const lies = track.width > track.height;
+        const [yes, no, half] = lies
+            ? [bar.right - middle, middle - bar.left, track.width / 2]
+            : [floor - bar.top, bar.bottom - floor, track.height / 2];
+        if (Math.min(Math.abs(yes), Math.abs(no)) > 0.5) throw Error("it begins elsewhere");
+        return (Math.abs(yes) > Math.abs(no) ? yes : -no) / half;
+    })"""
+    return list(paper.page.locator("#votes li").evaluate_all(measure))
+
+
+@pytest.mark.parametrize("size", [PHONE, WIDE], ids=["phone", "wide"])
+def test_bars_are_scores_about_the_threshold_on_one_fixed_scale(opened, size):
+    """Up or right of the line is yes; what goes on beyond the scale is marked."""
+    paper = opened(**size, reduced_motion="reduce")
+    scores = np.array([-30.0, -20, -10, -4, -1, 1, 0.5, 4, 19.5, 24])
+    blank = [[0] * 28] * 28
+    answer = {"n_digits": 1, "box": [0, 0, 9, 9], "image": blank, "contributions": blank}
+    answer |= count_votes(scores[None])[0].as_json()
+    paper.page.route("**/api/predict*", lambda route: route.fulfill(json=answer))
+    paper.draw(placed(paper, 3))
+    expect_digit(paper, 9)
+    expect(paper.page.locator("#map-digit")).to_have_text("9")  # the last that is asked
+    shares = np.clip(scores / SCORE_SPAN, -1, 1)
+    assert lengths_of_bars(paper) == pytest.approx(shares, abs=0.01)
+    votes = ["0 %", "0 %", "0 %", "2 %", "27 %", "73 %", "62 %", "98 %", "100 %", "100 %"]
+    expect(paper.page.locator("#votes .share")).to_have_text(votes)
+    expect(paper.page.locator("#votes .below")).to_have_attribute("data-digit", "0")
+    expect(paper.page.locator("#votes .above")).to_have_attribute("data-digit", "9")
 
 
 #: Counts in the page itself what is asked at once: events that come over to the test are late.
@@ -394,6 +432,7 @@ def test_several_digits_are_a_number(paper):
         assert middle == pytest.approx(area["x"] + x * area["width"], abs=0.05 * area["width"])
         box.click()
         expect(paper.winner).to_have_attribute("data-digit", str(digit))
+        assert [k for k, length in enumerate(lengths_of_bars(paper)) if length > 0] == [digit]
     clear(paper)
     expect(boxes).to_have_count(0)
 
@@ -496,15 +535,19 @@ def test_light_and_dark(paper):
     page = paper.page
     paper.draw(placed(paper, 0))
     expect_sure(paper, 0)
-    backgrounds, papers = [], []
+    area = paper.area()
+    backgrounds, papers, shown = [], [], []
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
         shot = Image.open(io.BytesIO(page.screenshot())).convert("L")
         backgrounds.append(shot.getpixel((2, shot.height - 2)))
         papers.append(dark_pixels(paper))
+        shown.append(shot.getpixel((int(area["x"]) + 20, int(area["y"]) + 20)))
     assert backgrounds[0] > 200
     assert backgrounds[1] < 60
-    assert papers[0] == papers[1] > 0  # black on white in both
+    assert shown[0] > 200
+    assert shown[1] < 60
+    assert papers[0] == papers[1] > 0  # what is read and saved is black on white in both
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@
  * @property {Verdict} verdict
  * @property {number[]} fired
  * @property {number[]} votes
+ * @property {number[]} scores
  * @property {number} [n_digits]
  * @property {Box} [box]
  * @property {number[][]} [image]

@@ -5,7 +5,7 @@ import { Branch, innerProducts } from "./features.js";
 /**
  * @typedef {{type: "float16" | "float32", start: number, length: number}} Stored in bytes; numbers
  * @typedef {Pick<import("./client.js").Prediction,
- *   "digit" | "confidence" | "verdict" | "fired" | "votes"> & {scores: number[]}} Answer
+ *   "digit" | "confidence" | "verdict" | "fired" | "votes" | "scores">} Answer
  */
 
 /**

@@ -120,6 +120,7 @@ boxes.addEventListener("choose", (event) => {
 
 paper.addEventListener("change", () => {
   byId("hint").hidden = paper.drawing || !paper.empty;
+  byId("sheet").classList.toggle("plain", paper.plain);
 });
 paper.addEventListener("pen", (event) => {
   const down = /** @type {CustomEvent<boolean>} */ (event).detail;

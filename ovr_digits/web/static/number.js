@@ -8,6 +8,15 @@
 
 const VERDICTS = { sure: "sure", conflict: "several detectors said yes", none: "not recognised" };
 
+/** Votes come with six places: one of 0 or 1 tells only that its score is beyond that of this. */
+const LEAST_VOTE = 0.5e-6;
+
+/** @param {number} vote */
+function scoreOf(vote) {
+  const within = Math.max(LEAST_VOTE, Math.min(1 - LEAST_VOTE, vote));
+  return Math.log(within / (1 - within));
+}
+
 /**
  * @param {FoundDigit} found
  * @returns {import("./votes.js").Vote}
@@ -15,7 +24,7 @@ const VERDICTS = { sure: "sure", conflict: "several detectors said yes", none: "
 export function voteOf(found) {
   // A detector says yes from one half on.
   const fired = found.votes.flatMap((vote, digit) => (vote > 0.5 ? [digit] : []));
-  return { ...found, fired };
+  return { scores: found.votes.map(scoreOf), ...found, fired };
 }
 
 /** @param {string} text */

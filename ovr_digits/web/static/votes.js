@@ -1,9 +1,11 @@
 /** The ten bars, and the verdict in words. */
 
-/** @typedef {Pick<import("./client.js").Prediction, "digit" | "verdict" | "fired" | "votes">} Vote */
+/** @typedef {Pick<import("./client.js").Prediction, "digit" | "verdict" | "fired" | "votes" | "scores">} Vote */
 
 const NAMES = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"];
 export const BLANK = "Draw a digit";
+/** Log-odds to each side of the threshold that there is room for, as SCORE_SPAN of core/vote.py. */
+const SPAN = 20;
 
 /**
  * @param {Vote} vote
@@ -18,7 +20,7 @@ export function words({ digit, verdict, fired }) {
   return `probably ${name}; ${others} and ${fired.at(-1)} ${together} said yes`;
 }
 
-/** The list of ten rows. */
+/** The list of ten rows: scores as bars from the threshold on one fixed scale, votes as numbers. */
 export class Bars {
   #rows;
 
@@ -47,12 +49,15 @@ export class Bars {
   /** @param {Vote | null} vote */
   show(vote) {
     this.#rows.forEach(({ row, bar, share, says }, digit) => {
-      const part = vote?.votes[digit] ?? 0;
+      const score = vote?.scores[digit] ?? 0;
       const fired = vote?.fired.includes(digit) ?? false;
       row.classList.toggle("fired", fired);
       row.classList.toggle("winner", vote?.digit === digit);
-      bar.style.setProperty("--vote", part.toFixed(4));
-      share.textContent = vote ? `${Math.round(100 * part)}\u00a0%` : "";
+      row.classList.toggle("above", score > SPAN);
+      row.classList.toggle("below", score < -SPAN);
+      const length = Math.max(-1, Math.min(1, score / SPAN));
+      bar.style.setProperty("--score", length.toFixed(4));
+      share.textContent = vote ? `${Math.round(100 * vote.votes[digit])}\u00a0%` : "";
       says.textContent = fired ? "yes" : "";
     });
   }
