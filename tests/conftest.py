@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from browser import find_chromium, open_browser
 from hypothesis import settings
 
 from ovr_digits import OneVsRestDigits, PatchKernelFeatures, load_models, save_models
@@ -26,6 +27,7 @@ from ovr_digits.data.splits import load_split
 
 if TYPE_CHECKING:
     from commandline import Run
+    from playwright.sync_api import Browser
     from service import Service
 
 # A machine that is busy with other things makes single examples slow, not wrong.
@@ -173,3 +175,12 @@ def service(
     yield running
     running.stop()
     workers.stop()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    chromium = find_chromium()
+    if chromium is None:
+        pytest.skip("needs Chromium: install it or set OVR_DIGITS_CHROMIUM")
+    with open_browser(chromium) as opened:
+        yield opened

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from browser import Paper, Service, Watch, find_chromium, open_browser, running_service
+from browser import Paper, Service, Watch, find_chromium, running_service
 from commandline import ROOT, objects
 from PIL import Image
 from strokes import N_HANDS, Stroke, picture_of, write
@@ -37,15 +37,6 @@ WIDE = {"viewport": {"width": 1280, "height": 900}}
 LONG = pytest.mark.long
 #: What Chromium itself writes to the console where an answer is an error.
 REFUSED = "Failed to load resource"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    chromium = find_chromium()
-    if chromium is None:
-        pytest.skip("needs Chromium: install it or set OVR_DIGITS_CHROMIUM")
-    with open_browser(chromium) as opened:
-        yield opened
 
 
 @pytest.fixture(scope="module")

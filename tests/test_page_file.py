@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from browser import Paper, Strokes, Watch, find_chromium, open_browser
+from browser import Paper, Strokes, Watch
 from inpage import InPage
 from PIL import Image
 from strokes import N_HANDS, picture_of, write
@@ -34,15 +34,6 @@ WIDE = {"viewport": {"width": 1280, "height": 900}}
 NEAR = 0.02
 #: The most bytes of the page with the models that ship: what people send one another.
 MAX_BYTES = 4_200_000
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    chromium = find_chromium()
-    if chromium is None:
-        pytest.skip("needs Chromium: install it or set OVR_DIGITS_CHROMIUM")
-    with open_browser(chromium) as opened:
-        yield opened
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,7 @@ from PIL import Image
 from ovr_digits.core.arrays import Array, Float32, Grey
 from ovr_digits.core.detectors import PIECE_CLASSES
 from ovr_digits.learn.detectors import OneVsRestDigits
-from ovr_digits.learn.features import PatchKernelFeatures
-from ovr_digits.learn.signs import written
+from ovr_digits.learn.signs import fit_marks, written
 from ovr_digits.parallel import resolve_jobs
 from ovr_digits.picture.pieces import Mark, Piece, parted_marks, piece_of
 from ovr_digits.picture.regions import bounding_box, find_regions
@@ -204,22 +203,4 @@ def fit_pieces(
     """Detectors of ``PIECE_CLASSES``, in that order, from digits in MNIST form; see
     ``draw_pieces``.
     """
-    images, classes = draw_pieces(X, y, n_rows, seed, n_jobs)
-    order = np.random.default_rng(seed).permutation(len(images))
-    features = PatchKernelFeatures(
-        views=("raw", "even"),
-        n_anchors=(16, 96),
-        n_channels=6,
-        random_state=seed,
-        n_jobs=n_jobs,
-    )
-    model = OneVsRestDigits(
-        features,
-        epochs=8,
-        validation_fraction=1 / 6,
-        n_components=400,
-        n_leading=64,
-        random_state=seed,
-        n_jobs=n_jobs,
-    )
-    return model.fit(images[order], classes[order])
+    return fit_marks(*draw_pieces(X, y, n_rows, seed, n_jobs), seed, n_jobs)

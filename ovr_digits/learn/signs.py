@@ -320,7 +320,11 @@ def draw_samples(digits: Array, n: int, seed: int) -> tuple[Grey, Array]:
 
 def fit_signs(digits: Array, n: int = 3000, seed: int = 0, n_jobs: int = -1) -> OneVsRestDigits:
     """Detectors of ``SIGN_CLASSES``, in that order."""
-    X, y = draw_samples(digits, n, seed)
+    return fit_marks(*draw_samples(digits, n, seed), seed, n_jobs)
+
+
+def fit_marks(X: Grey, y: Array, seed: int, n_jobs: int) -> OneVsRestDigits:
+    """Detectors small enough to serve beside the ten, of images (n, 784) with classes y (n,)."""
     order = np.random.default_rng(seed).permutation(len(X))
     features = PatchKernelFeatures(
         views=("raw", "even"),
