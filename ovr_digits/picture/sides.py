@@ -110,8 +110,8 @@ def _side_on_top(mask: Bools) -> _Side | None:
     """The innermost line along the upper side of what stands out."""
     h, w = mask.shape
     depth = round(_BAND * min(h, w))
-    covered = _COVERED_END if h > _ROW * w else _COVERED_ALONG if w > _ROW * h else _COVERED
-    least = covered * w
+    share = _COVERED_END if h > _ROW * w else _COVERED_ALONG if w > _ROW * h else _COVERED
+    least = share * w
     band = mask[: depth + 1]
     if np.count_nonzero(band.any(axis=0)) <= least:
         return None
