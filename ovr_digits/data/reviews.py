@@ -20,7 +20,7 @@ from ovr_digits.files import read_bytes, write_bytes
 from ovr_digits.picture.answers import NumberAnswer
 from ovr_digits.picture.expected import SIGNS, Expected
 from ovr_digits.picture.fields import Field
-from ovr_digits.progress import Progress
+from ovr_digits.progress import Progress, counted
 
 #: In the folder: a row for each picture, and what it says, to be typed under ``text``.
 TABLE_NAME = "review.csv"
@@ -173,6 +173,6 @@ def _digits_of(
     expected = Expected(length=str(len(digits)), lines=1)
     number = read(folder / name, models=models, expected=expected)
     if len(number.fields) != 1 or not number.fields[0].fits:
-        found = number.text.replace("\n", " ")
-        raise DigitsError(f"{name}: {text!r} does not fit what it looks like, such as {found!r}")
+        many = counted(len(digits), "digit")
+        raise DigitsError(f"{name}: its ink hardly is {many}, as {text!r} is; look at it again")
     return [found.image for found in number.digits], [int(c) for c in digits]
