@@ -21,6 +21,7 @@ from typing import Any
 import click
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from commandline import (
     EXAMPLES,
     ROOT,
@@ -338,6 +339,13 @@ def test_help(run, command):
     assert result.returncode == 0
     assert f"ovr-digits {command}" in result.stdout.split("Examples:")[1]
     assert max(map(len, result.stdout.splitlines())) <= 80
+
+
+def test_lists_of_commands_say_what_each_does_in_whole_sentences():
+    for group in (["--help"], ["data", "--help"]):
+        listed = CliRunner().invoke(main, group, terminal_width=80).output.split("Commands:")[1]
+        assert all(line.endswith(".") for line in listed.strip().splitlines())
+        assert "..." not in listed
 
 
 def test_scripts_are_commands(run, capsys, monkeypatch):

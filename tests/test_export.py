@@ -89,7 +89,7 @@ def test_where_onnx_is_missing_its_extra_is_named(run, monkeypatch):
     monkeypatch.delitem(sys.modules, "ovr_digits.models.onnx_file", raising=False)
     done = run("export", "model.onnx")
     assert (done.returncode, done.stdout) == (1, "")
-    assert "pip install 'ovr-digits[onnx]'" in done.stderr
+    assert 'needs the extra onnx: pip install "ovr-digits[onnx]"' in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -73,6 +73,18 @@ def test_all_pictures_have_one_scale_and_what_is_beyond_it_ends_in_an_arrow():
     assert set(near_bars.lines[0].get_xdata()) == {0}
 
 
+@pytest.mark.parametrize("count", [1, 10, 25])
+def test_no_vote_is_written_over_a_bar(count):
+    votes = count_votes(np.where(np.arange(10) == 3, 30.0, -9.0)[None])
+    figure = plot_votes([np.zeros((28, 28), np.uint8)] * count, votes * count, ["far"] * count)
+    figure.draw_without_rendering()
+    bars = figure.axes[1]
+    longest = max(patch.get_window_extent().x1 for patch in bars.patches)
+    shares = [text for text in bars.texts if "%" in text.get_text()]
+    assert len(shares) == 10
+    assert min(text.get_window_extent().x0 for text in shares) > longest
+
+
 @pytest.mark.parametrize("count", range(1, 41))
 def test_a_grid_has_few_holes_and_no_empty_row(count):
     columns = columns_of(count, count**0.5)

@@ -104,6 +104,10 @@ def test_the_models_that_ship_are_the_default(run):
     assert said["provenance"]["dataset"] == "mnist"
     assert said["bytes"] == (ROOT / "models.pkl").stat().st_size
     assert 0 < said["other_bytes"] < 20_000
+    text = " ".join(run("inspect").stdout.split())
+    assert not {"{", "}"} & set(text)
+    for credit in said["provenance"]["hands"]:
+        assert f"title {credit['title']}, authors {credit['authors']}, licence" in text
 
 
 def test_models_that_do_not_say_where_they_come_from(run, tiny_models):

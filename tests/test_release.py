@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 import runpy
 
-from commandline import ROOT
+import pytest
+from commandline import EXAMPLES, ROOT
 
+from ovr_digits import predict, read
 from ovr_digits.version import __version__
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -46,6 +48,24 @@ def test_the_container_gets_what_it_copies():
     assert {"models.pkl", "ovr_digits", "pyproject.toml"} <= set(names)
     assert [name for name in names if not (ROOT / name).exists()] == []
     assert [name for name in names if f"!{name}" not in let_through] == []
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/command-line.md", "docs/service.md"])
+def test_the_answer_that_a_page_shows_is_the_one_that_is_given(page):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    (shown,) = re.findall(r'"digit": (\d), "confidence": ([\d.]+),\s+"verdict": "(\w+)"', text)
+    answer = predict(EXAMPLES / "seven.png")
+    assert (int(shown[0]), shown[2]) == (answer.digit, answer.verdict)
+    assert float(shown[1]) == pytest.approx(answer.confidence, abs=1e-5)
+
+
+def test_the_pictures_that_readme_reads_are_there_and_say_so():
+    (digit,) = re.findall(r'^predict\("(.+)"\)\.digit  # (\d)', README, re.MULTILINE)
+    (number,) = re.findall(r'^read\("(.+)"\)\.text  # "(.+)"', README, re.MULTILINE)
+    assert int(predict(ROOT / digit[0])) == int(digit[1])
+    assert read(ROOT / number[0]).text == number[1]
+    assert f"ovr-digits predict {digit[0]} " in README
+    assert f"ovr-digits read {number[0]} " in README
 
 
 def test_what_the_pages_link_to_is_there():

@@ -6,7 +6,7 @@ import csv
 
 import numpy as np
 import pytest
-from commandline import objects
+from commandline import EXAMPLES, objects
 from PIL import Image, ImageDraw
 from test_signs import written
 
@@ -47,6 +47,11 @@ def test_each_field_that_is_not_sure_is_a_picture_and_a_row(run, page, tmp_path)
     assert row["read"] == result.stdout.split()[0]
     with Image.open(tmp_path / "unsure" / row["picture"]) as picture:
         assert picture.width > 2 * picture.height
+
+
+def test_where_all_is_sure_there_is_nothing_to_type(run, tmp_path):
+    result = run("read", EXAMPLES / "four.png", "--review", tmp_path / "unsure")
+    assert "review.csv: nothing to type, no field is unsure" in result.stderr
 
 
 def test_what_was_typed_is_not_overwritten(run, page, tmp_path):

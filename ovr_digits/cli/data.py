@@ -156,7 +156,7 @@ def show(  # noqa: PLR0913
     data_dir: Path | None,
     as_json: bool,
 ) -> None:
-    """Show random samples with their labels, or one with its grey levels.
+    """Show samples with their labels, or one with its grey levels.
 
     \b
     Examples:

@@ -26,7 +26,9 @@ _ENDINGS: dict[str, Form] = {".html": "page", ".onnx": "onnx"}
     help="What to write. [default: what the ending of FILE says]",
 )
 def export(output: Path, models: Path | None, form: Form | None) -> None:
-    """Write the detectors to FILE for use without this program.
+    """Write the detectors as one page, or for other languages.
+
+    FILE works without this program.
 
     .html is a page to draw on that reads by itself, in any browser, with no network and
     nothing to install: one file for a disk, a stick or a web site.

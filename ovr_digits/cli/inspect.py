@@ -154,6 +154,8 @@ def _text(name: str, value: Any) -> str:
     if isinstance(value, dict):
         given = {key: item for key, item in value.items() if item is not None}
         return ", ".join(f"{_words(key)} {_text(key, item)}" for key, item in given.items())
+    if isinstance(value, list) and value and all(isinstance(item, dict) for item in value):
+        return "; ".join(_text(name, item) for item in value)
     if isinstance(value, list):
         value = ", ".join(map(str, value)) or None
     if value is None:

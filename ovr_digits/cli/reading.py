@@ -141,7 +141,9 @@ def read(  # noqa: PLR0913
         heads = {"fields": [f"field_{k}" for k in range(1, most + 1)]}
         options.put_table(output, rows, _COLUMNS, heads)
     if unsure is not None:
-        note(f"{unsure.table}: {unsure.finish()} to type, each with its picture beside")
+        count = unsure.finish()
+        work = f"{count} to type, each with its picture beside"
+        note(f"{unsure.table}: {work if count else 'nothing to type, no field is unsure'}")
     if save is not None and drawn:
         from ovr_digits.report.plots.answers import plot_numbers
 

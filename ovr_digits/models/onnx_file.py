@@ -21,7 +21,7 @@ from ovr_digits.core.views import (
     WIDTH_CHANGE,
     View,
 )
-from ovr_digits.errors import DigitsError
+from ovr_digits.extras import missing
 from ovr_digits.models.limits import IMAGE_SHAPE
 from ovr_digits.version import __version__
 
@@ -29,7 +29,7 @@ try:
     import onnx
     from onnx import TensorProto, helper, numpy_helper
 except ImportError:
-    raise DigitsError("ONNX needs the onnx extra: pip install 'ovr-digits[onnx]'") from None
+    raise missing("onnx", "ONNX") from None
 
 #: The standard operators that are used, and the format of the file that goes with them.
 OPSET, _IR_VERSION = 17, 8

@@ -30,6 +30,10 @@ in_own_style = style.context(["default", {"font.family": "DejaVu Sans"}])
 
 _DPI = 200
 
+#: Where the column of votes ends, in spans of the scores right of the threshold: "100.0 %" in bold
+#: begins beyond the longest bar, however many pictures a grid has.
+_VOTES = 1.9
+
 #: Ink that speaks against the answer, that does not matter, and that speaks for it.
 SPEAKS = LinearSegmentedColormap.from_list("speaks", [WRONG, QUIET, WINNER])
 
@@ -83,11 +87,13 @@ def draw_scores(
     axes.axvline(0, color="black", linewidth=0.8)
     ticks = (-SCORE_SPAN, 0, SCORE_SPAN)
     names = (f"−{SCORE_SPAN:.0f}", "0", f"+{SCORE_SPAN:.0f}")
-    place = 1.55 * SCORE_SPAN  # of the votes, right of the scale
+    place = _VOTES * SCORE_SPAN
     axes.set(xlim=(-SCORE_SPAN, place), ylim=(9.6, -0.6), yticks=range(10))
     axes.spines["bottom"].set_bounds(-SCORE_SPAN, SCORE_SPAN)
     axes.set_xticks(ticks, names if said[1] else ("",) * 3)
-    axes.set_xlabel("score, log-odds; above 0 it fires" if said[1] else "", fontsize=size, x=0.39)
+    axes.set_xlabel(
+        "score, log-odds; above 0 it fires" if said[1] else "", fontsize=size, x=1 / (1 + _VOTES)
+    )
     axes.tick_params(labelsize=size, left=False)
     # What lies within the axes need not be laid out, which takes time.
     column = {"ha": "right", "fontsize": size, "in_layout": False}
