@@ -49,7 +49,7 @@ def read_bytes(path: str | os.PathLike[str], max_bytes: int, wait: bool = True) 
     except FileNotFoundError:
         raise DigitsError("no such file") from None
     except (IsADirectoryError, PermissionError):  # Windows knows only the latter
-        if os.path.isdir(path):  # noqa: PTH112 (Path raises where it may not look)
+        if os.path.isdir(Path(path)):  # noqa: PTH112 (Path raises where it may not look)
             raise DigitsError("this is a folder, not a file") from None
         raise DigitsError("permission denied; make it readable") from None
     except OSError as error:

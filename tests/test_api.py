@@ -508,3 +508,11 @@ boxes: list[tuple[int, int, int, int]] = [found.box for found in read("meter.jpg
     assert status == 1
     assert "predct" in said
     assert "call-overload" in said
+
+
+def test_a_notebook_says_of_no_digit_that_its_digit_is_a_guess() -> None:
+    bar = Image.new("L", (80, 80), 255)
+    ImageDraw.Draw(bar).rectangle((10, 38, 70, 42), fill=0)
+    answer = predict(bar)
+    assert answer.verdict == "none"
+    assert f"best guess {answer.digit}" in answer._repr_html_()

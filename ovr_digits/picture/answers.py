@@ -181,7 +181,10 @@ class DigitAnswer(Answer, Voted):
     def _repr_html_(self) -> str:
         from ovr_digits.picture import notebook
 
-        said = [str(self.digit), self.verdict, percent(self.confidence), *self._named()]
+        said = [str(self.digit), self.verdict]
+        if self.verdict == "none":
+            said = ["no digit", f"best guess {self.digit}"]
+        said += [percent(self.confidence), *self._named()]
         several = f"the picture seems to hold {self.n_digits} digits, which read() reads"
         shown = notebook.picture(self.picture, self.scale, [self.box], "the picture")
         parts = [shown, notebook.form(self.image), notebook.scores(self.vote)]

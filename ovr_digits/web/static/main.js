@@ -157,8 +157,9 @@ const [service, models] = await Promise.allSettled([client.service(), client.mod
 if (service.status === "fulfilled" && service.value.keeps) correction.allow();
 if (models.status === "fulfilled") {
   const { version, dataset, samples, test_accuracy: accuracy } = models.value;
-  const data = dataset === "mnist" ? "MNIST" : dataset;
-  const right = accuracy ? `, ${(100 * accuracy).toFixed(2)}\u00a0% of its test digits read right` : "";
-  const learnt = `learnt from ${Number(samples).toLocaleString("en")} digits of ${data}`;
+  const owner = dataset === "mnist" ? "MNIST’s" : dataset === "digits" ? "scikit-learn’s" : `${dataset}’s`;
+  // Other people's hands and drawn forms are among the samples, too.
+  const learnt = `learnt from ${Number(samples).toLocaleString("en")} digits, ${owner} among them`;
+  const right = accuracy ? `; ${(100 * accuracy).toFixed(2)}\u00a0% of ${owner} test digits are read right` : "";
   byId("models").textContent = `The ten detectors: ${learnt}${right}. ovr-digits ${version}.`;
 }
