@@ -66,8 +66,8 @@ def test_the_wheel_carries_the_models_and_nothing_from_outside_the_package(wheel
     names = zipfile.ZipFile(wheel).namelist()
     assert sorted(n for n in names if n.startswith("ovr_digits/") and not n.endswith(".py")) == [
         "ovr_digits/models.pkl",
-        "ovr_digits/py.typed",
         "ovr_digits/numbers.pkl",
+        "ovr_digits/py.typed",
         *sorted(f"ovr_digits/web/static/{path.name}" for path in STATIC.iterdir()),
     ]
     assert {"ovr_digits/web/static/index.html", "ovr_digits/core/vote.py"} <= set(names)
@@ -91,7 +91,7 @@ def test_the_archive_has_what_the_tests_and_the_site_are_made_of(built):
     assert names >= {
         *("mkdocs.yml", "docs/site_pages.py", "benchmarks/results/hands.md", "CHANGELOG.md"),
         *("CITATION.cff", "Dockerfile", ".dockerignore", "hatch_build.py", "models.pkl"),
-        *("examples/gallery/meter.png", "tests/test_site.py", "ovr_digits/signs.pkl"),
+        *("examples/gallery/meter.png", "tests/test_site.py", "ovr_digits/numbers.pkl"),
     }
 
 
