@@ -71,9 +71,9 @@ def test_no_score_makes_a_piece_worth_more_than_its_bound() -> None:
     for scores, pieces in zip(
         rng.normal(0, 12, (400, 10)), rng.normal(0, 12, (400, 11)), strict=True
     ):
-        width, height, faults = rng.uniform(0.1, 1.4), rng.uniform(0.4, 1.3), rng.uniform(0, 2)
+        height, faults = rng.uniform(0.4, 1.3), rng.uniform(0, 2)
         ink = np.ones((4, 4), np.float32)
-        piece = Piece(0, 1, (0, 0, 4, 4), ink, None, width, height, faults)
+        piece = Piece(0, 1, (0, 0, 4, 4), ink, None, height, faults)
         assert piece.worth(scores.tolist(), pieces) <= piece.most_worth
 
 

@@ -90,7 +90,7 @@ class Piece:
     ink : (h, w) float32 in 0..1
     pen : float or None
         How wide its strokes are, in pixels; None where they tell themselves.
-    width, height : float
+    height : float
         In heights of a usual digit.
     faults : float
         What its width and its cuts take away from its worth.
@@ -103,7 +103,6 @@ class Piece:
     box: Box
     ink: Float32
     pen: float | None
-    width: float
     height: float
     faults: float
     crumbs: float = 0.0
@@ -333,4 +332,4 @@ def piece_of(
     width = (columns.stop - columns.start) / mark.height
     faults = float(_FAULTS @ (1, crossed, max(width - 0.95, 0)))
     box = (y + top, x + left, y + bottom, x + right)
-    return Piece(*ends, box, ink[where], pen, width, height, faults)
+    return Piece(*ends, box, ink[where], pen, height, faults)

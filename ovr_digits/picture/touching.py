@@ -32,7 +32,6 @@ _LEAD = 8.0
 #: Pieces of a mark that are voted on at once, before others are left out by what is known then.
 _AT_ONCE = 12
 
-
 #: A piece, the vote of the ten on it, and its worth.
 _Voted = tuple[Piece, Vote, float]
 
@@ -140,16 +139,14 @@ def _voted(models: DetectorArrays, pieces: Sequence[Piece]) -> list[_Voted]:
     # The same ink may be a part between several edges.
     images = {id(piece.ink): piece.image.ravel() for piece in pieces}
     X = np.array([*images.values()])
-    cuts = np.zeros((len(X), len(PIECE_CLASSES)))
-    if models.pieces is not None:
-        cuts = models.pieces.scores(X)
-    votes = count_votes(models.decision_function(X))
-    said = dict(zip(images, zip(votes, cuts, strict=True), strict=True))
-    found = []
-    for piece in pieces:
-        vote, own = said[id(piece.ink)]
-        found.append((piece, vote, piece.worth(vote.scores, own)))
-    return found
+    votes = dict(zip(images, count_votes(models.decision_function(X)), strict=True))
+    none = np.zeros((len(X), len(PIECE_CLASSES)))
+    scores = none if models.pieces is None else models.pieces.scores(X)
+    cuts = dict(zip(images, scores, strict=True))
+    return [
+        (piece, votes[ink], piece.worth(votes[ink].scores, cuts[ink]))
+        for piece, ink in ((piece, id(piece.ink)) for piece in pieces)
+    ]
 
 
 def _may_touch(mark: Mark, vote: Vote, part_all: bool) -> bool:
