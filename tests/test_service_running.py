@@ -20,10 +20,12 @@ import time
 import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from multiprocessing import active_children
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import joblib
 import numpy as np
 import pytest
 from PIL import Image
@@ -50,6 +52,7 @@ from ovr_digits.web import app
 from ovr_digits.web.addresses import urls_elsewhere
 from ovr_digits.web.http import limits
 from ovr_digits.web.http.connection import Connection
+from ovr_digits.web.workers import Workers
 
 pytestmark = pytest.mark.xdist_group("service")
 
@@ -547,6 +550,18 @@ def test_workers_that_are_ended_while_they_start_say_nothing(tmp_path: Path) -> 
     )
     run = subprocess.run([sys.executable, str(script)], capture_output=True, text=True)
     assert (run.returncode, run.stderr) == (0, "")
+
+
+def test_workers_that_are_ended_leave_processes_of_others_alone() -> None:
+    # Those of joblib stay for its next call, and their kill() fails.
+    ask = [joblib.delayed(os.getpid)()] * 4
+    joblib.Parallel(n_jobs=2)(ask)
+    others = active_children()
+    workers = Workers(1, b"")
+    workers.start()
+    workers.stop()
+    assert others
+    assert all(other.is_alive() for other in others)
 
 
 @pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="only Linux takes files away again")

@@ -125,7 +125,8 @@ class Workers:
         # Before what they share with this one is gone: those that start just now would stumble.
         with _STARTING:
             for process in active_children():
-                process.kill()
+                if isinstance(process, _Process):  # what else runs here is for others to end
+                    process.kill()
         _end(self._pool)
 
     def _new_pool(self) -> ProcessPool:
