@@ -44,6 +44,8 @@ _BOXY, _ROUND = 0.9, 0.008
 _TICK, _ALIKE, _FEWEST_TICKS = 1.3, 0.2, 3
 #: The side of a place where lines cross, in their thickness.
 _CROSSING = 2.0
+#: Of so many directions from the middle of what a ring is drawn about, the share in which it is.
+_DIRECTIONS, _AROUND = 36, 0.9
 #: Only so many of the largest marks are compared with one another.
 _MOST_COMPARED = 2000
 
@@ -304,14 +306,10 @@ def find_rings(regions: Regions) -> Bools:
         inside = (top < boxes[:, 0]) & (boxes[:, 2] < bottom)
         inside &= (left < boxes[:, 1]) & (boxes[:, 3] < right)
         inside &= (sizes >= 0.3 * sizes[i]) & (areas >= 0.1 * areas[i])
+        if inside.any():
+            y, x = np.nonzero(regions.labels[top:bottom, left:right] == large[i] + 1)
         for j in np.flatnonzero(inside).tolist():
-            row = regions.labels[rows[j]] == large[i] + 1
-            column = regions.labels[:, columns[j]] == large[i] + 1
-            around = (
-                row[left : boxes[j, 1]],
-                row[boxes[j, 3] : right],
-                column[top : boxes[j, 0]],
-                column[boxes[j, 2] : bottom],
-            )
-            wanted[large[i]] |= all(side.any() for side in around)
+            angles = np.arctan2(y - (rows[j] - top), x - (columns[j] - left)) / (2 * np.pi)
+            seen = np.unique(np.floor(angles * _DIRECTIONS) % _DIRECTIONS)
+            wanted[large[i]] |= len(seen) >= _AROUND * _DIRECTIONS
     return wanted

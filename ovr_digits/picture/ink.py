@@ -348,12 +348,15 @@ def _find_guides(regions: Regions, seen: Bools, before: set[str]) -> tuple[Bools
         return regions.only(frame).mask, _FRAME
     if _BOX not in before:
         boxes, content = find_boxes(regions)
-        boxes |= find_rings(regions) | find_badges(regions)
+        boxes |= find_badges(regions)
         if boxes.any():
             return regions.only(boxes).mask & ~content, _BOX
     lines = find_ruled_lines(regions.mask)
     if lines.any():
         return lines, _LINE
+    # Digits that stand on a ruled line are a ring about others, until it is gone.
+    if _BOX not in before and (rings := find_rings(regions)).any():
+        return regions.only(rings).mask, _BOX
     return find_sides(seen, regions.mask), _SIDE
 
 

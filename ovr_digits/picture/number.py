@@ -29,6 +29,7 @@ from ovr_digits.picture.turning import (
     is_poor,
     quarter_turns,
     slant_of,
+    stands_better,
     turned_marks,
 )
 
@@ -78,8 +79,10 @@ def find_number(
     if is_poor(found.scores):
         turns = quarter_turns(models, turned)
         if turns:
-            turned = turned_marks(ink, regions, slant + 90 * turns)
-            found = _read(models, turned, left_out, view, expected)
+            upright = turned_marks(ink, regions, slant + 90 * turns)
+            found_upright = _read(models, upright, left_out, view, expected)
+            if stands_better(found_upright.scores, found.scores):
+                turned, found = upright, found_upright
     if not found.fields:
         raise BlankPictureError("no digit on the picture; write the digits darker or larger")
     told = [

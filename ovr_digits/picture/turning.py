@@ -97,7 +97,17 @@ def slant_of(regions: Regions) -> float:
 
 def is_poor(scores: Sequence[float]) -> bool:
     """Whether a page may be read the wrong way up, by the highest score of each digit read."""
-    return not scores or float(np.clip(scores, -_SURE, _SURE).mean()) < _POOR
+    return _plainness(scores) < _POOR
+
+
+def stands_better(turned: Sequence[float], before: Sequence[float]) -> bool:
+    """Whether the highest scores of digits speak for a page as it was turned."""
+    return _plainness(turned) > max(_GOOD, _plainness(before))
+
+
+def _plainness(scores: Sequence[float]) -> float:
+    """The mean score, each as far as it tells something."""
+    return float(np.clip(scores, -_SURE, _SURE).mean()) if scores else -_SURE
 
 
 def quarter_turns(models: DetectorArrays, page: Turned) -> int:
