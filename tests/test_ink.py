@@ -378,6 +378,21 @@ def test_a_solid_shape_beside_the_digit_is_left_out():
     assert find_marks(picture)[1].count == 1
 
 
+def test_digits_on_a_ruled_line_are_no_ring_about_another():
+    picture = Image.new("RGB", (120, 70), (235, 235, 235))
+    draw = ImageDraw.Draw(picture)
+    draw.line((8, 62, 112, 62), (40, 40, 40), 4)
+    for strokes in (
+        [(14, 62), (14, 10), (90, 8)],
+        [(36, 22), (74, 22), (52, 54)],
+        [(100, 14), (86, 62)],
+    ):
+        draw.line(strokes, (40, 40, 40), 5)
+    _, regions, left_out = find_marks(np.asarray(picture, np.float32) / 255)
+    assert regions.only(regions.heights > 20).count == 3
+    assert "a ruled line" in {left.reason for left in left_out}
+
+
 @pytest.mark.parametrize("pen", [20, 30, 34])
 def test_a_thick_nought_is_ink(pen):
     image = Image.new("L", (200, 240), 255)

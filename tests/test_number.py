@@ -30,6 +30,7 @@ from ovr_digits.picture.number import find_number
 from ovr_digits.picture.photo import Photo
 from ovr_digits.picture.regions import find_regions
 from ovr_digits.picture.sides import find_sides
+from ovr_digits.picture.turning import stands_better
 from ovr_digits.report.plots.answers import plot_numbers
 
 NAMES = "zero one two three four five six seven eight nine".split()  # noqa: SIM905
@@ -542,6 +543,27 @@ def test_zeros_with_one_stroke_through_all_of_them_are_parted(models, digits, at
         draw.line((140, 200 - height // 2, left, 200 - height // 2), fill=30, width=9)
         n_right += read_page(models, page).text == f"{first}000"
     assert n_right >= at_least
+
+
+def test_a_row_that_is_wider_than_any_digit_is_never_one(tmp_path, models):
+    path = write_number(tmp_path / "row.png", "60000", gap=-8)
+    row = np.asarray(Image.open(path))
+    # So much over one another that no way of parting them looks right.
+    assert len(find_number(models, path).digits) == 5
+    pictures, x = [digit_picture(int(digit)) for digit in "60000"], 60
+    page = Image.new("L", row.shape[::-1], 255)
+    for picture in pictures:
+        part = np.asarray(page)[60 : 60 + picture.height, x : x + picture.width]
+        page.paste(Image.fromarray(np.minimum(part, np.asarray(picture))), (x, 60))
+        x += picture.width - 26
+    assert len(read_page(models, page).digits) > 1
+
+
+def test_a_page_is_turned_only_where_it_reads_better_then():
+    assert stands_better([6.0, 5.0, 7.0], [-3.0, 2.0, 1.0])
+    assert not stands_better([6.0, 5.0, 7.0], [6.0, 6.0, 6.0, 6.0])
+    # Of digits that touch each other, not even one detector is sure either way.
+    assert not stands_better([-3.6, -1.7, -0.6, 8.1], [6.3, -5.5, -5.5, -4.8])
 
 
 @pytest.mark.parametrize("tilt", [0, 1, 3])

@@ -234,8 +234,8 @@ _STROKES: dict[str, tuple[str, str]] = {
         "72,0 20,2! 5,48! 38,42 62,70 30,100 0,88",
     ),
     "straight 5": (
-        "50,2 24,3! 22,40 20,80 12,98 2,72",
-        "90,5 32,0! 36,40 30,75 12,100 -15,45",
+        "50,2 24,3! 22,40 20,80 12,98 2,85",
+        "90,5 32,0! 36,40 34,75 18,100 -5,70",
     ),
     "s shaped 5": (
         "45,2 20,5 10,30 25,45 44,70 25,98 0,92",
@@ -256,8 +256,8 @@ _FORMS: dict[int, dict[str, int]] = {
         "a shaped 0": 3,
         "run in, a shaped 0": 1,
         "ring, run under": 1,
-        "looped 0": 3,
-        "ring, line through 0": 3,
+        "looped 0": 2,
+        "ring, line through 0": 2,
     },
     1: {
         "upstroke": 3,
@@ -301,7 +301,7 @@ _FORMS: dict[int, dict[str, int]] = {
     5: {
         "belly of 5, top of 5": 1,
         "one stroke 5": 1,
-        "straight 5": 2,
+        "straight 5": 1,
         "s shaped 5": 1,
     },
     6: {

@@ -28,10 +28,10 @@ _DETAIL = 60
 #: beside those of pieces; found, as all these, on drawn numbers and on amounts of cheques.
 _SCALE, _TEN = 0.175, 0.5
 #: What is taken away from a piece's worth: for every piece, for each height of ink that its
-#: cuts cross, for being wider than a digit is, and than one may be.
-_FAULTS = np.array([0.54, 1.04, 2.0, 4.0])
-#: These widths, in heights.
-_WIDTH, _MOST_WIDTH = 0.95, 1.5
+#: cuts cross, and for being wider than a digit.
+_FAULTS = np.array([0.54, 1.04, 2.0])
+#: How wide a digit is, and how wide one may be, in heights.
+_WIDTH, MOST_WIDTH = 0.95, 1.5
 #: From what height down a piece is worth less, and how much for each height; zeros are often
 #: smaller. What ink that is left out costs, for each square of a usual digit's height.
 _LOW, _LOW_ZERO, _LEFT_OUT = (0.76, 5.6), (0.6, 2.0), 20.0
@@ -304,7 +304,7 @@ def _parts(mark: Mark, edges: Integers, crossed: Float32, ways: Sequence[_Way]) 
     parts = []
     for k, (top, start, bottom, stop) in enumerate(boxes.tolist()):
         size = max(bottom - top, stop - start) / mark.height
-        if size <= 0.45 or stop - start >= _MOST_WIDTH * mark.height:
+        if size <= 0.45 or stop - start >= MOST_WIDTH * mark.height:
             continue
         y, x = mark.corner
         ends = int(i[k]), int(j[k]) if j[k] < len(edges) - 1 else -1
@@ -332,6 +332,6 @@ def piece_of(
     y, x = mark.corner
     height = (rows.stop - rows.start) / mark.height
     width = (columns.stop - columns.start) / mark.height
-    faults = float(_FAULTS @ (1, crossed, max(width - _WIDTH, 0), max(width - _MOST_WIDTH, 0)))
+    faults = float(_FAULTS @ (1, crossed, max(width - _WIDTH, 0)))
     box = (y + top, x + left, y + bottom, x + right)
     return Piece(*ends, box, ink[where], pen, height, faults)

@@ -11,7 +11,7 @@ import numpy as np
 from ovr_digits.core.detectors import PIECE_CLASSES, DetectorArrays
 from ovr_digits.core.vote import Vote, count_votes
 from ovr_digits.picture.paths import pieces_that_matter
-from ovr_digits.picture.pieces import Mark, Piece, parted_marks, piece_of
+from ovr_digits.picture.pieces import MOST_WIDTH, Mark, Piece, parted_marks, piece_of
 from ovr_digits.picture.regions import bounding_box, find_regions
 
 #: A mark that is less wide, in heights of the usual digit, is one digit.
@@ -20,6 +20,8 @@ _NARROW = 0.4
 _WIDE = 0.85
 #: below it, where the winner's score is less than that.
 _SURE = 2.5
+#: What each height costs that a mark is wider than a digit may be.
+_TOO_WIDE = 4.0
 #: A mark that is higher than that many digits is no row of them.
 _HIGHEST = 2.5
 #: How high a score each part of a mark has to have for any of them to be sure, those that are read
@@ -68,7 +70,9 @@ def read_marks(
     touching = [
         _may_touch(mark, vote, part_all) for mark, (_, vote, _) in zip(marks, wholes, strict=True)
     ]
-    worths = [worth for *_, worth in wholes]
+    worths = [
+        worth - _too_wide(mark, vote) for mark, (_, vote, worth) in zip(marks, wholes, strict=True)
+    ]
     parts = _likely_parts(models, parted_marks(marks, touching), worths, part_all)
     for whole, worth, voted in zip(wholes, worths, parts, strict=True):
         ways = _best_paths(voted)
@@ -147,6 +151,11 @@ def _voted(models: DetectorArrays, pieces: Sequence[Piece]) -> list[_Voted]:
         (piece, votes[ink], piece.worth(votes[ink].scores, cuts[ink]))
         for piece, ink in ((piece, id(piece.ink)) for piece in pieces)
     ]
+
+
+def _too_wide(mark: Mark, vote: Vote) -> float:
+    """What is taken away from the worth of a wide mark that no detector takes for its digit."""
+    return 0.0 if vote.fired else _TOO_WIDE * max(mark.width - MOST_WIDTH, 0.0)
 
 
 def _may_touch(mark: Mark, vote: Vote, part_all: bool) -> bool:
