@@ -397,6 +397,116 @@ def test_what_is_no_picture_is_named(paper):
     expect(paper.page.locator("body")).to_contain_text("list.png is not a picture")
 
 
+# --- pages ---------------------------------------------------------------------------------
+
+
+def sheet(number: str) -> Image.Image:
+    """A page with a number on it; a blank is as wide as a digit."""
+    places = [(int(digit), 120 + 120 * k) for k, digit in enumerate(number) if digit != " "]
+    strokes = [stroke for digit, x in places for stroke in write(digit, x, 200, 110)]
+    return Image.open(io.BytesIO(picture_of(strokes, 900, 400))).convert("L")
+
+
+def open_file(paper: Paper, kind: str, *numbers: str) -> None:
+    first, *others = map(sheet, numbers)
+    content = io.BytesIO()
+    first.save(content, kind, save_all=True, append_images=others)
+    open_content(paper, kind, content.getvalue())
+
+
+def open_content(paper: Paper, kind: str, content: bytes) -> None:
+    mime = "application/pdf" if kind == "PDF" else f"image/{kind.lower()}"
+    file = {"name": f"scan.{kind.lower()}", "mimeType": mime, "buffer": content}
+    paper.page.locator("#file").set_input_files(file)
+
+
+def pages_of(paper: Paper) -> Any:
+    return paper.page.get_by_role("group", name="Pages", exact=True)
+
+
+def expect_page(paper: Paper, number: int, count: int, text: str) -> None:
+    """This page is on the paper, and has been read."""
+    expect(pages_of(paper).get_by_role("status")).to_have_text(f"Page {number} of {count}")
+    expect(paper.page.locator("#number")).to_have_text(text)
+    for name, is_end in (("Previous page", number == 1), ("Next page", number == count)):
+        expect(paper.button(name)).to_have_attribute("aria-disabled", str(is_end).lower())
+
+
+@pytest.mark.parametrize("kind", ["TIFF", "PDF", "GIF", pytest.param("PNG", marks=LONG)])
+def test_pages_of_a_file_are_turned(paper, kind):
+    """Browsers show no TIFF and no PDF, and of the others the first page alone."""
+    if kind == "PDF":
+        pytest.importorskip("pypdfium2", reason="PDF needs the extra pdf")
+    page = paper.page
+    expect(pages_of(paper)).to_have_count(0)
+    open_file(paper, kind, "42   7", "83", "60")
+    expect_page(paper, 1, 3, "42 7")
+    expect(page.locator(".box")).to_have_count(3)
+    expect(page.get_by_role("img", name="Field 42")).to_be_visible()
+    assert dark_pixels(paper) > 0
+    paper.button("Next page").click()
+    expect_page(paper, 2, 3, "83")
+    expect(page.locator(".box")).to_have_count(2)
+    page.keyboard.press("ArrowRight")
+    expect_page(paper, 3, 3, "60")
+    page.keyboard.press("ArrowRight")  # there is no more
+    page.keyboard.press("ArrowLeft")
+    expect_page(paper, 2, 3, "83")
+    page.set_viewport_size({"width": 320, "height": 640})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320
+
+
+def test_pages_are_there_to_be_turned_while_one_is_on_the_paper(paper, seven):
+    page = paper.page
+    open_file(paper, "TIFF", "42", "83")
+    expect_page(paper, 1, 2, "42")
+    paper.button("Next page").click()
+    expect_page(paper, 2, 2, "83")
+    page.keyboard.press("Delete")
+    expect_blank(paper)
+    expect(pages_of(paper)).to_have_count(0)
+    paper.button("Undo").click()
+    expect_page(paper, 2, 2, "83")
+    paper.button("Undo").click()  # pages that were only turned are no steps of their own
+    expect_blank(paper)
+    paper.button("Redo").click()
+    expect_page(paper, 2, 2, "83")
+    open_content(paper, "PNG", seven)
+    expect_sure(paper, 7)
+    expect(pages_of(paper)).to_have_count(0)
+    open_file(paper, "TIFF", "42")
+    expect(page.locator("#number")).to_have_text("42")
+    expect(pages_of(paper)).to_have_count(0)
+
+
+def test_a_page_that_cannot_be_shown_is_told_and_the_others_are_turned(paper):
+    paper.watch.allowed.append(REFUSED)
+    content = io.BytesIO()
+    pages = [sheet(number) for number in ("42", "83", "60")]
+    pages[0].save(content, "TIFF", save_all=True, append_images=pages[1:], compression="tiff_lzw")
+    data = bytearray(content.getvalue())
+    with Image.open(content) as picture:
+        picture.seek(1)
+        start, length = (picture.tag_v2[tag][0] for tag in (273, 279))
+    data[start : start + length] = b"\xff" * length
+    open_content(paper, "TIFF", bytes(data))
+    expect_page(paper, 1, 3, "42")
+    paper.button("Next page").click()
+    said = pages_of(paper).get_by_role("status")
+    expect(said).to_contain_text(re.compile(r"^Page 2 of 3: .*the picture is damaged"))
+    expect_blank(paper)
+    assert dark_pixels(paper) == 0
+    paper.button("Next page").click()
+    expect_page(paper, 3, 3, "60")
+
+
+def test_a_file_that_nobody_can_show_is_told(paper):
+    paper.watch.allowed.append(REFUSED)
+    open_content(paper, "TIFF", b"milk, bread")
+    expect(paper.answer).to_contain_text("not a picture in a format that can be read")
+    expect(pages_of(paper)).to_have_count(0)
+
+
 def test_the_drawing_is_saved(run, paper, tmp_path):
     paper.draw(placed(paper, 5))
     expect_sure(paper, 5)
@@ -591,6 +701,9 @@ def test_no_rule_of_accessibility_is_broken(opened, axe, size, schemes):
     paper.draw(placed(paper, 2, 0.7, height=0.4))
     expect(page.locator("#number")).to_have_text("42")
     look("number")
+    open_file(paper, "GIF", "42", "83")
+    expect_page(paper, 1, 2, "42")
+    look("pages")
     assert {state: rules for state, rules in found.items() if rules} == {}
 
 

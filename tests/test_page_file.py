@@ -228,9 +228,21 @@ def test_digits_side_by_side_are_read_by_their_strokes(paper):
     expect(number).to_have_text("457")
 
 
-def put_picture(paper: Paper, content: bytes) -> None:
-    picture = {"name": "picture.png", "mimeType": "image/png", "buffer": content}
+def put_picture(paper: Paper, content: bytes, kind: str = "png") -> None:
+    picture = {"name": f"picture.{kind}", "mimeType": f"image/{kind}", "buffer": content}
     paper.page.locator("#file").set_input_files(picture)
+
+
+def test_pages_are_left_to_the_service(paper):
+    two, four = (write(digit, 120, 150, 160) for digit in (2, 4))
+    first, second = (Image.open(io.BytesIO(picture_of(each, 240, 300))) for each in (two, four))
+    for kind in ("gif", "tiff"):
+        file = io.BytesIO()
+        first.save(file, kind, save_all=True, append_images=[second])
+        put_picture(paper, file.getvalue(), kind)
+        expect(paper.winner).to_have_attribute("data-digit", "2")
+        expect(paper.page.get_by_role("group", name="Pages", exact=True)).to_have_count(0)
+    expect(paper.answer).to_contain_text("picture.tiff cannot be shown here")
 
 
 def test_clean_pictures_are_read_and_photographs_left_to_the_service(paper):

@@ -6,6 +6,7 @@ import asyncio
 import io
 import json
 import re
+import struct
 import sys
 import webbrowser
 from collections.abc import Callable, Iterator
@@ -20,7 +21,7 @@ from PIL import Image
 pytest.importorskip("uvicorn", reason="the service needs the extra web")
 
 import segno
-from service import SEVEN, Service, form, png, wait_until
+from service import SEVEN, Reply, Service, form, png, wait_until
 from strokes import picture_of, write
 
 from ovr_digits.cli.serve import _qr_lines
@@ -142,7 +143,15 @@ def test_the_description_needs_nothing_from_elsewhere(service: Service) -> None:
         assert service.ask("GET", link).status == 200
     paths = service.ask("GET", "/openapi.json").json["paths"]
     assert set(paths) == {
-        *("/api/predict", "/api/read", "/api/keep", "/api/models", "/api/service", "/healthz")
+        *(
+            "/api/predict",
+            "/api/read",
+            "/api/page",
+            "/api/keep",
+            "/api/models",
+            "/api/service",
+            "/healthz",
+        )
     }
 
 
@@ -220,7 +229,7 @@ def huge_png() -> bytes:
     ],
     ids=["empty", "text", "cut off", "tiny", "huge"],
 )
-@pytest.mark.parametrize("path", ["/api/predict", "/api/read", "/api/keep?label=1"])
+@pytest.mark.parametrize("path", ["/api/predict", "/api/read", "/api/page", "/api/keep?label=1"])
 def test_pictures_that_cannot_be_read(
     service: Service, path: str, picture: bytes, text: str
 ) -> None:
@@ -235,6 +244,8 @@ def test_pictures_that_cannot_be_read(
         ("/api/predict?threshold=0.96", "threshold"),
         ("/api/predict?threshold=nan", "threshold"),
         ("/api/read?threshold=", "threshold"),
+        ("/api/page?page=0", "page"),
+        ("/api/page?page=1001", "page"),
         ("/api/predict?invert=perhaps", "invert"),
         ("/api/predict?form=perhaps", "form"),
         ("/api/predict?contributions=2", "contributions"),
@@ -288,7 +299,7 @@ def in_chunks(content: bytes) -> Iterator[bytes]:
         yield content[start : start + 100_000]
 
 
-@pytest.mark.parametrize("path", ["/api/predict", "/api/read", "/api/keep?label=1"])
+@pytest.mark.parametrize("path", ["/api/predict", "/api/read", "/api/page", "/api/keep?label=1"])
 def test_bodies_that_are_too_large(
     service: Service, path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -575,19 +586,88 @@ def test_without_a_folder_nothing_is_kept(service: Service) -> None:
     assert "--keep" in reply.error
 
 
+# --- pages -----------------------------------------------------------------------------------
+
+
+def of_pages(kind: str, first: Image.Image, *others: Image.Image) -> bytes:
+    file = io.BytesIO()
+    first.save(file, kind, save_all=True, append_images=others)
+    return file.getvalue()
+
+
+def shown(reply: Reply) -> Image.Image:
+    """The picture that came back."""
+    assert (reply.status, reply.headers["content-type"]) == (200, "image/png")
+    picture = Image.open(io.BytesIO(reply.content))
+    assert (picture.format, picture.mode) == ("PNG", "RGB")
+    return picture
+
+
+@pytest.mark.parametrize("kind", ["TIFF", "GIF", "PNG", "WEBP", "PDF"])
+def test_a_page_is_shown_as_a_picture(service: Service, kind: str) -> None:
+    if kind == "PDF":
+        pytest.importorskip("pypdfium2", reason="PDF needs the extra pdf")
+    levels = (250, 140, 30)
+    file = of_pages(kind, *[Image.new("RGB", (90, 60), (level, level, 0)) for level in levels])
+    body, form_kind = form(("image", "scan", file))
+    for page, level in enumerate(levels, start=1):
+        path = f"/api/page?page={page}"
+        reply = service.post(path, file)
+        assert reply.headers["page-count"] == "3"
+        picture = shown(reply)
+        assert picture.width * 60 == picture.height * 90
+        np.testing.assert_allclose(picture.getpixel((40, 30)), (level, level, 0), atol=6)
+        assert service.post(path, body, **{"Content-Type": form_kind}).content == reply.content
+    assert service.post("/api/page", file).content == service.post("/api/page?page=1", file).content
+    absent = service.post("/api/page?page=4", file)
+    assert (absent.status, absent.error) == (404, "the file has no page 4; pages count from 1")
+
+
+def test_a_picture_is_shown_as_it_is_looked_at(service: Service) -> None:
+    """Upright, on paper, its levels in their range, and no larger than that."""
+    seven = Image.open(io.BytesIO(SEVEN))
+    lying = io.BytesIO()
+    orientation = Image.Exif()
+    orientation[274] = 8
+    seven.rotate(-90, expand=True).resize((3600, 1800)).save(lying, "JPEG", exif=orientation)
+    reply = service.post("/api/page", lying.getvalue())
+    assert reply.headers["page-count"] == "1"
+    picture = shown(reply).convert("L")
+    assert picture.size == (800, 1600)
+    apart = np.asarray(picture.resize(seven.size), float) - np.asarray(seven)
+    assert np.abs(apart).mean() < 1
+    see_through = Image.merge("LA", (Image.new("L", seven.size), seven.point(lambda x: 255 - x)))
+    deep = Image.fromarray(np.asarray(seven, np.uint16) * 257)
+    for same in (see_through, deep):
+        content = io.BytesIO()
+        same.save(content, "PNG")
+        found = shown(service.post("/api/page", content.getvalue()))
+        np.testing.assert_array_equal(found, seven.convert("RGB"))
+
+
+def test_a_page_is_shown_where_the_others_cannot_be_counted(service: Service) -> None:
+    sheet = Image.new("L", (90, 60), 140)
+    file = bytearray(of_pages("TIFF", sheet, sheet))
+    (start,) = struct.unpack_from("<I", file, 4)
+    (n_tags,) = struct.unpack_from("<H", file, start)
+    struct.pack_into("<I", file, start + 2 + 12 * n_tags, len(file) - 1)  # where the next begins
+    reply = service.post("/api/page", bytes(file))
+    assert shown(reply).getpixel((40, 30)) == (140, 140, 140)
+    assert "page-count" not in reply.headers
+
+
 @pytest.mark.parametrize("command", ["predict", "read"])
 def test_a_page_of_a_file_is_answered(service: Service, command: str) -> None:
     seven = Image.open(io.BytesIO(SEVEN)).convert("L")
-    file = io.BytesIO()
     turned = seven.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-    seven.save(file, "TIFF", save_all=True, append_images=[turned, seven])
+    file = of_pages("TIFF", seven, turned, seven)
     first, second, third = (
-        service.post(f"/api/{command}?page={page}", file.getvalue()).json for page in (1, 2, 3)
+        service.post(f"/api/{command}?page={page}", file).json for page in (1, 2, 3)
     )
     assert [(a["page"], a["pages"]) for a in (first, second, third)] == [(1, 3), (2, 3), (3, 3)]
-    assert service.post(f"/api/{command}", file.getvalue()).json == first
+    assert service.post(f"/api/{command}", file).json == first
     assert third == first | {"page": 3}
     assert second != first | {"page": 2}
-    absent = service.post(f"/api/{command}?page=4", file.getvalue())
+    absent = service.post(f"/api/{command}?page=4", file)
     assert absent.status == 404
     assert absent.json == {"error": "the file has no page 4; pages count from 1"}

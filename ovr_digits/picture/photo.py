@@ -153,6 +153,14 @@ class Photo:
         return View(as_array(part), scale, (x, y))
 
 
+def as_seen(content: Content) -> Image.Image:
+    """A picture (RGB) as it is looked at: upright, on paper, and shrunk to the finest view."""
+    with opened(content, MAX_PIXELS) as picture:
+        decoded = upright(picture, _CLOSE_SIDE)
+    decoded.thumbnail((_CLOSE_SIDE, _CLOSE_SIDE))
+    return Image.fromarray(np.rint(255 * as_array(decoded)).astype(np.uint8))
+
+
 def _decode(content: Content, scale: float) -> tuple[Image.Image, float]:
     """A picture: F in 0..1, RGB or RGBA, upright.
 

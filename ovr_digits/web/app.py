@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import fastapi_offline
 from fastapi import Depends, FastAPI, Query, Request
@@ -26,6 +26,7 @@ from ovr_digits.web.http.bodies import Bodies
 from ovr_digits.web.http.problems import FAILED, NOTHING_HERE, problem
 from ovr_digits.web.workers import BusyError, Workers
 
+T = TypeVar("T")
 Route = Callable[..., Coroutine[Any, Any, Response]]
 
 _STATIC = Path(__file__).with_name("static")
@@ -86,6 +87,22 @@ _BODY = {
 }
 
 
+class _Png(Response):
+    media_type = "image/png"
+
+
+_SHOWN: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The picture as it is looked at: upright, on paper, shrunk if it is large.",
+        "content": {_Png.media_type: {"schema": _BINARY}},
+        "headers": {
+            "Page-Count": {
+                "description": "How many pages the file has; absent if they cannot be counted.",
+                "schema": {"type": "integer", "minimum": 1},
+            }
+        },
+    }
+}
 _Known = tuple[str | None, str | None, int | None]
 
 
@@ -122,11 +139,14 @@ def create_app(workers: Workers, provenance: Mapping[str, Any], keep: Path | Non
     _tell_problems(app)
     bodies = Bodies()
 
-    async def done(request: Request, function: Any, *arguments: Any, status: int = 200) -> Response:
+    async def result(request: Request, function: Callable[..., T], *arguments: Any) -> T:
         async with bodies.body_of(request) as body:
             kind = request.headers.get("content-type", "")
-            result = await _while_awaited(request, workers.run(function, kind, body, *arguments))
-        return Response(result, status, media_type="application/json")
+            return await _while_awaited(request, workers.run(function, kind, body, *arguments))
+
+    async def done(request: Request, function: Any, *arguments: Any, status: int = 200) -> Response:
+        content = await result(request, function, *arguments)
+        return Response(content, status, media_type="application/json")
 
     def takes_picture(
         path: str, model: type[BaseModel], status: int = 200
@@ -162,6 +182,17 @@ def create_app(workers: Workers, provenance: Mapping[str, Any], keep: Path | Non
     ) -> Response:
         """Read the number on a picture."""
         return await done(request, work.read, _GROUNDS[invert], threshold, page, known)
+
+    @app.post(
+        "/api/page",
+        response_class=_Png,
+        responses=_SHOWN | _told(_PICTURE_REFUSALS),
+        openapi_extra=_BODY,
+    )
+    async def show(request: Request, page: Page = 1) -> Response:
+        """Show a picture, or a page of a file, as a PNG."""
+        content, n_pages = await result(request, work.show, page)
+        return _Png(content, headers={"Page-Count": str(n_pages)} if n_pages else None)
 
     @takes_picture("/api/keep", schemas.Kept, 201)
     async def keep_picture(request: Request, label: Label) -> Response:
@@ -204,7 +235,7 @@ def create_app(workers: Workers, provenance: Mapping[str, Any], keep: Path | Non
     return app
 
 
-async def _while_awaited(request: Request, work: Coroutine[Any, Any, bytes]) -> bytes:
+async def _while_awaited(request: Request, work: Coroutine[Any, Any, T]) -> T:
     """The result of work, which ends soon after the client has gone.
 
     Raises

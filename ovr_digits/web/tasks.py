@@ -6,6 +6,7 @@ so the process that only hands out work does not load it at all.
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import multiprocessing
@@ -35,6 +36,8 @@ _THREADS = (
 
 #: More bytes than the arrays of a drawing have; from 32 MB on it would have no effect.
 _LARGE = 30_000_000
+#: A level of zlib: the next take several times as long, for files that are hardly smaller.
+_QUICKLY = 1
 
 _models: DetectorArrays | None = None
 _unusable = DigitsError("no models were loaded")
@@ -135,6 +138,16 @@ def read(
     keys, picture = _sent(content_type, body, page)
     number = find_number(_loaded(), picture, ground, level, expected=expected)
     return json.dumps(keys | number.as_json()).encode()
+
+
+def show(content_type: str, body: bytes, page: int) -> tuple[bytes, int | None]:
+    """A picture as PNG, and how many pages its file has, where they can be counted."""
+    from ovr_digits.picture.photo import as_seen
+
+    keys, picture = _sent(content_type, body, page)
+    content = io.BytesIO()
+    as_seen(picture).save(content, "PNG", compress_level=_QUICKLY)
+    return content.getvalue(), keys.get("pages", None if "page" in keys else 1)
 
 
 def keep(content_type: str, body: bytes, label: int, folder: Path, max_kept: int) -> bytes:

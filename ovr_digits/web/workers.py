@@ -10,7 +10,7 @@ from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import active_children
 from multiprocessing.context import SpawnContext, SpawnProcess
-from typing import Any
+from typing import Any, TypeVar
 
 from pebble import ProcessExpired, ProcessPool
 
@@ -25,6 +25,9 @@ _GRACE_SECONDS = 5.0
 _AHEAD = 1
 #: Held while a process is started: it must not be left before it has been told what it is to do.
 _STARTING = threading.Lock()
+
+
+T = TypeVar("T")
 
 
 class BusyError(Exception):
@@ -69,7 +72,7 @@ class Workers:
         future: Future[dict[str, Any]] = self._pool.schedule(work.provenance)
         return future
 
-    async def run(self, function: Callable[..., bytes], *arguments: Any) -> bytes:
+    async def run(self, function: Callable[..., T], *arguments: Any) -> T:
         """The result of a function of ``work``, when its turn has come.
 
         Raises
@@ -95,7 +98,7 @@ class Workers:
         finally:
             self._asked -= 1
 
-    async def _work(self, function: Callable[..., bytes], arguments: tuple[Any, ...]) -> bytes:
+    async def _work(self, function: Callable[..., T], arguments: tuple[Any, ...]) -> T:
         for _ in range(2):
             pool = self._pool
             try:

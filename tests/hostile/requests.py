@@ -17,7 +17,7 @@ from hostile.pictures import damaged
 NO_ANSWER = 0
 _METHODS = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PROPFIND", "get", "G@T"]
 _PLACES = ["/", "/docs", "/openapi.json", "/healthz", "/api/models", "/static/main.js", "/nothing"]
-_READERS = ["/api/predict", "/api/read", "/api/keep?label=3"]
+_READERS = ["/api/predict", "/api/read", "/api/page", "/api/keep?label=3"]
 _TYPES = ["", "image/png", "application/json", "multipart/form-data; boundary=b0", "x", ";"]
 _VALUES = ["auto", "", "nan", "1e999", "-1", "7", "\u0667", "%00", "%0d%0aX-Injected:1", MARK]
 _NAMES = ["..", "../", "..\\", "/", "C:\\", "evil", ".png", "\0", "%2e%2e%2f", "corrections.jsonl"]

@@ -47,9 +47,10 @@ export class ServiceError extends Error {
 /**
  * @param {string} path
  * @param {RequestInit} [options]
+ * @param {(response: Response) => Promise<any>} [taken] what is made of what comes back
  * @returns {Promise<any>}
  */
-async function ask(path, options = {}) {
+async function ask(path, options = {}, taken = (response) => response.json()) {
   const limit = AbortSignal.timeout(LONGEST_WAIT);
   const signal = options.signal ? AbortSignal.any([options.signal, limit]) : limit;
   let response;
@@ -59,7 +60,7 @@ async function ask(path, options = {}) {
     if (options.signal?.aborted) throw error;
     throw new ServiceError("The service does not answer. Is ovr-digits still running?", 2);
   }
-  const answer = await response.json().catch(() => null);
+  const answer = await (response.ok ? taken(response) : response.json()).catch(() => null);
   if (response.ok && answer) return answer;
   const wait = Number(response.headers.get("Retry-After")) || (response.status === 503 ? 1 : null);
   const reason = answer?.error ?? `the service answered with status ${response.status}`;
@@ -69,25 +70,25 @@ async function ask(path, options = {}) {
 /**
  * @param {string} path
  * @param {Record<string, string | number | boolean>} query
- * @param {Sheet | File} picture
+ * @param {Sheet} sheet
  * @param {AbortSignal} [signal]
  */
-function send(path, query, picture, signal) {
-  const body = picture instanceof File ? picture : picture.file();
+function send(path, query, sheet, signal) {
+  const body = sheet.file();
   // The ink of a drawing is known to be dark.
-  const invert = !(picture instanceof File) && picture.plain ? "no" : "auto";
+  const invert = sheet.plain ? "no" : "auto";
   const values = Object.entries({ ...query, invert }).map(([key, value]) => [key, `${value}`]);
   return ask(`${path}?${new URLSearchParams(values)}`, { method: "POST", body, signal });
 }
 
 /**
- * @param {Sheet | File} picture
+ * @param {Sheet} sheet
  * @param {boolean} contributions
  * @param {AbortSignal} [signal]
  * @returns {Promise<Prediction>}
  */
-export function predict(picture, contributions, signal) {
-  return send("/api/predict", { form: true, contributions }, picture, signal);
+export function predict(sheet, contributions, signal) {
+  return send("/api/predict", { form: true, contributions }, sheet, signal);
 }
 
 /**
@@ -97,6 +98,22 @@ export function predict(picture, contributions, signal) {
  */
 export function read(sheet, signal) {
   return send("/api/read", {}, sheet, signal);
+}
+
+/**
+ * A page of a file as a picture that browsers show, and how many there are, if that is known.
+ *
+ * @param {File} file
+ * @param {number} number from 1
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<{picture: File, count: number}>} the count is infinite where it is not known
+ */
+export function page(file, number, signal) {
+  const options = { method: "POST", body: file, signal };
+  return ask(`/api/page?page=${number}`, options, async (response) => ({
+    picture: new File([await response.blob()], file.name, { type: "image/png" }),
+    count: Number(response.headers.get("Page-Count") ?? Infinity),
+  }));
 }
 
 /**

@@ -5,7 +5,8 @@ import { Correction } from "./correct.js";
 import { showMap, showSeen } from "./maps.js";
 import { Boxes, voteOf } from "./number.js";
 import { Paper } from "./paper.js";
-import { groundOf, loadPicture, takePictures, UnknownPicture } from "./pictures.js";
+import { Pages } from "./pages.js";
+import { takePictures } from "./pictures.js";
 import { Session } from "./session.js";
 import { connectTools } from "./tools.js";
 import { Answer, Bars } from "./votes.js";
@@ -111,6 +112,7 @@ const view = {
 
 const session = new Session(paper, view);
 const correction = new Correction(byId("correct"), session);
+const pages = new Pages(byId("pages"), paper);
 
 boxes.addEventListener("choose", (event) => {
   const chosen = /** @type {CustomEvent<number>} */ (event).detail;
@@ -129,20 +131,12 @@ paper.addEventListener("pen", (event) => {
 
 /** @param {File} file */
 async function putPicture(file) {
+  view.showWaiting(true);
   try {
-    const picture = await loadPicture(file);
-    const { ground, dark } = groundOf(picture);
-    paper.putPicture(picture, ground, dark);
+    await pages.open(file);
   } catch (error) {
-    if (!(error instanceof UnknownPicture) || !client.SERVES) {
-      answer.note(/** @type {Error} */ (error).message);
-      return;
-    }
-    paper.clear();
-    await session.askAbout(file).then(
-      () => answer.note(`This browser cannot show ${file.name}; the service has read it.`),
-      () => {},
-    );
+    view.showWaiting(false);
+    answer.note(/** @type {Error} */ (error).message);
   }
 }
 

@@ -96,9 +96,14 @@ export class Paper extends EventTarget {
     return this.#visible().at(-1)?.bounds ?? this.#part();
   }
 
+  /** The picture that lies on it. */
+  get picture() {
+    return ink.pictureOf(this.#visible())?.image ?? null;
+  }
+
   /** Whether the ink is known to be dark. */
   get plain() {
-    return !ink.pictureOf(this.#visible());
+    return !this.picture;
   }
 
   undo() {
@@ -124,9 +129,12 @@ export class Paper extends EventTarget {
    * @param {HTMLCanvasElement} image
    * @param {string} ground the colour of its border
    * @param {boolean} dark whether that is dark
+   * @param {HTMLCanvasElement} [old] a picture to be forgotten for it if it was put here last
    */
-  putPicture(image, ground, dark) {
+  putPicture(image, ground, dark, old) {
     if (this.#stroke) this.#finish();
+    const last = this.#items[this.#done - 1];
+    if (old && last?.kind === "picture" && last.image === old) this.#done -= 1;
     const { w, h } = this.#part();
     const fit = Math.min(w / image.width, h / image.height);
     const size = { w: image.width * fit, h: image.height * fit };

@@ -4,7 +4,7 @@
 const LONGEST = 1600;
 /** What browsers show by themselves; other pictures the service may still be able to read. */
 const KNOWN = /^image\/(png|jpeg|gif|webp|bmp|avif|svg\+xml)$/;
-const OTHER = /\.(hei[cf]|tiff?|jp2|jpx|ppm|pgm|pbm|tga|ico|psd)$/i;
+const OTHER = /\.(pdf|hei[cf]|tiff?|jp2|jpx|ppm|pgm|pbm|tga|ico|psd)$/i;
 
 /** A file that the browser cannot show, but the service may. */
 export class UnknownPicture extends Error {

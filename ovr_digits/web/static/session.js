@@ -98,23 +98,6 @@ export class Session {
     this.#next();
   }
 
-  /**
-   * Ask about a file that cannot be put on the paper.
-   *
-   * @param {File} file
-   */
-  async askAbout(file) {
-    try {
-      const answer = await client.predict(file, true);
-      if (!this.#paper.empty) return;
-      this.#view.showDigit(answer);
-      this.#view.showReasons(answer.digit, answer);
-    } catch (error) {
-      this.#view.showError(/** @type {Error} */ (error));
-      throw error;
-    }
-  }
-
   #changed() {
     this.#settled = this.#reasoned = false;
     if (this.#yields || this.#paper.empty) this.#asking?.abort();
