@@ -32,7 +32,7 @@ export class Detectors {
   #branches;
 
   /**
-   * @param {any} description what the bytes are, see models/export.py
+   * @param {any} description what the bytes are, see models/packed.py
    * @param {ArrayBuffer} bytes
    */
   constructor({ branches, weights, intercepts }, bytes) {

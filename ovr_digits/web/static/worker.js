@@ -33,7 +33,7 @@ let detectors;
 let newest = -1;
 
 /** @param {Uint8Array | Float32Array} image */
-const scoresOf = (image) => detectors.scores(image);
+const scoresOf = (image) => /** @type {Detectors} */ (detectors).scores(image);
 
 /**
  * @param {import("./form.js").Ink | null} ink
