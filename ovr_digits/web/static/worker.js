@@ -27,13 +27,13 @@ const SIDE = 28;
 /** After as many pictures all is compiled. */
 const PRACTICE = 10;
 
-/** @type {Detectors | undefined} */
+/** @type {Detectors} */
 let detectors;
 /** The question that was asked last. */
 let newest = -1;
 
 /** @param {Uint8Array | Float32Array} image */
-const scoresOf = (image) => /** @type {Detectors} */ (detectors).scores(image);
+const scoresOf = (image) => detectors.scores(image);
 
 /**
  * @param {import("./form.js").Ink | null} ink
@@ -93,7 +93,7 @@ async function practise() {
     if (newest >= 0) return;
     const ink = inkOf(ring);
     const image = ink && toForm(ink);
-    if (image && detectors) scoresOf(image);
+    if (image) scoresOf(image);
   }
 }
 
@@ -128,7 +128,7 @@ function bytesOf(base64) {
 onmessage = async ({ data }) => {
   if (data.weights) {
     detectors = new Detectors(data.description, bytesOf(data.weights).buffer);
-    practise();
+    await practise();
     return;
   }
   const question = /** @type {Question} */ (data);
@@ -142,6 +142,3 @@ onmessage = async ({ data }) => {
     postMessage({ id, error: /** @type {Error} */ (error).message });
   }
 };
-
-// What needs no weights, until they are there.
-practise();
