@@ -29,7 +29,9 @@ Digits are drawn with the mouse at the pace of a hand, 60 points a second, on th
 and on the page in one file, which has no network. From the event *pointerup* of a digit's last
 stroke, by the clock of the page, to the last change of the bars (*pen up to bars*), and to the end
 of the frame that shows it (*pen up to screen*; a browser with no screen makes 60 frames a second).
-*move to bars*: from a move of the pen while nothing else is asked. *opened to bars*: from the
+*move to bars*: from a move of the pen while nothing else is asked; *throttled*: with the page's own
+thread slowed four times by the browser, which cannot slow a worker, so that its answers are held
+back three times as long as they took. *opened to bars*: from the
 opening of the file to the answer to a point that is set as soon as the page takes one. *heap*: of
 page and worker together, arrays included, after all that. Browser, service and the program that
 draws share the cores.
@@ -37,6 +39,8 @@ draws share the cores.
 _POINTS_A_SECOND = 60
 #: Milliseconds without a change after which the answer is taken to be the last.
 _REST = 400
+#: How many times slower a throttled page is.
+_THROTTLE = 4
 #: How often the file is opened anew.
 _OPENED = 7
 #: Runs in the page: when the pen went up and moved, when bars changed, when that was on the screen.
@@ -53,6 +57,21 @@ _WATCH = """
             port2.postMessage(null);
         });
     }).observe(document.body, {attributeFilter: ["data-answered"]}));
+"""
+#: Makes the page's worker as much slower.
+_SLOW_WORKER = f"""
+    window.Worker = class extends Worker {{
+        asked = 0;
+        postMessage(message) {{
+            this.asked = performance.now();
+            super.postMessage(message);
+        }}
+        set onmessage(take) {{
+            super.onmessage = event => setTimeout(
+                () => take(event), {_THROTTLE - 1} * (performance.now() - this.asked)
+            );
+        }}
+    }};
 """
 _AT_REST = """rest => strokes.screen > strokes.bars && strokes.bars > strokes.up
     && performance.now() - strokes.bars > rest"""
@@ -84,16 +103,17 @@ class FileFigures:
     heap: int
     opened: list[float]
     moves: list[float]
+    throttled_moves: list[float]
     drawn: list[Drawn]
 
 
-def _opened(browser: Browser, url: str) -> Paper:
+def _opened(browser: Browser, url: str, script: str = "") -> Paper:
     from tests.browser import Paper, Watch
 
     context = browser.new_context(
         viewport={"width": 1280, "height": 900}, offline=url.startswith("file:")
     )
-    context.add_init_script(_WATCH)
+    context.add_init_script(_WATCH + script)
     paper = Paper(context.new_page(), Watch(context, url))
     paper.page.goto(url)
     return paper
@@ -144,7 +164,16 @@ def draw_on_file(browser: Browser, count: int, seed: int, models: str | None) ->
         paper = _opened(browser, path.as_uri())
         drawn = list(_draw_digits(paper, count, seed))
         moves = _time_moves(paper)
-        return FileFigures(path.stat().st_size, _heap(paper.page.context), opened, moves, drawn)
+        heap = _heap(paper.page.context)
+        throttled = _time_moves(_throttled(browser, path.as_uri()))
+        return FileFigures(path.stat().st_size, heap, opened, moves, throttled, drawn)
+
+
+def _throttled(browser: Browser, url: str) -> Paper:
+    paper = _opened(browser, url, _SLOW_WORKER)
+    session = paper.page.context.new_cdp_session(paper.page)
+    session.send("Emulation.setCPUThrottlingRate", {"rate": _THROTTLE})
+    return paper
 
 
 def _time_to_answer(browser: Browser, url: str) -> float:
@@ -227,6 +256,7 @@ def main(count: int, seed: int, cores: int, models: str | None, quick: bool, out
     rows = [*_rows("service", drawn), *_rows("one file", alone.drawn)]
     rows += [
         _row("one file: move to bars", alone.moves),
+        _row(f"one file: move to bars, throttled {_THROTTLE} times", alone.throttled_moves),
         _row("one file: opened to bars", alone.opened),
     ]
     table = markdown_table(["", "median, ms", "p90, ms", "longest, ms"], rows)

@@ -176,6 +176,24 @@ def test_a_file_of_bounded_size_reads_ten_drawn_digits(paper, shipped_page):
         clear(paper)
 
 
+#: Sets a point as soon as the page takes one, and tells whether its end had been read by then.
+AS_SOON_AS_POSSIBLE = """
+    new MutationObserver((_, observer) => {
+        if (!document.querySelector("#votes li")) return;
+        observer.disconnect();
+        window.read = document.readyState;
+        document.querySelector("#drawing").dispatchEvent(new KeyboardEvent("keydown", {key: " "}));
+    }).observe(document, {childList: true, subtree: true});
+"""
+
+
+def test_who_draws_before_the_weights_are_read_is_answered_once_they_are(paper):
+    paper.page.add_init_script(AS_SOON_AS_POSSIBLE)
+    paper.page.reload()
+    assert paper.page.evaluate("window.read") == "loading"
+    expect(paper.winner).to_have_count(1)
+
+
 def circle(x: float, y: float, radius: float, share: tuple[float, float] = (0, 1)) -> Any:
     angles = 2 * np.pi * np.linspace(*share, 24)
     return [(x + radius * np.cos(a), y + radius * np.sin(a)) for a in angles.tolist()]

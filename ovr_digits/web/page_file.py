@@ -36,10 +36,11 @@ def page_bytes(models: DetectorArrays) -> bytes:
         "/static/favicon.svg": f"data:image/svg+xml;base64,{icon}",
         '<link rel="stylesheet" href="/static/style.css">': "<style>\n"
         f"{_text('style.css')}</style>",
-        '<script type="module" src="/static/main.js"></script>': '<script type="module">\n'
-        f"{bundled('main.js')}</script>",
+        '    <script type="module" src="/static/main.js"></script>\n': "",
+        # The weights last: until they are read, which takes a while, the page is there already.
         "  </body>": f'<script type="application/json" id="description">{held}</script>\n'
         f'<script type="text/plain" id="worker">\n{bundled("worker.js")}</script>\n'
+        f"<script>(async () => {{\n{bundled('main.js')}}})();</script>\n"
         f'<script type="text/plain" id="weights">{base64.b64encode(weights).decode()}</script>\n'
         "  </body>",
     }

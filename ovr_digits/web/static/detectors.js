@@ -1,6 +1,7 @@
 /** Ten detectors: their weights unpacked, and the scores and votes that they give. */
 
-import { Branch, innerProducts } from "./features.js";
+import { Branch } from "./features.js";
+import { project } from "./products.js";
 
 /**
  * @typedef {{type: "float16" | "float32", start: number, length: number}} Stored in bytes; numbers
@@ -9,47 +10,33 @@ import { Branch, innerProducts } from "./features.js";
  */
 
 /**
- * What every half-precision number is, by its sixteen bits.
- *
- * @returns {Float64Array}
- */
-function halfNumbers() {
-  const numbers = new Float64Array(1 << 16);
-  for (let exponent = 0; exponent < 31; exponent++) {
-    const unit = 2 ** (Math.max(exponent, 1) - 25);
-    for (let fraction = 0; fraction < 1024; fraction++) {
-      const number = unit * ((exponent ? 1024 : 0) + fraction);
-      numbers[1024 * exponent + fraction] = number;
-      numbers[32_768 + 1024 * exponent + fraction] = -number;
-    }
-  }
-  return numbers;
-}
-
-/**
  * @param {Stored} stored
  * @param {ArrayBuffer} bytes
- * @param {Float64Array} halves
+ * @returns {Float32Array}
  */
-function unpacked({ type, start, length }, bytes, halves) {
-  if (type === "float32") return new Float64Array(new Float32Array(bytes, start, length));
-  const numbers = new Float64Array(new Uint16Array(bytes, start, length));
-  for (let i = 0; i < length; i++) numbers[i] = halves[numbers[i]];
+function unpacked({ type, start, length }, bytes) {
+  if (type === "float32") return new Float32Array(bytes, start, length);
+  const halves = new Uint16Array(bytes, start, length);
+  const bits = new Uint32Array(length);
+  // Sign, exponent and fraction where single precision has them; its exponents are 112 less.
+  for (let i = 0; i < length; i++) {
+    bits[i] = ((halves[i] & 0x8000) << 16) | ((halves[i] & 0x7fff) << 13);
+  }
+  const numbers = new Float32Array(bits.buffer);
+  for (let i = 0; i < length; i++) numbers[i] *= 2 ** 112;
   return numbers;
 }
 
 export class Detectors {
+  /** @type {Branch[]} */
   #branches;
-  #weights;
-  #intercepts;
 
   /**
-   * @param {any} description what the bytes are, see models/export.py
+   * @param {any} description what the bytes are, see models/packed.py
    * @param {ArrayBuffer} bytes
    */
   constructor({ branches, weights, intercepts }, bytes) {
-    const halves = halfNumbers();
-    const array = (/** @type {Stored} */ stored) => unpacked(stored, bytes, halves);
+    const array = (/** @type {Stored} */ stored) => unpacked(stored, bytes);
     this.#branches = branches.map(
       (/** @type {any} */ { view, layers, leading }) =>
         new Branch({
@@ -63,26 +50,44 @@ export class Detectors {
           leading: leading && { axes: array(leading.axes), offset: array(leading.offset) },
         }),
     );
-    this.#weights = array(weights);
-    this.#intercepts = intercepts;
+    /** Of all features, one detector after the other. */
+    this.weights = array(weights);
+    /** @type {number[]} */
+    this.intercepts = intercepts;
   }
 
   /**
    * @param {ArrayLike<number>} image 784 grey levels 0 to 255, ink high
+   * @returns {Float64Array} what all detectors weigh
+   */
+  features(image) {
+    const levels = Float64Array.from(image, (level) => level / 255);
+    const features = new Float64Array(this.weights.length / this.intercepts.length);
+    let end = 0;
+    for (const branch of this.#branches) {
+      for (const part of branch.features(levels)) {
+        features.set(part, end);
+        end += part.length;
+      }
+    }
+    return features;
+  }
+
+  /**
+   * @param {Float64Array} features
+   * @returns {number[]} ten log-odds
+   */
+  scoresOf(features) {
+    const sums = project(features, this.weights);
+    return this.intercepts.map((intercept, digit) => intercept + sums[digit]);
+  }
+
+  /**
+   * @param {ArrayLike<number>} image
    * @returns {number[]} ten log-odds
    */
   scores(image) {
-    const levels = Float64Array.from(image, (level) => level / 255);
-    const parts = this.#branches.flatMap((/** @type {Branch} */ branch) => branch.features(levels));
-    const features = new Float64Array(this.#weights.length / this.#intercepts.length);
-    let end = 0;
-    for (const part of parts) {
-      features.set(part, end);
-      end += part.length;
-    }
-    const sums = innerProducts(features, this.#weights, features.length);
-    return this.#intercepts.map((/** @type {number} */ intercept, /** @type {number} */ digit) =>
-      intercept + sums[digit]);
+    return this.scoresOf(this.features(image));
   }
 }
 

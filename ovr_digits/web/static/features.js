@@ -1,19 +1,17 @@
 /** Convolutional kernel features: the same as core/features.py, in typed arrays, an image at a time. */
 
+import { multiply, project } from "./products.js";
 import { seen, SIDE } from "./views.js";
 
 /**
- * Everything is in double precision, which is what JavaScript computes in: converting single
- * precision on the way takes as long as the arithmetic.
- *
  * @typedef {object} LayerArrays
  * @property {number} patch_size
  * @property {number} alpha
  * @property {boolean} centred
- * @property {Float64Array} anchors one after the other
- * @property {Float64Array | null} whitener (channels, anchors)
- * @property {Float64Array} pooling (windows, positions) along an axis
- * @typedef {{axes: Float64Array, offset: Float64Array}} Leading
+ * @property {Float32Array} anchors one after the other
+ * @property {Float32Array | null} whitener (channels, anchors)
+ * @property {Float32Array} pooling (windows, positions) along an axis
+ * @typedef {{axes: Float32Array, offset: Float32Array}} Leading
  * @typedef {{view: import("./views.js").View, layers: LayerArrays[], leading: Leading | null}}
  *   BranchArrays
  */
@@ -21,66 +19,19 @@ import { seen, SIDE } from "./views.js";
 const TINY = 1e-6;
 
 /**
- * Inner products of all rows with all others: (rows, others).
+ * The product of a patch less its mean with an anchor is that of the patch with this.
  *
- * @param {Float64Array} rows
- * @param {Float64Array} others
- * @param {number} size of a row, and of one of the others
+ * @param {Float32Array} anchors
+ * @param {number} size of one
  */
-export function innerProducts(rows, others, size) {
-  // Whole numbers, and known as such: a place that may have a fraction takes twice as long to find.
-  const nRows = (rows.length / size) | 0;
-  const nOthers = (others.length / size) | 0;
-  const products = new Float64Array(nRows * nOthers);
-  // Two rows with four others at a time, so that each number is fetched for several products;
-  // where fewer are left, the last is taken twice.
-  for (let i = 0; i < nRows; i += 2) {
-    const j = Math.min(i + 1, nRows - 1);
-    for (let a = 0; a < nOthers; a += 4) {
-      const b = Math.min(a + 1, nOthers - 1);
-      const c = Math.min(a + 2, nOthers - 1);
-      const d = Math.min(a + 3, nOthers - 1);
-      const rowI = i * size;
-      const rowJ = j * size;
-      const rowA = a * size;
-      const rowB = b * size;
-      const rowC = c * size;
-      const rowD = d * size;
-      let ia = 0;
-      let ib = 0;
-      let ic = 0;
-      let id = 0;
-      let ja = 0;
-      let jb = 0;
-      let jc = 0;
-      let jd = 0;
-      for (let k = 0; k < size; k++) {
-        const atI = rows[rowI + k];
-        const atJ = rows[rowJ + k];
-        const atA = others[rowA + k];
-        const atB = others[rowB + k];
-        const atC = others[rowC + k];
-        const atD = others[rowD + k];
-        ia += atI * atA;
-        ib += atI * atB;
-        ic += atI * atC;
-        id += atI * atD;
-        ja += atJ * atA;
-        jb += atJ * atB;
-        jc += atJ * atC;
-        jd += atJ * atD;
-      }
-      products[i * nOthers + a] = ia;
-      products[i * nOthers + b] = ib;
-      products[i * nOthers + c] = ic;
-      products[i * nOthers + d] = id;
-      products[j * nOthers + a] = ja;
-      products[j * nOthers + b] = jb;
-      products[j * nOthers + c] = jc;
-      products[j * nOthers + d] = jd;
-    }
+function lessMeans(anchors, size) {
+  const centred = anchors.slice();
+  for (let first = 0; first < centred.length; first += size) {
+    const anchor = centred.subarray(first, first + size);
+    const mean = anchor.reduce((sum, value) => sum + value, 0) / size;
+    for (let k = 0; k < size; k++) anchor[k] -= mean;
   }
-  return products;
+  return centred;
 }
 
 /** One layer: patches compared with anchors, and the answers pooled. */
@@ -89,9 +40,20 @@ class Layer {
   #side;
   #nChannels;
   #nPositions;
+  #nAnchors;
+  #anchors;
+  /** Of a patch. */
   #size;
+  /** Patches that are not blank, one after the other; their norms, and their positions. */
   #patches;
   #norms;
+  #places;
+  #products;
+  #responses;
+  /** These, pooled down the columns; along the rows, too; and in the channels that come out. */
+  #down;
+  #pooled;
+  #maps;
 
   /**
    * @param {LayerArrays} arrays
@@ -99,52 +61,47 @@ class Layer {
    * @param {number} nChannels of these
    */
   constructor(arrays, side, nChannels) {
+    const { patch_size, anchors, centred, whitener, pooling } = arrays;
     this.#arrays = arrays;
     this.#side = side;
     this.#nChannels = nChannels;
-    this.#nPositions = Math.max(side - arrays.patch_size, 0) + 1;
-    this.#size = arrays.patch_size ** 2 * nChannels;
-    if (arrays.centred) this.#centre();
-    this.nAnchors = arrays.anchors.length / this.#size;
-    this.nWindows = arrays.pooling.length / this.#nPositions;
-    this.nOut = arrays.whitener ? arrays.whitener.length / this.nAnchors : this.nAnchors;
-    this.#patches = new Float64Array(this.#nPositions ** 2 * this.#size);
-    this.#norms = new Float64Array(this.#nPositions ** 2);
-  }
-
-  /** The product of a patch less its mean with an anchor is that of the patch with this. */
-  #centre() {
-    const { anchors } = this.#arrays;
-    for (let first = 0; first < anchors.length; first += this.#size) {
-      const anchor = anchors.subarray(first, first + this.#size);
-      const mean = anchor.reduce((sum, value) => sum + value, 0) / this.#size;
-      anchor.forEach((value, i) => (anchor[i] = value - mean));
-    }
+    this.#nPositions = Math.max(side - patch_size, 0) + 1;
+    const places = this.#nPositions ** 2;
+    this.#size = patch_size ** 2 * nChannels;
+    this.#nAnchors = anchors.length / this.#size;
+    this.#anchors = centred ? lessMeans(anchors, this.#size) : anchors;
+    this.nWindows = pooling.length / this.#nPositions;
+    this.nOut = whitener ? whitener.length / this.#nAnchors : this.#nAnchors;
+    this.#patches = new Float64Array(places * this.#size);
+    this.#norms = new Float64Array(places);
+    this.#places = new Uint16Array(places);
+    this.#products = new Float64Array(places * this.#nAnchors);
+    this.#responses = new Float64Array(places * this.#nAnchors);
+    this.#down = new Float64Array(this.nWindows * this.#nPositions * this.#nAnchors);
+    this.#pooled = new Float64Array(this.nWindows ** 2 * this.#nAnchors);
+    this.#maps = new Float64Array(this.nWindows ** 2 * this.nOut);
   }
 
   /**
    * @param {Float64Array} maps rows of positions of channels
-   * @returns {Float64Array} the same, pooled
+   * @returns {Float64Array} the same, pooled; until the next image
    */
   apply(maps) {
-    const { anchors, alpha, whitener } = this.#arrays;
-    this.#cut(maps);
-    const responses = innerProducts(this.#patches, anchors, this.#size);
-    this.#norms.forEach((norm, position) => {
-      if (norm === TINY) return; // blank, and so are all responses to it
-      const first = position * this.nAnchors;
-      for (let k = first; k < first + this.nAnchors; k++) {
-        responses[k] = norm * Math.exp(alpha * (responses[k] / norm - 1));
-      }
-    });
-    const pooled = this.#pool(responses);
-    return whitener ? innerProducts(pooled, whitener, this.nAnchors) : pooled;
+    const nPatches = this.#cut(maps);
+    multiply(this.#patches, nPatches, this.#anchors, this.#size, this.#products);
+    this.#respond(nPatches);
+    this.#pool();
+    const { whitener } = this.#arrays;
+    if (!whitener) return this.#pooled;
+    multiply(this.#pooled, this.nWindows ** 2, whitener, this.#nAnchors, this.#maps);
+    return this.#maps;
   }
 
   /**
-   * Lay out all patches, one after the other, and their norms.
+   * Lay out all patches that are not blank: all responses to the others are 0.
    *
    * @param {Float64Array} maps
+   * @returns {number} how many there are
    */
   #cut(maps) {
     const { patch_size: size, centred } = this.#arrays;
@@ -153,14 +110,17 @@ class Layer {
     // Maps that are narrower than the patch have zeros about them.
     const missing = Math.max(size - side, 0);
     const before = missing >> 1;
-    const length = (size - missing) * this.#nChannels;
+    const nRows = size - missing;
+    const length = nRows * this.#nChannels;
+    let found = 0;
     for (let position = 0; position < n * n; position++) {
       const column = position % n;
       const row = (position - column) / n;
-      let [squares, sum] = [0, 0];
-      for (let i = 0; i < size - missing; i++) {
+      let squares = 0;
+      let sum = 0;
+      for (let i = 0; i < nRows; i++) {
         const from = ((row + i) * side + column) * this.#nChannels;
-        const to = position * this.#size + (i + before) * width + before * this.#nChannels;
+        const to = found * this.#size + (i + before) * width + before * this.#nChannels;
         for (let k = 0; k < length; k++) {
           const value = maps[from + k];
           patches[to + k] = value;
@@ -168,25 +128,42 @@ class Layer {
           sum += value;
         }
       }
+      if (squares === 0) continue;
       if (centred) squares = Math.max(squares - (sum * sum) / this.#size, TINY * squares);
-      this.#norms[position] = Math.sqrt(squares) + TINY;
+      this.#norms[found] = Math.sqrt(squares) + TINY;
+      this.#places[found] = position;
+      found += 1;
     }
+    return found;
   }
 
   /**
-   * The responses under Gaussian windows, along one axis and then the other.
+   * From the products of patches with anchors to the responses at all positions.
    *
-   * @param {Float64Array} responses
+   * @param {number} nPatches
    */
-  #pool(responses) {
-    const [n, nWindows, nAnchors] = [this.#nPositions, this.nWindows, this.nAnchors];
-    const rows = new Float64Array(nWindows * n * nAnchors);
-    this.#gather(responses, rows, n * nAnchors, 0, 0);
-    const pooled = new Float64Array(nWindows * nWindows * nAnchors);
-    for (let row = 0; row < nWindows; row++) {
-      this.#gather(rows, pooled, nAnchors, row * n * nAnchors, row * nWindows * nAnchors);
+  #respond(nPatches) {
+    const { alpha } = this.#arrays;
+    const [nAnchors, products, responses] = [this.#nAnchors, this.#products, this.#responses];
+    responses.fill(0);
+    for (let patch = 0; patch < nPatches; patch++) {
+      const norm = this.#norms[patch];
+      const scale = alpha / norm;
+      const from = patch * nAnchors;
+      const to = this.#places[patch] * nAnchors;
+      for (let k = 0; k < nAnchors; k++) {
+        responses[to + k] = norm * Math.exp(scale * products[from + k] - alpha);
+      }
     }
-    return pooled;
+  }
+
+  /** The responses under Gaussian windows, along one axis and then the other. */
+  #pool() {
+    const [n, nWindows, nAnchors] = [this.#nPositions, this.nWindows, this.#nAnchors];
+    this.#gather(this.#responses, this.#down, n * nAnchors, 0, 0);
+    for (let row = 0; row < nWindows; row++) {
+      this.#gather(this.#down, this.#pooled, nAnchors, row * n * nAnchors, row * nWindows * nAnchors);
+    }
   }
 
   /**
@@ -200,6 +177,7 @@ class Layer {
     const { pooling } = this.#arrays;
     for (let window = 0; window < this.nWindows; window++) {
       const target = end + window * count;
+      to.fill(0, target, target + count);
       for (let place = 0; place < this.#nPositions; place++) {
         const weight = pooling[window * this.#nPositions + place];
         if (weight === 0) continue;
@@ -238,7 +216,7 @@ export class Branch {
     for (const layer of this.#layers) maps = layer.apply(maps);
     if (!this.#leading) return [maps];
     const { axes, offset } = this.#leading;
-    const u = innerProducts(maps, axes, maps.length).map((value, i) => value - offset[i]);
+    const u = project(maps, axes).map((value, axis) => value - offset[axis]);
     const products = new Float64Array((u.length * (u.length + 1)) / 2);
     let k = 0;
     for (let i = 0; i < u.length; i++) {

@@ -21,8 +21,14 @@ const textOf = (name) => document.getElementById(name)?.textContent ?? "";
 
 const { description, about } = JSON.parse(textOf("description"));
 const worker = new Worker(URL.createObjectURL(new Blob([textOf("worker")], { type: "text/javascript" })));
-worker.postMessage({ weights: textOf("weights"), description });
-document.getElementById("weights")?.remove(); // the worker has them now
+/** Done when the worker has the weights, which stand at the end of the page. */
+const ready = new Promise((done) => {
+  if (document.readyState === "loading") addEventListener("DOMContentLoaded", done);
+  else done(undefined);
+}).then(() => {
+  worker.postMessage({ weights: textOf("weights"), description });
+  document.getElementById("weights")?.remove();
+});
 
 /** @type {Map<number, {resolve: (reading: Reading) => void, reject: (error: Error) => void}>} */
 const waiting = new Map();
@@ -48,7 +54,7 @@ function ask(sheets, how, signal) {
   return new Promise((resolve, reject) => {
     waiting.set(id, { resolve, reject });
     signal?.addEventListener("abort", () => reject(signal.reason));
-    worker.postMessage({ id, pictures, ...how });
+    ready.then(() => worker.postMessage({ id, pictures, ...how }));
   });
 }
 

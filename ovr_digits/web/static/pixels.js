@@ -27,6 +27,19 @@ function borderOf({ width, height }) {
 }
 
 /**
+ * The middle one of many levels 0 to 255.
+ *
+ * @param {Uint32Array} counts how many there are of each
+ * @param {number} total
+ */
+function median(counts, total) {
+  const half = total >> 1;
+  let level = 0;
+  for (let below = counts[0]; below <= half; below += counts[level]) level += 1;
+  return level;
+}
+
+/**
  * How much each pixel differs from the usual colour of the border, 0 to 255.
  *
  * @param {Pixels} pixels
@@ -34,16 +47,14 @@ function borderOf({ width, height }) {
  */
 function contrasts({ width, height, data }, border) {
   const [red, green, blue] = [0, 1, 2].map((channel) => {
-    const levels = border.map((k) => data[4 * k + channel]).sort((a, b) => a - b);
-    return levels[levels.length >> 1];
+    const counts = new Uint32Array(256);
+    for (const k of border) counts[data[4 * k + channel]] += 1;
+    return median(counts, border.length);
   });
   const result = new Uint8Array(width * height);
-  for (let k = 0; k < result.length; k++) {
-    result[k] = Math.max(
-      Math.abs(data[4 * k] - red),
-      Math.abs(data[4 * k + 1] - green),
-      Math.abs(data[4 * k + 2] - blue),
-    );
+  for (let k = 0, at = 0; k < result.length; k++, at += 4) {
+    const most = Math.max(Math.abs(data[at] - red), Math.abs(data[at + 1] - green));
+    result[k] = Math.max(most, Math.abs(data[at + 2] - blue));
   }
   return result;
 }
@@ -51,7 +62,7 @@ function contrasts({ width, height, data }, border) {
 /**
  * The contrast of full ink: the middle of the pixels that stand out.
  *
- * @param {number[]} counts how many pixels have each contrast
+ * @param {Uint32Array} counts how many pixels have each contrast
  * @param {number} nPixels
  */
 function fullContrast(counts, nPixels) {
@@ -71,8 +82,8 @@ function fullContrast(counts, nPixels) {
 export function inkOf(pixels) {
   const border = borderOf(pixels);
   const found = contrasts(pixels, border);
-  const counts = Array(256).fill(0);
-  for (const contrast of found) counts[contrast] += 1;
+  const counts = new Uint32Array(256);
+  for (let k = 0; k < found.length; k++) counts[found[k]] += 1;
   const full = fullContrast(counts, found.length);
   if (full < MIN_CONTRAST) return null;
   const count = (/** @type {number} */ from, /** @type {number} */ to) =>
@@ -83,11 +94,13 @@ export function inkOf(pixels) {
   if (uneven > BORDER_EXCEPTIONS * border.length || soft > EXCEPTIONS * inked) {
     throw new Error("This is no clean picture; ovr-digits draw reads photographs, too.");
   }
-  const levels = new Float32Array(found.length);
-  found.forEach((contrast, k) => {
+  // Few contrasts, and many pixels.
+  const inks = Float32Array.from(counts, (_, contrast) => {
     const level = Math.min(contrast / full, 1);
-    levels[k] = level < LEAST_INK ? 0 : level;
+    return level < LEAST_INK ? 0 : level;
   });
+  const levels = new Float32Array(found.length);
+  for (let k = 0; k < found.length; k++) levels[k] = inks[found[k]];
   return { width: pixels.width, height: pixels.height, levels };
 }
 
