@@ -19,7 +19,7 @@ const NOWHERE = { x: 0, y: 0, w: 0, h: 0 };
 /** @param {string} name */
 const textOf = (name) => document.getElementById(name)?.textContent ?? "";
 
-const { description, about } = JSON.parse(textOf("description"));
+const { description, about, portraits } = JSON.parse(textOf("description"));
 const worker = new Worker(URL.createObjectURL(new Blob([textOf("worker")], { type: "text/javascript" })));
 worker.postMessage({ weights: textOf("weights"), description });
 document.getElementById("weights")?.remove(); // the worker has them now
@@ -38,7 +38,7 @@ worker.onmessage = (/** @type {MessageEvent} */ { data }) => {
 
 /**
  * @param {Sheet[]} sheets
- * @param {Pick<import("./worker.js").Question, "find" | "reasons">} how
+ * @param {Pick<import("./worker.js").Question, "find" | "about">} how
  * @param {AbortSignal} [signal]
  * @returns {Promise<Reading>}
  */
@@ -57,11 +57,11 @@ function ask(sheets, how, signal) {
  *
  * @param {Sheet} sheet
  * @param {boolean} all or the one alone that was drawn last
- * @param {boolean} reasons
+ * @param {number | boolean} whose
  * @param {AbortSignal} [signal]
  * @returns {Promise<Reading>}
  */
-async function readDrawing(sheet, all, reasons, signal) {
+async function readDrawing(sheet, all, whose, signal) {
   const { strokes } = sheet;
   const { digits, leftOut } = digitsAmong(strokes);
   const isLast = (/** @type {typeof digits[0]} */ { marks }) =>
@@ -69,7 +69,7 @@ async function readDrawing(sheet, all, reasons, signal) {
   const chosen = all ? digits : [digits.find(isLast) ?? digits[0]].filter(Boolean);
   // Where all is rubbed out, the blank paper is what there is to be looked at.
   const sheets = chosen.length ? chosen.map(({ marks }) => sheet.digit(marks)) : [sheet];
-  const reading = await ask(sheets, { find: "none", reasons }, signal);
+  const reading = await ask(sheets, { find: "none", about: whose }, signal);
   const places = chosen.map(({ bounds }) => sheet.placeOf(bounds));
   return {
     ...reading,
@@ -86,14 +86,14 @@ const boxOf = ({ x, y, w, h }) => [x, y, w, h];
  * Of several digits the one that was drawn last, or the largest on a picture.
  *
  * @param {Sheet} sheet
- * @param {boolean} contributions
+ * @param {number | boolean} whose of which digit to tell what spoke for it: one, or the answer's
  * @param {AbortSignal} [signal]
  * @returns {Promise<import("./client.js").Prediction>}
  */
-export async function predict(sheet, contributions, signal) {
+export async function predict(sheet, whose, signal) {
   const { answers, nDigits, reasons } = sheet.plain
-    ? await readDrawing(sheet, false, contributions, signal)
-    : await ask([sheet], { find: "largest", reasons: contributions }, signal);
+    ? await readDrawing(sheet, false, whose, signal)
+    : await ask([sheet], { find: "largest", about: whose }, signal);
   const [{ vote, image, bounds }] = answers;
   const rows = Array.from({ length: SIDE }, (_, row) => [
     ...image.subarray(row * SIDE, (row + 1) * SIDE),
@@ -109,7 +109,7 @@ export async function predict(sheet, contributions, signal) {
 export async function read(sheet, signal) {
   const { answers, leftOut } = sheet.plain
     ? await readDrawing(sheet, true, false, signal)
-    : await ask([sheet], { find: "all", reasons: false }, signal);
+    : await ask([sheet], { find: "all", about: false }, signal);
   const lines = inLines(answers);
   const texts = lines.map((line) => line.map(({ vote }) => vote.digit).join(""));
   return {
@@ -133,4 +133,22 @@ export async function service() {
 /** @returns {Promise<Record<string, any>>} */
 export async function models() {
   return about;
+}
+
+/**
+ * @param {number} digit
+ * @returns {Promise<number[][]>} what ink at each place does to the score of its detector
+ */
+export async function portrait(digit) {
+  return portraits[digit];
+}
+
+/** @returns {Promise<import("./trials.js").Examples>} */
+export async function examples() {
+  return JSON.parse(textOf("examples"));
+}
+
+/** @returns {Promise<{url: string | null, qr: string[] | null}>} of what is served only */
+export async function address() {
+  return { url: null, qr: null };
 }

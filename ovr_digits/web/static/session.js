@@ -69,6 +69,8 @@ export class Session {
   /** What else there is. @type {import("./number.js").Mark[]} */
   #marks = [];
   #chosen = 0;
+  /** The digit whose reasons were asked for, instead of the answer's. @type {number | null} */
+  #about = null;
   #settled = false;
   #reasoned = false;
 
@@ -99,6 +101,17 @@ export class Session {
   }
 
   /**
+   * Show what spoke for and against a digit, whatever the answer is.
+   *
+   * @param {number | null} digit null for the answer's
+   */
+  explain(digit) {
+    this.#about = digit;
+    this.#reasoned = false;
+    this.#next();
+  }
+
+  /**
    * Ask about a file that cannot be put on the paper.
    *
    * @param {File} file
@@ -120,7 +133,7 @@ export class Session {
     if (this.#yields || this.#paper.empty) this.#asking?.abort();
     if (this.#paper.empty) {
       clearTimeout(this.#timer);
-      this.#reading = this.#prediction = null;
+      this.#reading = this.#prediction = this.#about = null;
       this.#places = [];
       if (!this.#paper.drawing) this.#view.showBlank();
       return;
@@ -256,12 +269,14 @@ export class Session {
 
   async #askReasons() {
     const { version } = this.#paper;
-    const chosen = this.#chosen;
+    const [chosen, about] = [this.#chosen, this.#about];
     const one = this.#reading?.digits[chosen];
     const sheet = one ? this.#closeUp(this.#places[chosen]) : this.sheet();
-    const answer = await client.predict(sheet, true, this.#signal);
-    if (version !== this.#paper.version || chosen !== this.#chosen) return;
+    const answered = /** @type {{digit: number}} */ (one ?? this.#prediction);
+    const digit = about ?? answered.digit;
+    const answer = await client.predict(sheet, digit, this.#signal);
+    if (version !== this.#paper.version || chosen !== this.#chosen || about !== this.#about) return;
     this.#reasoned = true;
-    this.#view.showReasons(one ? one.digit : answer.digit, answer);
+    this.#view.showReasons(digit, answer);
   }
 }
