@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import fastapi_offline
-from fastapi import Depends, FastAPI, Path as InPath, Query, Request
+from fastapi import Depends, FastAPI, Query, Request
+from fastapi import Path as InPath
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, Response
 from fastapi.staticfiles import StaticFiles
@@ -48,10 +49,6 @@ Threshold = Annotated[
 ]
 Page = Annotated[
     int, Query(ge=1, le=limits.PAGES, description="Which page of the file, where it has several.")
-]
-About = Annotated[
-    int | None,
-    Query(ge=0, le=9, description="Of which digit to tell what spoke for it; else the answer's."),
 ]
 Scheme = Annotated[
     Literal["http", "https"], Query(description="By which the page itself was reached.")
@@ -112,6 +109,20 @@ def _known(
     return length, pattern, lines
 
 
+_NOTHING_MORE = work.More()
+
+
+def _more(
+    form: Annotated[bool, Query(description="Tell what the detectors see.")] = False,
+    contributions: Annotated[bool, Query(description="Tell what spoke for a digit.")] = False,
+    about: Annotated[
+        int | None, Query(ge=0, le=9, description="For which; without it, for the answer.")
+    ] = None,
+) -> work.More:
+    """What is told besides the answer."""
+    return work.More(form, contributions, about)
+
+
 def _told(refusals: Mapping[int, str]) -> dict[int | str, dict[str, Any]]:
     return {
         status: {"model": schemas.Problem, "description": text} for status, text in refusals.items()
@@ -156,12 +167,9 @@ def create_app(
         invert: Invert = "auto",
         threshold: Threshold = None,
         page: Page = 1,
-        form: Annotated[bool, Query(description="Tell what the detectors see.")] = False,
-        contributions: Annotated[bool, Query(description="Tell what spoke for it.")] = False,
-        about: About = None,
+        more: Annotated[work.More, Depends(_more)] = _NOTHING_MORE,
     ) -> Response:
         """Read the digit on a picture."""
-        more = work.More(form, contributions, about)
         return await done(request, work.predict, _GROUNDS[invert], threshold, page, more)
 
     @takes_picture("/api/read", schemas.Number)
@@ -215,9 +223,7 @@ def create_app(
         name = request.headers.get("host", "")
         elsewhere = urls_elsewhere(address, request.scope["server"][1])
         url = next(iter(elsewhere), None) if is_loopback(name) else f"{scheme}://{name}/"
-        return schemas.Address(
-            url=url, qr=url and ["".join(map(str, row)) for row in qr_code(url)]
-        )
+        return schemas.Address(url=url, qr=url and ["".join(map(str, row)) for row in qr_code(url)])
 
     @app.get("/healthz", responses=_told(_REFUSALS))
     async def health() -> schemas.Health:

@@ -1,4 +1,4 @@
-"""What the page has to show by itself: forms to trace, real digits, what each detector looks for."""
+"""What the page shows by itself: forms to trace, real digits, what each detector looks for."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _LEVEL_0 = ord("a")
 #: The most grey of the digits inside scikit-learn.
 _DARKEST = 16
 #: Places in a stroke of a form, of those in a height of it: fewer make corners.
-_PER_HEIGHT = 25
+_PER_HEIGHT = 40
 
 
 def make_examples() -> dict[str, Any]:

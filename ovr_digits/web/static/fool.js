@@ -55,7 +55,8 @@ export class Fool {
     this.#counted = this.#paper.version;
     this.#tried += 1;
     this.#fooled += Number(fired.length > 0);
-    const what = fired.length ? `Taken for a ${fired.join(" and a ")}!` : "No detector took it for a digit.";
+    const names = fired.map((digit) => (digit === 8 ? "an 8" : `a ${digit}`));
+    const what = fired.length ? `Taken for ${names.join(" and ")}!` : "No detector took it for a digit.";
     this.#words.textContent = `${what} ${this.#score()}`;
     this.#offer();
   }

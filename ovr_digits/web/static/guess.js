@@ -7,7 +7,7 @@ const SIDE = 8;
 const DARKEST = 16;
 const LIGHTEST = "a".charCodeAt(0);
 /** Blank pixels about them, and pixels of the picture for each: enlarged as smoothly as it goes. */
-const BORDER = 3;
+const BORDER = 2;
 const ENLARGED = 32;
 
 /**
@@ -95,6 +95,7 @@ export class Guess {
     this.#words.textContent = "Somebody wrote this. Which digit is it?";
     for (const button of this.#buttons) button.ariaDisabled = "false";
     this.#curtain.want("guess", true);
+    this.#paper.clear();
     this.#paper.putPicture(pictureOf(levels), "rgb(255 255 255)", false);
   }
 

@@ -45,6 +45,7 @@ function showVotes(vote, about = "") {
 function forgetReasons(image) {
   showSeen(byId("seen"), image);
   showMap(byId("ink-map"), image);
+  byId("map-digit").textContent = "…";
 }
 
 /** @type {import("./client.js").NumberReading | null} the number that is shown */
@@ -123,6 +124,7 @@ async function chooseDetector(digit) {
   if (digit === null) return;
   byId("wanted-digit").textContent = `${digit}`;
   showSeen(byId("portrait"), null);
+  byId("portrait").scrollIntoView({ block: "nearest" });
   try {
     const effects = await client.portrait(digit);
     if (figure.dataset.digit === `${digit}`) showPortrait(byId("portrait"), effects);

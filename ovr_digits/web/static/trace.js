@@ -53,6 +53,6 @@ export class Trace {
     this.#paper.clear();
     this.#form.querySelector("path")?.setAttribute("d", pathOf(strokes));
     this.#form.toggleAttribute("hidden", false);
-    this.#words.textContent = `Draw over the faint ${digit}: one way to write it.`;
+    this.#words.textContent = `Draw over the faint ${digit}.`;
   }
 }

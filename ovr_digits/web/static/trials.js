@@ -24,6 +24,8 @@ export class Trials {
   #current = null;
   /** @type {Promise<Examples> | null} */
   #examples = null;
+  /** @type {import("./votes.js").Vote | null} */
+  #vote = null;
 
   /**
    * @param {import("./paper.js").Paper} paper
@@ -56,7 +58,9 @@ export class Trials {
         this.#examples ??= client.examples();
         try {
           const examples = await this.#examples;
-          if (this.#current === trial) trial.begin(examples);
+          if (this.#current !== trial) return;
+          trial.tell(this.#vote);
+          trial.begin(examples);
         } catch {
           this.#examples = null; // the next may be answered
         }
@@ -66,6 +70,7 @@ export class Trials {
 
   /** @param {import("./votes.js").Vote | null} vote */
   tell(vote) {
+    this.#vote = vote;
     this.#current?.tell(vote);
   }
 }
