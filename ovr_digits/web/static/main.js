@@ -123,11 +123,14 @@ async function chooseDetector(digit) {
   figure.hidden = digit === null;
   if (digit === null) return;
   byId("wanted-digit").textContent = `${digit}`;
+  figure.ariaBusy = "true";
   showSeen(byId("portrait"), null);
   byId("portrait").scrollIntoView({ block: "nearest" });
   try {
     const effects = await client.portrait(digit);
-    if (figure.dataset.digit === `${digit}`) showPortrait(byId("portrait"), effects);
+    if (figure.dataset.digit !== `${digit}`) return;
+    showPortrait(byId("portrait"), effects);
+    figure.ariaBusy = "false";
   } catch (error) {
     answer.note(/** @type {Error} */ (error).message);
   }
