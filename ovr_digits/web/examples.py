@@ -1,4 +1,7 @@
-"""What the page shows by itself: forms to trace, real digits, what each detector looks for."""
+"""What the page shows by itself: forms to trace, real digits, what each detector looks for.
+
+``python -m ovr_digits.web.examples`` writes the forms and the digits anew.
+"""
 
 from __future__ import annotations
 
@@ -81,3 +84,7 @@ def portrait(models: DetectorArrays, digit: int) -> Float64:
 
     effects: Float64 = ink_effects(models, to_mnist_form(enlarge(_real_digit(digit))))[digit]
     return effects
+
+
+if __name__ == "__main__":
+    EXAMPLES.write_text(json.dumps(make_examples(), separators=(",", ":")) + "\n", encoding="utf-8")
