@@ -34,10 +34,11 @@ def make_examples() -> dict[str, Any]:
     -------
     dict
         ``forms`` (each its digit, and strokes as x and y in turn, in hundredths of its height, y
-        down) and ``digits`` (each its label, and 64 letters for 8×8 levels).
+        down), ``digits`` (each its label, and 64 letters for 8×8 levels), and their ``source``.
     """
     from sklearn.datasets import load_digits
 
+    from ovr_digits.data.hands import LICENCE, SETS
     from ovr_digits.learn.forms import plain_forms
 
     forms = [
@@ -53,7 +54,9 @@ def make_examples() -> dict[str, Any]:
         for digit, own in enumerate(chosen)
         for k in own
     ]
-    return {"forms": forms, "digits": digits}
+    held = SETS["optdigits"]
+    source = f"{held.title}, by {held.authors}, doi {held.doi}, {LICENCE}"
+    return {"forms": forms, "digits": digits, "source": source}
 
 
 def _thinned(stroke: Float64) -> list[int]:

@@ -60,10 +60,10 @@ def page_bytes(models: DetectorArrays) -> bytes:
     return page.encode()
 
 
-def _small(effects: Float64) -> list[list[int]]:
-    """Effects as hundredths of the strongest: all that is seen of them."""
+def _small(effects: Float64) -> str:
+    """Effects as signed bytes: all that is seen of them."""
     strongest = max(float(np.abs(effects).max()), 1e-9)
-    return [[int(value) for value in row] for row in np.rint(100 * effects / strongest)]
+    return base64.b64encode(np.rint(127 * effects / strongest).astype(np.int8).tobytes()).decode()
 
 
 def _text(name: str) -> str:

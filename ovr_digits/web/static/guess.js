@@ -70,7 +70,8 @@ export class Guess {
   }
 
   /** @param {import("./trials.js").Examples} examples */
-  begin({ digits }) {
+  begin({ digits, source }) {
+    this.#words.title = source;
     this.#next ??= shuffled(digits);
     this.#show();
   }

@@ -79,6 +79,10 @@ async function readDrawing(sheet, all, whose, signal) {
   };
 }
 
+/** @type {(values: Uint8Array | Int8Array) => number[][]} */
+const inRows = (values) =>
+  Array.from({ length: SIDE }, (_, row) => [...values.subarray(row * SIDE, (row + 1) * SIDE)]);
+
 /** @type {(bounds: Rect) => import("./client.js").Box} */
 const boxOf = ({ x, y, w, h }) => [x, y, w, h];
 
@@ -95,10 +99,7 @@ export async function predict(sheet, whose, signal) {
     ? await readDrawing(sheet, false, whose, signal)
     : await ask([sheet], { find: "largest", about: whose }, signal);
   const [{ vote, image, bounds }] = answers;
-  const rows = Array.from({ length: SIDE }, (_, row) => [
-    ...image.subarray(row * SIDE, (row + 1) * SIDE),
-  ]);
-  return { ...vote, n_digits: nDigits, box: boxOf(bounds), image: rows, contributions: reasons };
+  return { ...vote, n_digits: nDigits, box: boxOf(bounds), image: inRows(image), contributions: reasons };
 }
 
 /**
@@ -140,7 +141,8 @@ export async function models() {
  * @returns {Promise<number[][]>} what ink at each place does to the score of its detector
  */
 export async function portrait(digit) {
-  return portraits[digit];
+  const effects = Int8Array.from(atob(portraits[digit]), (letter) => letter.charCodeAt(0));
+  return inRows(effects);
 }
 
 /** @returns {Promise<import("./trials.js").Examples>} */

@@ -11,6 +11,7 @@ import { Trace } from "./trace.js";
  * @property {[number, number[][]][]} forms a digit, and its strokes: x and y in turn, in hundredths of
  *   its height
  * @property {[number, string][]} digits a label, and 64 letters: 8 rows of 8 levels
+ * @property {string} source of the digits
  *
  * @typedef {object} Trial
  * @property {(examples: Examples) => void} begin
