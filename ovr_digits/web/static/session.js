@@ -167,6 +167,11 @@ export class Session {
     return (this.#prediction?.n_digits ?? 1) > 1;
   }
 
+  /** What is shown in place of the prediction. */
+  get #number() {
+    return this.#reading && this.#reading.digits.length > 1 ? this.#reading : null;
+  }
+
   /** @param {number} milliseconds */
   #after(milliseconds) {
     this.#timer = setTimeout(() => this.#next(), milliseconds);
@@ -262,15 +267,15 @@ export class Session {
   /** The drawing is answered, and nobody is drawing. */
   #settle() {
     this.#settled = true;
-    if (this.#reading && this.#reading.digits.length > 1) {
-      this.#view.showNumber(this.#reading, this.#places, this.#marks, this.#chosen);
+    if (this.#number) {
+      this.#view.showNumber(this.#number, this.#places, this.#marks, this.#chosen);
     } else if (this.#prediction) this.#view.showDigit(this.#prediction);
   }
 
   async #askReasons() {
     const { version } = this.#paper;
     const [chosen, about] = [this.#chosen, this.#about];
-    const one = this.#reading?.digits[chosen];
+    const one = this.#number?.digits[chosen];
     const sheet = one ? this.#closeUp(this.#places[chosen]) : this.sheet();
     const answered = /** @type {{digit: number}} */ (one ?? this.#prediction);
     const digit = about ?? answered.digit;
