@@ -118,7 +118,7 @@ def test_a_portrait_is_the_effects_of_ink_on_a_real_digit(tiny_models_bytes, tin
     models = load_models(tiny_models)
     sevens = load_split("digits", "test")
     image = sevens.X[np.flatnonzero(sevens.y == 7)[-1]].reshape(28, 28)
-    np.testing.assert_allclose(portrait(models, 7), ink_effects(models, image)[7])
+    np.testing.assert_allclose(portrait(models, 7), ink_effects(models, image, 4)[7])
 
 
 # --- a tap on a bar ------------------------------------------------------------------------

@@ -23,6 +23,8 @@ _FORMS, _REAL = 3, 10
 _LEVEL_0 = ord("a")
 #: The most grey of the digits inside scikit-learn.
 _DARKEST = 16
+#: Pixels along the edges of an image in MNIST form that hold no ink, or next to none.
+_MARGIN = 4
 #: Places in a stroke of a form, of those in a height of it: fewer make corners.
 _PER_HEIGHT = 40
 
@@ -85,7 +87,8 @@ def portrait(models: DetectorArrays, digit: int) -> Float64:
     from ovr_digits.data.splits import enlarge
     from ovr_digits.picture.mnist_form import to_mnist_form
 
-    effects: Float64 = ink_effects(models, to_mnist_form(enlarge(_real_digit(digit))))[digit]
+    image = to_mnist_form(enlarge(_real_digit(digit)))
+    effects: Float64 = ink_effects(models, image, _MARGIN)[digit]
     return effects
 
 
