@@ -223,7 +223,9 @@ def create_app(
         name = request.headers.get("host", "")
         elsewhere = urls_elsewhere(address, request.scope["server"][1])
         url = next(iter(elsewhere), None) if is_loopback(name) else f"{scheme}://{name}/"
-        return schemas.Address(url=url, qr=url and ["".join(map(str, row)) for row in qr_code(url)])
+        if url is None:
+            return schemas.Address(url=None, qr=None)
+        return schemas.Address(url=url, qr=["".join(map(str, row)) for row in qr_code(url)])
 
     @app.get("/healthz", responses=_told(_REFUSALS))
     async def health() -> schemas.Health:
