@@ -25,7 +25,7 @@ from ovr_digits.web.page_file import page_bytes
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
 pytest.importorskip("fastapi", reason="needs the web extra")
 expect = sync_api.expect
-expect.set_options(timeout=30_000)  # a machine that is busy is slow, not wrong
+expect.set_options(timeout=120_000)  # a machine that is busy is slow, not wrong
 
 pytestmark = pytest.mark.xdist_group("page")
 
