@@ -282,6 +282,9 @@ def test_effects_of_ink_on_scores_that_are_linear_in_it():
     assert -1 < effects[1].min() < -0.3
     assert np.abs(effects[1][20:]).max() < 1e-3
     assert np.abs(effects[2]).max() < 1e-9
+    within = ink_effects(LinearModels(weights.reshape(3, -1)), image, margin=4)
+    np.testing.assert_allclose(within[0], 14.14, rtol=0.01)  # to the corners, as beside them
+    np.testing.assert_allclose(within[:, 9:19, 9:19], effects[:, 9:19, 9:19], atol=0.02)
 
 
 def test_a_zero_wants_a_ring_of_ink_and_a_hole():

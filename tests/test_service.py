@@ -25,12 +25,14 @@ from service import SEVEN, Reply, Service, form, png, wait_until
 from strokes import picture_of, write
 
 from ovr_digits.cli.serve import _qr_lines
+from ovr_digits.core.occlusion import ink_contributions
 from ovr_digits.web import server
 from ovr_digits.web.addresses import urls_elsewhere
+from ovr_digits.web.examples import portrait
 from ovr_digits.web.http import limits
 from ovr_digits.web.http.connection import Connections
 from ovr_digits.web.http.guard import Guard
-from ovr_digits.web.http.hosts import is_same_origin, served_hosts
+from ovr_digits.web.http.hosts import is_loopback, is_same_origin, served_hosts
 
 pytestmark = pytest.mark.xdist_group("service")
 
@@ -94,6 +96,53 @@ def test_more_is_told_where_it_is_asked_for(service: Service) -> None:
     assert not shares[image == 0].any()
 
 
+def test_what_spoke_for_another_digit_is_told_as_well(service: Service, tiny_models: Path) -> None:
+    from ovr_digits import load_models
+
+    asked = "/api/predict?form=true&contributions=true&about="
+    own, other = (service.post(f"{asked}{digit}", SEVEN).json for digit in (7, 2))
+    assert own == service.post(asked.removesuffix("&about="), SEVEN).json
+    image = np.array(other["image"], np.uint8)
+    expected = ink_contributions(load_models(tiny_models), image, 2)
+    np.testing.assert_allclose(other["contributions"], expected, atol=1e-4)
+    assert other["contributions"] != own["contributions"]
+
+
+def test_what_a_detector_looks_for_is_told(service: Service, tiny_models: Path) -> None:
+    from ovr_digits import load_models
+
+    told = service.ask("GET", "/api/detectors/4").json
+    assert told["digit"] == 4
+    expected = portrait(load_models(tiny_models), 4)
+    np.testing.assert_allclose(told["effects"], expected, atol=1e-3)
+    assert service.ask("GET", "/api/detectors/4").json == told
+    assert service.ask("GET", "/api/detectors/10").error.startswith("digit: ")
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_the_address_and_qr_code_are_of_the_name_that_the_page_is_known_by(
+    service: Service, scheme: str
+) -> None:
+    path = f"/api/address?scheme={scheme}"
+    assert service.ask("GET", path).json == {"url": None, "qr": None}  # this machine alone
+    with service.another(allowed=("digits.example",)) as known:
+        told = known.over_http("GET", path, headers={"Host": "digits.example:81"}).json
+    assert told["url"] == f"{scheme}://digits.example:81/"
+    drawn = segno.make_qr(told["url"], error="l").matrix_iter(border=4)
+    assert told["qr"] == ["".join(map(str, row)) for row in drawn]
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        *((name, True) for name in ("localhost", "LOCALHOST.:80", "127.0.0.1:8000", "[::1]:80")),
+        *((name, False) for name in ("10.0.0.7:8000", "[fd00::1]", "digits.example", "localhosts")),
+    ],
+)
+def test_names_that_lead_every_machine_to_itself(name: str, found: bool) -> None:
+    assert is_loopback(name) is found
+
+
 def test_a_blank_picture_has_an_empty_form(service: Service) -> None:
     answer = service.post("/api/predict?form=true&contributions=true", png()).json
     assert answer["box"] == [0, 0, 0, 0]
@@ -143,15 +192,8 @@ def test_the_description_needs_nothing_from_elsewhere(service: Service) -> None:
         assert service.ask("GET", link).status == 200
     paths = service.ask("GET", "/openapi.json").json["paths"]
     assert set(paths) == {
-        *(
-            "/api/predict",
-            "/api/read",
-            "/api/page",
-            "/api/keep",
-            "/api/models",
-            "/api/service",
-            "/healthz",
-        )
+        *("/api/predict", "/api/read", "/api/page", "/api/keep", "/api/models"),
+        *("/api/service", "/healthz", "/api/detectors/{digit}", "/api/address"),
     }
 
 
@@ -249,6 +291,7 @@ def test_pictures_that_cannot_be_read(
         ("/api/predict?invert=perhaps", "invert"),
         ("/api/predict?form=perhaps", "form"),
         ("/api/predict?contributions=2", "contributions"),
+        ("/api/predict?about=10", "about"),
         ("/api/keep", "label"),
         ("/api/keep?label=10", "label"),
         ("/api/keep?label=seven", "label"),

@@ -142,9 +142,9 @@ def _announce(url: str, elsewhere: Sequence[str]) -> None:
 
 def _qr_lines(url: str) -> list[str]:
     """A QR code in half blocks: black on white, whichever colours the terminal has."""
-    import segno
+    from ovr_digits.web.addresses import qr_code
 
-    rows = [[*row] for row in segno.make_qr(url, error="l").matrix_iter()]
+    rows = qr_code(url)
     rows.append([0] * len(rows[0]))  # they are odd in number
     return [
         "".join(f"\x1b[3{_INKS[u]};4{_INKS[v]}m▀" for u, v in zip(*two, strict=True)) + "\x1b[0m"

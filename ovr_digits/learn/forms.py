@@ -46,6 +46,22 @@ def digits_of_forms(n: int) -> Grey:
     return np.array([digit for digit, _ in islice(cycle(_IN_TURN), n)], np.uint8)
 
 
+def plain_forms(digit: int) -> list[list[Float64]]:
+    """The forms of a digit, each written once, halfway between its two hands.
+
+    Returns
+    -------
+    list of list of (n, 2) float64
+        The strokes of each form, x to the right and y down; the height of the digit is 1.
+    """
+    return [[_between(stroke) for stroke in form.split(", ")] for form in _FORMS[digit]]
+
+
+def _between(stroke: str) -> Float64:
+    (narrow, corners), (wide, _) = (_points(hand) for hand in _STROKES[stroke])
+    return smooth(np.repeat((narrow + wide) / 2, 1 + corners, axis=0))
+
+
 def _written(stroke: str, rng: np.random.Generator) -> Float64:
     """A stroke somewhere between its two hands, its points strayed: a smooth curve (n, 2)."""
     (narrow, corners), (wide, _) = (_points(hand) for hand in _STROKES[stroke])

@@ -1,4 +1,4 @@
-"""Where the page is found: the addresses for this machine, and for others in its networks."""
+"""Where the page is found: addresses for this machine and others, and their QR codes."""
 
 from __future__ import annotations
 
@@ -33,6 +33,13 @@ def urls_elsewhere(address: str, port: int) -> list[str]:
     if bound.version == 6:
         found += _own_addresses(socket.AF_INET6)
     return [_url(own, port) for own in found]
+
+
+def qr_code(url: str) -> list[list[int]]:
+    """The modules of a QR code, 1 is dark, with the light border that it needs."""
+    import segno
+
+    return [[*row] for row in segno.make_qr(url, error="l").matrix_iter()]
 
 
 def _takes_ipv4(unspecified: str) -> bool:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 import fastapi_offline
 from fastapi import Depends, FastAPI, Query, Request
+from fastapi import Path as InPath
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, Response
 from fastapi.staticfiles import StaticFiles
@@ -21,8 +22,10 @@ from ovr_digits.picture.expected import LENGTH, MOST_LENGTH, PATTERN
 from ovr_digits.version import __version__
 from ovr_digits.web import schemas
 from ovr_digits.web import tasks as work
+from ovr_digits.web.addresses import qr_code, urls_elsewhere
 from ovr_digits.web.http import limits
 from ovr_digits.web.http.bodies import Bodies
+from ovr_digits.web.http.hosts import is_loopback
 from ovr_digits.web.http.problems import FAILED, NOTHING_HERE, problem
 from ovr_digits.web.workers import BusyError, Workers
 
@@ -47,6 +50,9 @@ Threshold = Annotated[
 ]
 Page = Annotated[
     int, Query(ge=1, le=limits.PAGES, description="Which page of the file, where it has several.")
+]
+Scheme = Annotated[
+    Literal["http", "https"], Query(description="By which the page itself was reached.")
 ]
 Label = Annotated[int, Query(ge=0, le=9, description="The digit that it really is.")]
 
@@ -120,13 +126,29 @@ def _known(
     return length, pattern, lines
 
 
+_NOTHING_MORE = work.More()
+
+
+def _more(
+    form: Annotated[bool, Query(description="Tell what the detectors see.")] = False,
+    contributions: Annotated[bool, Query(description="Tell what spoke for a digit.")] = False,
+    about: Annotated[
+        int | None, Query(ge=0, le=9, description="For which; without it, for the answer.")
+    ] = None,
+) -> work.More:
+    """What is told besides the answer."""
+    return work.More(form, contributions, about)
+
+
 def _told(refusals: Mapping[int, str]) -> dict[int | str, dict[str, Any]]:
     return {
         status: {"model": schemas.Problem, "description": text} for status, text in refusals.items()
     }
 
 
-def create_app(workers: Workers, provenance: Mapping[str, Any], keep: Path | None) -> FastAPI:
+def create_app(
+    workers: Workers, provenance: Mapping[str, Any], keep: Path | None, address: str
+) -> FastAPI:
     """The application, see ``server.build_server``; ``keep`` is the folder of corrections."""
     app = FastAPI(
         title="ovr-digits",
@@ -165,11 +187,9 @@ def create_app(workers: Workers, provenance: Mapping[str, Any], keep: Path | Non
         invert: Invert = "auto",
         threshold: Threshold = None,
         page: Page = 1,
-        form: Annotated[bool, Query(description="Tell what the detectors see.")] = False,
-        contributions: Annotated[bool, Query(description="Tell what spoke for it.")] = False,
+        more: Annotated[work.More, Depends(_more)] = _NOTHING_MORE,
     ) -> Response:
         """Read the digit on a picture."""
-        more = [name for name, asked in (("form", form), ("contributions", contributions)) if asked]
         return await done(request, work.predict, _GROUNDS[invert], threshold, page, more)
 
     @takes_picture("/api/read", schemas.Number)
@@ -216,6 +236,27 @@ def create_app(workers: Workers, provenance: Mapping[str, Any], keep: Path | Non
             max_pixels=limits.PIXELS,
             max_seconds=limits.SECONDS,
         )
+
+    @app.get(
+        "/api/detectors/{digit}",
+        response_model=schemas.Portrait,
+        responses=_told(_REFUSALS | {422: "There is no such digit."}),
+    )
+    async def detector(request: Request, digit: Annotated[int, InPath(ge=0, le=9)]) -> Response:
+        """Tell what a detector looks for."""
+        result = await _while_awaited(request, workers.run(work.portrait, digit))
+        return Response(result, media_type="application/json")
+
+    @app.get("/api/address", responses=_told(_REFUSALS | {422: "There is no such scheme."}))
+    async def where(request: Request, scheme: Scheme = "http") -> schemas.Address:
+        """Tell where other machines find the page."""
+        # The name that somebody came by leads here, but for those that lead to this machine alone.
+        name = request.headers.get("host", "")
+        elsewhere = urls_elsewhere(address, request.scope["server"][1])
+        url = next(iter(elsewhere), None) if is_loopback(name) else f"{scheme}://{name}/"
+        if url is None:
+            return schemas.Address(url=None, qr=None)
+        return schemas.Address(url=url, qr=["".join(map(str, row)) for row in qr_code(url)])
 
     @app.get("/healthz", responses=_told(_REFUSALS))
     async def health() -> schemas.Health:

@@ -7,9 +7,13 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
+
+from ovr_digits.core.arrays import Float64
 from ovr_digits.core.detectors import DetectorArrays
 from ovr_digits.models.packed import pack
 from ovr_digits.version import __version__
+from ovr_digits.web.examples import EXAMPLES, portrait
 
 _STATIC = Path(__file__).with_name("static")
 #: The module that stands in for another: what the page asks, in place of the service.
@@ -27,18 +31,23 @@ def page_bytes(models: DetectorArrays) -> bytes:
     """The content of an HTML file that reads drawings with ten detectors, with no network."""
     description, weights = pack(models)
     about = {**models.provenance, "version": __version__}
-    held = json.dumps({"description": description, "about": about}).replace("<", "\\u003c")
+    portraits = [_small(portrait(models, digit)) for digit in range(len(models.coef))]
+    told = {"description": description, "about": about, "portraits": portraits}
+    held = json.dumps(told).replace("<", "\\u003c")
     icon = base64.b64encode((_STATIC / "favicon.svg").read_bytes()).decode()
     page = re.sub(r' *<link rel="(?:manifest|modulepreload)".*\n', "", _text("index.html"))
     parts = {
         '<meta charset="utf-8">': '<meta charset="utf-8">\n    '
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">',
         "/static/favicon.svg": f"data:image/svg+xml;base64,{icon}",
-        '<link rel="stylesheet" href="/static/style.css">': "<style>\n"
-        f"{_text('style.css')}</style>",
+        **{
+            f'<link rel="stylesheet" href="/static/{name}">': f"<style>\n{_text(name)}</style>"
+            for name in ("style.css", "try.css")
+        },
         '    <script type="module" src="/static/main.js"></script>\n': "",
         # The weights last: until they are read, which takes a while, the page is there already.
         "  </body>": f'<script type="application/json" id="description">{held}</script>\n'
+        f'<script type="application/json" id="examples">{_text(EXAMPLES.name)}</script>\n'
         f'<script type="text/plain" id="worker">\n{bundled("worker.js")}</script>\n'
         f"<script>(async () => {{\n{bundled('main.js')}}})();</script>\n"
         f'<script type="text/plain" id="weights">{base64.b64encode(weights).decode()}</script>\n'
@@ -50,6 +59,12 @@ def page_bytes(models: DetectorArrays) -> bytes:
             raise ValueError(f"index.html has no {place}")
         page = before + text + after
     return page.encode()
+
+
+def _small(effects: Float64) -> str:
+    """Effects as signed bytes: all that is seen of them."""
+    strongest = max(float(np.abs(effects).max()), 1e-9)
+    return base64.b64encode(np.rint(127 * effects / strongest).astype(np.int8).tobytes()).decode()
 
 
 def _text(name: str) -> str:

@@ -49,7 +49,8 @@ class AnswerWithMore(Answer):
     )
     contributions: list[list[float]] | None = Field(
         None,
-        description="28 rows of 28 log-odds: how much the ink there speaks for the answer.",
+        description="28 rows of 28 log-odds: how much the ink there speaks for the digit that was "
+        "asked about, else for the answer.",
     )
 
 
@@ -109,6 +110,22 @@ class Number(_Place):
     missing_lines: int | None = Field(
         None, ge=1, description="How many of the lines asked for were not found."
     )
+
+
+class Portrait(BaseModel):
+    """What a detector looks for."""
+
+    digit: Digit
+    effects: list[list[float]] = Field(
+        description="28 rows of 28 log-odds: what ink there does to its score, on a real digit."
+    )
+
+
+class Address(BaseModel):
+    """Where other machines find the page."""
+
+    url: str | None = Field(description="Nothing where it is served to this machine alone.")
+    qr: list[str] | None = Field(description="Its QR code in rows; 1 is dark.")
 
 
 class Kept(BaseModel):

@@ -119,7 +119,7 @@ def build_server(
     from ovr_digits.web.http.connection import Connections
     from ovr_digits.web.http.guard import HEADERS, Guard
 
-    app = create_app(workers, provenance, settings.keep)
+    app = create_app(workers, provenance, settings.keep, address)
     connections = Connections(log)
     hosts = served_hosts(address, (settings.host, *settings.allowed))
     config = uvicorn.Config(

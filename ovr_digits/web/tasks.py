@@ -13,9 +13,9 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ovr_digits.errors import DigitsError
 from ovr_digits.web.http import limits
@@ -93,13 +93,21 @@ def _sent(content_type: str, body: bytes, number: int) -> tuple[dict[str, Any], 
     return {"path": name} | which_page(picture, number), page
 
 
+class More(NamedTuple):
+    """What is told besides the answer: the form, and what spoke for a digit, by default its own."""
+
+    form: bool = False
+    contributions: bool = False
+    about: int | None = None
+
+
 def predict(
     content_type: str,
     body: bytes,
     ground: Ground,
     level: float | None,
     page: int,
-    more: Sequence[Literal["form", "contributions"]],
+    more: More,
 ) -> bytes:
     """The answer to one picture, as JSON."""
     from ovr_digits.picture.answers import answer_picture
@@ -108,16 +116,17 @@ def predict(
     keys, picture = _sent(content_type, body, page)
     found, vote = answer_picture(_loaded(), picture, ground, level)
     result = keys | vote.as_json()
-    if "form" in more:
+    if more.form:
         result |= {
             "n_digits": count_digits(found.marks),
             "box": list(found.box),
             "image": found.image.tolist(),
         }
-    if "contributions" in more:
+    if more.contributions:
         from ovr_digits.core.occlusion import ink_contributions
 
-        shares = ink_contributions(_loaded(), found.image, vote.digit)
+        about = vote.digit if more.about is None else more.about
+        shares = ink_contributions(_loaded(), found.image, about)
         result["contributions"] = shares.round(4).tolist()
     return json.dumps(result).encode()
 
@@ -148,6 +157,15 @@ def show(content_type: str, body: bytes, page: int) -> tuple[bytes, int | None]:
     content = io.BytesIO()
     as_seen(picture).save(content, "PNG", compress_level=_QUICKLY)
     return content.getvalue(), keys.get("pages", None if "page" in keys else 1)
+
+
+@cache
+def portrait(digit: int) -> bytes:
+    """What a digit's detector looks for, as JSON."""
+    from ovr_digits.web.examples import portrait
+
+    effects = portrait(_loaded(), digit)
+    return json.dumps({"digit": digit, "effects": effects.round(3).tolist()}).encode()
 
 
 def keep(content_type: str, body: bytes, label: int, folder: Path, max_kept: int) -> bytes:

@@ -53,6 +53,18 @@ def served_hosts(address: str, names: Iterable[str]) -> Hosts:
     return Hosts(frozenset({"localhost", *wanted}), ipaddress.ip_address(address.split("%")[0]))
 
 
+def is_loopback(header: str) -> bool:
+    """Whether a ``Host`` header leads every machine to itself."""
+    match = _HOST.fullmatch(header.strip().lower())
+    if match is None:
+        return True
+    name = match[1].removesuffix(".").strip("[]")
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return name == "localhost"
+
+
 def is_same_origin(origin: str, host: str) -> bool:
     """Whether an ``Origin`` header names the site that a ``Host`` header does."""
     try:

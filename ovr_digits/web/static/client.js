@@ -83,12 +83,13 @@ function send(path, query, sheet, signal) {
 
 /**
  * @param {Sheet} sheet
- * @param {boolean} contributions
+ * @param {number | boolean} about of which digit to tell what spoke for it: one, or the answer's
  * @param {AbortSignal} [signal]
  * @returns {Promise<Prediction>}
  */
-export function predict(sheet, contributions, signal) {
-  return send("/api/predict", { form: true, contributions }, sheet, signal);
+export function predict(sheet, about, signal) {
+  const whose = typeof about === "number" ? { about } : {};
+  return send("/api/predict", { form: true, contributions: about !== false, ...whose }, sheet, signal);
 }
 
 /**
@@ -133,4 +134,22 @@ export function service() {
 /** @returns {Promise<Record<string, any>>} */
 export function models() {
   return ask("/api/models");
+}
+
+/**
+ * @param {number} digit
+ * @returns {Promise<number[][]>} what ink at each place does to the score of its detector
+ */
+export async function portrait(digit) {
+  return (await ask(`/api/detectors/${digit}`)).effects;
+}
+
+/** @returns {Promise<import("./trials.js").Examples>} */
+export function examples() {
+  return ask("/static/examples.json");
+}
+
+/** @returns {Promise<{url: string | null, qr: string[] | null}>} where other machines find the page */
+export function address() {
+  return ask(`/api/address?scheme=${location.protocol.slice(0, -1)}`);
 }

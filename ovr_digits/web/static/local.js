@@ -19,7 +19,7 @@ const NOWHERE = { x: 0, y: 0, w: 0, h: 0 };
 /** @param {string} name */
 const textOf = (name) => document.getElementById(name)?.textContent ?? "";
 
-const { description, about } = JSON.parse(textOf("description"));
+const { description, about, portraits } = JSON.parse(textOf("description"));
 const worker = new Worker(URL.createObjectURL(new Blob([textOf("worker")], { type: "text/javascript" })));
 /** Done when the worker has the weights, which stand at the end of the page. */
 const ready = new Promise((done) => {
@@ -44,7 +44,7 @@ worker.onmessage = (/** @type {MessageEvent} */ { data }) => {
 
 /**
  * @param {Sheet[]} sheets
- * @param {Pick<import("./worker.js").Question, "find" | "reasons">} how
+ * @param {Pick<import("./worker.js").Question, "find" | "about">} how
  * @param {AbortSignal} [signal]
  * @returns {Promise<Reading>}
  */
@@ -63,11 +63,11 @@ function ask(sheets, how, signal) {
  *
  * @param {Sheet} sheet
  * @param {boolean} all or the one alone that was drawn last
- * @param {boolean} reasons
+ * @param {number | boolean} whose
  * @param {AbortSignal} [signal]
  * @returns {Promise<Reading>}
  */
-async function readDrawing(sheet, all, reasons, signal) {
+async function readDrawing(sheet, all, whose, signal) {
   const { strokes } = sheet;
   const { digits, leftOut } = digitsAmong(strokes);
   const isLast = (/** @type {typeof digits[0]} */ { marks }) =>
@@ -75,7 +75,7 @@ async function readDrawing(sheet, all, reasons, signal) {
   const chosen = all ? digits : [digits.find(isLast) ?? digits[0]].filter(Boolean);
   // Where all is rubbed out, the blank paper is what there is to be looked at.
   const sheets = chosen.length ? chosen.map(({ marks }) => sheet.digit(marks)) : [sheet];
-  const reading = await ask(sheets, { find: "none", reasons }, signal);
+  const reading = await ask(sheets, { find: "none", about: whose }, signal);
   const places = chosen.map(({ bounds }) => sheet.placeOf(bounds));
   return {
     ...reading,
@@ -85,6 +85,10 @@ async function readDrawing(sheet, all, reasons, signal) {
   };
 }
 
+/** @type {(values: Uint8Array | Int8Array) => number[][]} */
+const inRows = (values) =>
+  Array.from({ length: SIDE }, (_, row) => [...values.subarray(row * SIDE, (row + 1) * SIDE)]);
+
 /** @type {(bounds: Rect) => import("./client.js").Box} */
 const boxOf = ({ x, y, w, h }) => [x, y, w, h];
 
@@ -92,19 +96,16 @@ const boxOf = ({ x, y, w, h }) => [x, y, w, h];
  * Of several digits the one that was drawn last, or the largest on a picture.
  *
  * @param {Sheet} sheet
- * @param {boolean} contributions
+ * @param {number | boolean} whose of which digit to tell what spoke for it: one, or the answer's
  * @param {AbortSignal} [signal]
  * @returns {Promise<import("./client.js").Prediction>}
  */
-export async function predict(sheet, contributions, signal) {
+export async function predict(sheet, whose, signal) {
   const { answers, nDigits, reasons } = sheet.plain
-    ? await readDrawing(sheet, false, contributions, signal)
-    : await ask([sheet], { find: "largest", reasons: contributions }, signal);
+    ? await readDrawing(sheet, false, whose, signal)
+    : await ask([sheet], { find: "largest", about: whose }, signal);
   const [{ vote, image, bounds }] = answers;
-  const rows = Array.from({ length: SIDE }, (_, row) => [
-    ...image.subarray(row * SIDE, (row + 1) * SIDE),
-  ]);
-  return { ...vote, n_digits: nDigits, box: boxOf(bounds), image: rows, contributions: reasons };
+  return { ...vote, n_digits: nDigits, box: boxOf(bounds), image: inRows(image), contributions: reasons };
 }
 
 /**
@@ -115,7 +116,7 @@ export async function predict(sheet, contributions, signal) {
 export async function read(sheet, signal) {
   const { answers, leftOut } = sheet.plain
     ? await readDrawing(sheet, true, false, signal)
-    : await ask([sheet], { find: "all", reasons: false }, signal);
+    : await ask([sheet], { find: "all", about: false }, signal);
   const lines = inLines(answers);
   const texts = lines.map((line) => line.map(({ vote }) => vote.digit).join(""));
   return {
@@ -139,4 +140,23 @@ export async function service() {
 /** @returns {Promise<Record<string, any>>} */
 export async function models() {
   return about;
+}
+
+/**
+ * @param {number} digit
+ * @returns {Promise<number[][]>} what ink at each place does to the score of its detector
+ */
+export async function portrait(digit) {
+  const effects = Int8Array.from(atob(portraits[digit]), (letter) => letter.charCodeAt(0));
+  return inRows(effects);
+}
+
+/** @returns {Promise<import("./trials.js").Examples>} */
+export async function examples() {
+  return JSON.parse(textOf("examples"));
+}
+
+/** @returns {Promise<{url: string | null, qr: string[] | null}>} of what is served only */
+export async function address() {
+  return { url: null, qr: null };
 }

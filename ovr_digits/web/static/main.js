@@ -2,13 +2,15 @@
 
 import * as client from "./client.js";
 import { Correction } from "./correct.js";
-import { showMap, showSeen } from "./maps.js";
+import { Curtain } from "./curtain.js";
+import { showMap, showPortrait, showSeen } from "./maps.js";
 import { Boxes, voteOf } from "./number.js";
 import { Paper } from "./paper.js";
 import { Pages } from "./pages.js";
 import { takePictures } from "./pictures.js";
 import { Session } from "./session.js";
 import { connectTools } from "./tools.js";
+import { Trials } from "./trials.js";
 import { Answer, Bars } from "./votes.js";
 
 /**
@@ -32,7 +34,8 @@ let updates = 0;
  */
 function showVotes(vote, about = "") {
   bars.show(vote);
-  byId("about").textContent = about;
+  trials.tell(vote);
+  byId("about").textContent = vote ? about : "tap one to see what it looks for";
   updates += 1;
   document.body.dataset.answered = `${updates}`;
   performance.clearMarks("bars");
@@ -43,6 +46,7 @@ function showVotes(vote, about = "") {
 function forgetReasons(image) {
   showSeen(byId("seen"), image);
   showMap(byId("ink-map"), image);
+  byId("map-digit").textContent = "…";
 }
 
 /** @type {import("./client.js").NumberReading | null} the number that is shown */
@@ -70,6 +74,8 @@ const view = {
     answer.showDigit(null, false);
     forgetReasons(null);
     correction.offer(false);
+    chooseDetector(null);
+    curtain.fall();
     showVotes(null);
   },
   showLive(prediction, several) {
@@ -97,9 +103,9 @@ const view = {
     correction.offer(false);
     showOneOf(chosen);
   },
-  showReasons(digit, { digit: winner, image, contributions }) {
+  showReasons(digit, { image, contributions }) {
     showSeen(byId("seen"), image ?? null);
-    showMap(byId("ink-map"), image ?? null, winner === digit ? contributions : undefined);
+    showMap(byId("ink-map"), image ?? null, contributions);
     byId("map-digit").textContent = `${digit}`;
   },
   showError(error) {
@@ -110,9 +116,38 @@ const view = {
   },
 };
 
+/** @param {number | null} digit whose detector is shown, if any */
+async function chooseDetector(digit) {
+  bars.choose(digit);
+  const figure = byId("wanted");
+  figure.dataset.digit = `${digit}`;
+  figure.hidden = digit === null;
+  if (digit === null) return;
+  byId("wanted-digit").textContent = `${digit}`;
+  figure.ariaBusy = "true";
+  showSeen(byId("portrait"), null);
+  byId("portrait").scrollIntoView({ block: "nearest" });
+  try {
+    const effects = await client.portrait(digit);
+    if (figure.dataset.digit !== `${digit}`) return;
+    showPortrait(byId("portrait"), effects);
+    figure.ariaBusy = "false";
+  } catch (error) {
+    answer.note(/** @type {Error} */ (error).message);
+  }
+}
+
 const session = new Session(paper, view);
+const curtain = new Curtain(byId("curtain"), byId("answer"));
+const trials = new Trials(paper, session, curtain);
 const correction = new Correction(byId("correct"), session);
 const pages = new Pages(byId("pages"), paper);
+
+bars.addEventListener("choose", (event) => {
+  const digit = /** @type {CustomEvent<number | null>} */ (event).detail;
+  session.explain(digit);
+  chooseDetector(digit);
+});
 
 boxes.addEventListener("choose", (event) => {
   const chosen = /** @type {CustomEvent<number>} */ (event).detail;

@@ -69,6 +69,8 @@ export class Session {
   /** What else there is. @type {import("./number.js").Mark[]} */
   #marks = [];
   #chosen = 0;
+  /** The digit whose reasons were asked for, instead of the answer's. @type {number | null} */
+  #about = null;
   #settled = false;
   #reasoned = false;
 
@@ -98,12 +100,23 @@ export class Session {
     this.#next();
   }
 
+  /**
+   * Show what spoke for and against a digit, whatever the answer is.
+   *
+   * @param {number | null} digit null for the answer's
+   */
+  explain(digit) {
+    this.#about = digit;
+    this.#reasoned = false;
+    this.#next();
+  }
+
   #changed() {
     this.#settled = this.#reasoned = false;
     if (this.#yields || this.#paper.empty) this.#asking?.abort();
     if (this.#paper.empty) {
       clearTimeout(this.#timer);
-      this.#reading = this.#prediction = null;
+      this.#reading = this.#prediction = this.#about = null;
       this.#places = [];
       if (!this.#paper.drawing) this.#view.showBlank();
       return;
@@ -135,6 +148,11 @@ export class Session {
 
   get #several() {
     return (this.#prediction?.n_digits ?? 1) > 1;
+  }
+
+  /** What is shown in place of the prediction. */
+  get #number() {
+    return this.#reading && this.#reading.digits.length > 1 ? this.#reading : null;
   }
 
   /** @param {number} milliseconds */
@@ -232,19 +250,21 @@ export class Session {
   /** The drawing is answered, and nobody is drawing. */
   #settle() {
     this.#settled = true;
-    if (this.#reading && this.#reading.digits.length > 1) {
-      this.#view.showNumber(this.#reading, this.#places, this.#marks, this.#chosen);
+    if (this.#number) {
+      this.#view.showNumber(this.#number, this.#places, this.#marks, this.#chosen);
     } else if (this.#prediction) this.#view.showDigit(this.#prediction);
   }
 
   async #askReasons() {
     const { version } = this.#paper;
-    const chosen = this.#chosen;
-    const one = this.#reading?.digits[chosen];
+    const [chosen, about] = [this.#chosen, this.#about];
+    const one = this.#number?.digits[chosen];
     const sheet = one ? this.#closeUp(this.#places[chosen]) : this.sheet();
-    const answer = await client.predict(sheet, true, this.#signal);
-    if (version !== this.#paper.version || chosen !== this.#chosen) return;
+    const answered = /** @type {{digit: number}} */ (one ?? this.#prediction);
+    const digit = about ?? answered.digit;
+    const answer = await client.predict(sheet, digit, this.#signal);
+    if (version !== this.#paper.version || chosen !== this.#chosen || about !== this.#about) return;
     this.#reasoned = true;
-    this.#view.showReasons(one ? one.digit : answer.digit, answer);
+    this.#view.showReasons(digit, answer);
   }
 }

@@ -67,9 +67,17 @@ export function connectTools(paper) {
 
 /** @param {import("./paper.js").Paper} paper */
 async function save(paper) {
+  download(await paper.save(), "drawing.png");
+}
+
+/**
+ * @param {Blob} file
+ * @param {string} name
+ */
+export function download(file, name) {
   const link = document.createElement("a");
-  link.href = URL.createObjectURL(await paper.save());
-  link.download = "drawing.png";
+  link.href = URL.createObjectURL(file);
+  link.download = name;
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }

@@ -5,7 +5,7 @@
 const NAMES = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"];
 export const BLANK = "Draw a digit";
 /** Log-odds to each side of the threshold that there is room for, as SCORE_SPAN of core/vote.py. */
-const SPAN = 20;
+export const SPAN = 20;
 
 /**
  * @param {Vote} vote
@@ -20,12 +20,19 @@ export function words({ digit, verdict, fired }) {
   return `probably ${name}; ${others} and ${fired.at(-1)} ${together} said yes`;
 }
 
-/** The list of ten rows: scores as bars from the threshold on one fixed scale, votes as numbers. */
-export class Bars {
+/**
+ * The list of ten rows: scores as bars from the threshold on one fixed scale, votes as numbers.
+ *
+ * Event: "choose" (detail: the digit, or null) when a bar was tapped, or tapped again.
+ */
+export class Bars extends EventTarget {
   #rows;
+  /** @type {number | null} */
+  #chosen = null;
 
   /** @param {HTMLElement} list */
   constructor(list) {
+    super();
     this.#rows = Array.from({ length: 10 }, (_, digit) => {
       const row = document.createElement("li");
       row.dataset.digit = `${digit}`;
@@ -39,11 +46,25 @@ export class Bars {
       bar.className = "bar";
       track.append(bar);
       name.textContent = `${digit}`;
-      row.append(...parts);
+      const button = document.createElement("button");
+      button.type = "button";
+      button.title = button.ariaLabel = `What detector ${digit} looks for`;
+      button.addEventListener("click", () => {
+        this.choose(this.#chosen === digit ? null : digit);
+        this.dispatchEvent(new CustomEvent("choose", { detail: this.#chosen }));
+      });
+      row.append(...parts, button);
       list.append(row);
-      return { row, bar, share, says };
+      return { row, bar, share, says, button };
     });
+    this.choose(null);
     this.show(null);
+  }
+
+  /** @param {number | null} digit */
+  choose(digit) {
+    this.#chosen = digit;
+    this.#rows.forEach(({ button }, i) => (button.ariaPressed = `${i === digit}`));
   }
 
   /** @param {Vote | null} vote */

@@ -14,7 +14,8 @@ import { contributions } from "./reasons.js";
  * @property {import("./pixels.js").Pixels[]} pictures
  * @property {"none" | "largest" | "all"} find which digits of a picture with several: with none, all
  *   that is on a picture is one digit
- * @property {boolean} reasons whether to tell what spoke for the first answer
+ * @property {number | boolean} [about] of which digit to tell what spoke for it in the first picture:
+ *   one, or the answer's
  *
  * @typedef {object} Reading
  * @property {{vote: import("./detectors.js").Answer, image: Uint8Array, bounds: Rect}[]} answers
@@ -101,8 +102,9 @@ async function practise() {
  * @param {Question} question
  * @param {Reading["answers"][0]} answer
  */
-async function reasonsOf({ id }, { image, vote }) {
-  const steps = contributions(image, (changed) => scoresOf(changed)[vote.digit]);
+async function reasonsOf({ id, about }, { image, vote }) {
+  const digit = typeof about === "number" ? about : vote.digit;
+  const steps = contributions(image, (changed) => scoresOf(changed)[digit]);
   for (;;) {
     const { done, value } = steps.next();
     if (done) return value;
@@ -136,7 +138,7 @@ onmessage = async ({ data }) => {
   newest = id;
   try {
     const reading = readingOf(question);
-    if (question.reasons) reading.reasons = await reasonsOf(question, reading.answers[0]);
+    if ((question.about ?? false) !== false) reading.reasons = await reasonsOf(question, reading.answers[0]);
     postMessage({ id, ...reading });
   } catch (error) {
     postMessage({ id, error: /** @type {Error} */ (error).message });
