@@ -47,7 +47,11 @@ Threshold = Annotated[
 Page = Annotated[
     int, Query(ge=1, le=limits.PAGES, description="Which page of the file, where it has several.")
 ]
-Label = Annotated[int, Query(ge=0, le=9, description="The digit that it really is.")]
+Label = Annotated[
+    Literal["0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "none"],
+    Query(description="The digit that it really is, or none where it is no digit."),
+]
+Form = Annotated[bool, Query(description="Tell what the detectors see.")]
 
 _REFUSALS = {
     400: "The request is no valid HTTP.",
@@ -145,7 +149,7 @@ def create_app(workers: Workers, provenance: Mapping[str, Any], keep: Path | Non
         invert: Invert = "auto",
         threshold: Threshold = None,
         page: Page = 1,
-        form: Annotated[bool, Query(description="Tell what the detectors see.")] = False,
+        form: Form = False,
         contributions: Annotated[bool, Query(description="Tell what spoke for it.")] = False,
     ) -> Response:
         """Read the digit on a picture."""
@@ -158,17 +162,19 @@ def create_app(workers: Workers, provenance: Mapping[str, Any], keep: Path | Non
         invert: Invert = "auto",
         threshold: Threshold = None,
         page: Page = 1,
+        form: Form = False,
         known: Annotated[_Known, Depends(_known)] = (None, None, None),
     ) -> Response:
         """Read the number on a picture."""
-        return await done(request, work.read, _GROUNDS[invert], threshold, page, known)
+        return await done(request, work.read, _GROUNDS[invert], threshold, page, known, form)
 
     @takes_picture("/api/keep", schemas.Kept, 201)
     async def keep_picture(request: Request, label: Label) -> Response:
-        """Keep a picture with its digit, to learn from."""
+        """Keep a picture with its digit, or as no digit, to learn from."""
         if keep is None:
             raise HTTPException(403, "this service keeps no pictures; start it with --keep DIR")
-        return await done(request, work.keep, label, keep, limits.KEPT, status=201)
+        digit = None if label == "none" else int(label)
+        return await done(request, work.keep, digit, keep, limits.KEPT, status=201)
 
     @app.get("/api/models", response_model=schemas.Models, responses=_told(_REFUSALS))
     async def models() -> dict[str, Any]:

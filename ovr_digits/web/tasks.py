@@ -126,6 +126,7 @@ def read(
     level: float | None,
     page: int,
     known: tuple[str | None, str | None, int | None],
+    form: bool,
 ) -> bytes:
     """The number on one picture, as JSON; ``known`` is the length, pattern and lines expected."""
     from ovr_digits.picture.expected import Expected
@@ -134,10 +135,15 @@ def read(
     expected = Expected(*known)
     keys, picture = _sent(content_type, body, page)
     number = find_number(_loaded(), picture, ground, level, expected=expected)
-    return json.dumps(keys | number.as_json()).encode()
+    result = keys | number.as_json()
+    if form:
+        for found, shown in zip(number.digits, result["digits"], strict=True):
+            scores = found.vote.as_json()["scores"]
+            shown |= {"scores": scores, "image": found.image.tolist()}
+    return json.dumps(result).encode()
 
 
-def keep(content_type: str, body: bytes, label: int, folder: Path, max_kept: int) -> bytes:
+def keep(content_type: str, body: bytes, label: int | None, folder: Path, max_kept: int) -> bytes:
     """Keep a picture with its digit, and tell the name of its file as JSON."""
     from ovr_digits.data.corrections import keep_correction
     from ovr_digits.picture.answers import answer_picture

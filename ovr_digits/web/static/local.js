@@ -82,6 +82,10 @@ async function readDrawing(sheet, all, reasons, signal) {
 /** @type {(bounds: Rect) => import("./client.js").Box} */
 const boxOf = ({ x, y, w, h }) => [x, y, w, h];
 
+/** @type {(image: Uint8Array) => number[][]} */
+const rowsOf = (image) =>
+  Array.from({ length: SIDE }, (_, row) => [...image.subarray(row * SIDE, (row + 1) * SIDE)]);
+
 /**
  * Of several digits the one that was drawn last, or the largest on a picture.
  *
@@ -95,10 +99,7 @@ export async function predict(sheet, contributions, signal) {
     ? await readDrawing(sheet, false, contributions, signal)
     : await ask([sheet], { find: "largest", reasons: contributions }, signal);
   const [{ vote, image, bounds }] = answers;
-  const rows = Array.from({ length: SIDE }, (_, row) => [
-    ...image.subarray(row * SIDE, (row + 1) * SIDE),
-  ]);
-  return { ...vote, n_digits: nDigits, box: boxOf(bounds), image: rows, contributions: reasons };
+  return { ...vote, n_digits: nDigits, box: boxOf(bounds), image: rowsOf(image), contributions: reasons };
 }
 
 /**
@@ -115,7 +116,11 @@ export async function read(sheet, signal) {
   return {
     text: texts.join("\n"),
     lines: texts,
-    digits: lines.flat().map(({ vote, bounds }) => ({ ...vote, box: boxOf(bounds) })),
+    digits: lines.flat().map(({ vote, image, bounds }) => ({
+      ...vote,
+      box: boxOf(bounds),
+      image: rowsOf(image),
+    })),
     fields: [],
     signs: [],
     left_out: leftOut.map((bounds) => ({

@@ -68,7 +68,7 @@ const view = {
     answer.note("");
     answer.showDigit(null, false);
     forgetReasons(null);
-    correction.offer(false);
+    correction.offer(null);
     showVotes(null);
   },
   showLive(prediction, several) {
@@ -84,7 +84,7 @@ const view = {
     answer.note("");
     answer.showDigit(shown, false);
     forgetReasons(prediction.image ?? null);
-    correction.offer(shown !== null && !paper.empty);
+    correction.offer(paper.empty ? null : shown);
     showVotes(shown);
   },
   showNumber(reading, places, marks, chosen) {
@@ -93,7 +93,7 @@ const view = {
     boxes.choose(chosen);
     answer.note("");
     answer.showNumber(reading);
-    correction.offer(false);
+    correction.offer(null);
     showOneOf(chosen);
   },
   showReasons(digit, { digit: winner, image, contributions }) {
