@@ -132,8 +132,9 @@ def load_corrections(
 ) -> tuple[Grey, Grey]:
     """Read the kept pictures, (n, 784) uint8 in MNIST form, and their labels, (n,) uint8.
 
-    A label is a digit or ``NO_DIGIT``. ``source`` is the folder, or the file that names them. Of a picture that was kept more than once the last label counts, and its place.
-    ``passed_over`` is told in one line of each line of ``FILE_NAME`` that could not be used.
+    A label is a digit or ``NO_DIGIT``. ``source`` is the folder, or the file that names them.
+    Of a picture that was kept more than once the last label counts, and its place.
+    ``passed_over`` is told in one line of each line of the file that could not be used.
 
     Raises
     ------

@@ -75,8 +75,8 @@ class RetrainingResult:
     """What was learnt from and what came of it; accuracies are shares in 0..1.
 
     ``kept`` counts the pictures of each digit, and ``kept_no_digit`` those of none, which are right
-    where no detector fires. ``left_out_accuracy`` is that on kept digits by detectors that learnt from others of them,
-    ``held_out_accuracy`` that on training images that were not rehearsed.
+    where no detector fires. ``left_out_accuracy`` is that on kept pictures by detectors that learnt
+    from others of them, ``held_out_accuracy`` that on training images that were not rehearsed.
     """
 
     output: Path

@@ -166,7 +166,7 @@ def create_app(workers: Workers, provenance: Mapping[str, Any], keep: Path | Non
         known: Annotated[_Known, Depends(_known)] = (None, None, None),
     ) -> Response:
         """Read the number on a picture."""
-        return await done(request, work.read, _GROUNDS[invert], threshold, page, known, form)
+        return await done(request, work.read, _GROUNDS[invert], threshold, page, (*known, form))
 
     @takes_picture("/api/keep", schemas.Kept, 201)
     async def keep_picture(request: Request, label: Label) -> Response:

@@ -125,13 +125,16 @@ def read(
     ground: Ground,
     level: float | None,
     page: int,
-    known: tuple[str | None, str | None, int | None],
-    form: bool,
+    asked: tuple[str | None, str | None, int | None, bool],
 ) -> bytes:
-    """The number on one picture, as JSON; ``known`` is the length, pattern and lines expected."""
+    """The number on one picture, as JSON.
+
+    ``asked`` is the length, pattern and lines expected, and whether to tell the digits' forms.
+    """
     from ovr_digits.picture.expected import Expected
     from ovr_digits.picture.number import find_number
 
+    *known, form = asked
     expected = Expected(*known)
     keys, picture = _sent(content_type, body, page)
     number = find_number(_loaded(), picture, ground, level, expected=expected)

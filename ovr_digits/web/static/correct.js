@@ -20,7 +20,7 @@ const REMEMBERED = 50;
 
 /** @param {import("./vote.js").Answer} vote */
 function readingOf({ digit, verdict }) {
-  if (verdict === "none") return "not recognised";
+  if (verdict === "none") return "no digit";
   return verdict === "sure" ? `${digit}` : `probably ${digit}`;
 }
 
@@ -54,7 +54,7 @@ function row(drawing, title) {
   showSeen(picture, drawing.image);
   const words = document.createElement("p");
   const [before, after] = beforeAndAfter(drawing);
-  words.append(element("b", title), ` ${before} → ${after}`);
+  words.append(element("b", title), before === after ? ` ${after}, as before` : ` ${before} → ${after}`);
   item.append(picture, words);
   return item;
 }
@@ -195,9 +195,7 @@ export class Correction {
       const [before, after] = beforeAndAfter(drawing);
       return before !== after;
     });
-    const told = `Of ${others.length} other drawings so far ${changed.length || "none"} ${
-      changed.length > 1 ? "are" : "is"
-    } read otherwise.`;
+    const told = `Other drawings so far: ${others.length}, read otherwise: ${changed.length || "none"}.`;
     const [said, list] = [".others", ".otherwise"].map((name) => this.#panel.querySelector(name));
     said?.replaceChildren(others.length ? told : "");
     list?.replaceChildren(...changed.map((drawing) => row(drawing, "")));

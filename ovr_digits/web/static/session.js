@@ -103,6 +103,7 @@ export class Session {
     this.#answered = { version: -1, whole: false };
     this.#settled = this.#reasoned = false;
     this.#reading = null;
+    this.#asking?.abort();
     this.#next();
   }
 
