@@ -102,6 +102,7 @@ export class Correction {
     ];
     for (const [name, act] of actions) part(name).addEventListener("click", act);
     taught.onElsewhere(() => this.#changed());
+    this.#list();
     this.#show();
   }
 
@@ -113,7 +114,10 @@ export class Correction {
   /** @param {Prediction | null} answer to one digit that can be corrected; null where there is none */
   offer(answer) {
     // The drawing that was there is finished once the paper is empty.
-    if (!answer && this.#answer) this.#remember(this.#answer);
+    if (!answer && this.#answer) {
+      this.#remember(this.#answer);
+      this.#list();
+    }
     this.#answer = answer?.image ? answer : null;
     const shown = JSON.stringify(answer?.image ?? null);
     if (shown !== this.#shown) this.#say("");
@@ -173,6 +177,7 @@ export class Correction {
   /** Lessons have come or gone. */
   #changed() {
     this.#mark(this.#labelOf(this.#answer));
+    this.#list();
     this.#show();
     this.#session.askAgain();
   }
@@ -183,22 +188,30 @@ export class Correction {
   }
 
   #show() {
-    const lessons = taught.allLessons();
+    const { length } = taught.allLessons();
     this.#ask.hidden = !this.#answer;
-    this.#panel.hidden = !lessons.length;
-    this.#section.hidden = !this.#answer && !lessons.length;
-    if (!lessons.length) return;
-    const rows = lessons.map((lesson) => row(lesson, lesson.label === null ? "No digit:" : `A ${lesson.label}:`));
-    this.#panel.querySelector(".lessons")?.replaceChildren(...rows.reverse());
-    const others = this.#drawings.filter((drawing) => this.#labelOf(drawing) === undefined);
-    const changed = others.filter((drawing) => {
+    this.#panel.hidden = !length;
+    this.#section.hidden = !this.#answer && !length;
+  }
+
+  /** List what was taught, the latest first, and what else is read otherwise because of it. */
+  #list() {
+    const [lessons, others, otherwise] = [".lessons", ".others", ".otherwise"].map(
+      (name) => /** @type {HTMLElement} */ (this.#panel.querySelector(name)),
+    );
+    const rows = taught
+      .allLessons()
+      .map((lesson) => row(lesson, lesson.label === null ? "No digit:" : `A ${lesson.label}:`));
+    lessons.replaceChildren(...rows.reverse());
+    const untaught = this.#drawings.filter((drawing) => this.#labelOf(drawing) === undefined);
+    const changed = untaught.filter((drawing) => {
       const [before, after] = beforeAndAfter(drawing);
       return before !== after;
     });
-    const told = `Other drawings so far: ${others.length}, read otherwise: ${changed.length || "none"}.`;
-    const [said, list] = [".others", ".otherwise"].map((name) => this.#panel.querySelector(name));
-    said?.replaceChildren(others.length ? told : "");
-    list?.replaceChildren(...changed.map((drawing) => row(drawing, "")));
+    others.textContent = untaught.length
+      ? `Other drawings so far: ${untaught.length}, read otherwise: ${changed.length || "none"}.`
+      : "";
+    otherwise.replaceChildren(...changed.map((drawing) => row(drawing, "")));
   }
 
   /** @param {string} text */
