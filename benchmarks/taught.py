@@ -67,7 +67,7 @@ def _follow(setting: Setting, page: Page, others: Scores, writer: Writer, rng: A
             for image, scores in _pairs(X[missed[:n]], before[missed[:n]])
         ]
         asked = [lessons, _pairs(X[rest], before[rest])]
-        after, of_others = map(np.array, page.evaluate(_TEACH, asked))
+        after, of_others = (np.array(scores) for scores in page.evaluate(_TEACH, asked))
         for scores in (before[rest], after)[n > _TAUGHT[0] :]:  # before is told once
             right.append(float((scores.argmax(axis=1) == digit).mean()))
             sure.append(float(_surely(scores, digit).mean()))

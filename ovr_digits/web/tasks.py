@@ -134,8 +134,8 @@ def read(
     from ovr_digits.picture.expected import Expected
     from ovr_digits.picture.number import find_number
 
-    *known, form = asked
-    expected = Expected(*known)
+    length, pattern, lines, form = asked
+    expected = Expected(length, pattern, lines)
     keys, picture = _sent(content_type, body, page)
     number = find_number(_loaded(), picture, ground, level, expected=expected)
     result = keys | number.as_json()
