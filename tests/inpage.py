@@ -55,6 +55,11 @@ _DRAW = """async (drawings) => {
   }
   return found;
 }"""
+#: Scores of images and scores (n, 784) and (n, 10), after some of them were taught their labels.
+_TEACH = """([lessons, images, scores]) => {
+  const teaching = new Teaching(lessons);
+  return images.map((image, k) => teaching.corrected(image, scores[k]));
+}"""
 #: Images that are sent at once.
 _AT_ONCE = 500
 
@@ -83,6 +88,14 @@ class InPage:
             content = base64.b64encode(X[first : first + _AT_ONCE].tobytes()).decode()
             parts += self.page.evaluate(_ASK_SCORES, content)
         return np.array(parts)
+
+    def taught(
+        self, lessons: list[dict[str, Any]], X: np.ndarray, scores: np.ndarray
+    ) -> np.ndarray:
+        """The scores (n, 10) of images (n, 784), once lessons were taught."""
+        self.page.add_script_tag(content=bundled("teaching.js"))
+        images = X.reshape(-1, 28, 28).tolist()
+        return np.array(self.page.evaluate(_TEACH, [lessons, images, scores.tolist()]))
 
     def draw(self, drawings: list[dict[str, Any]]) -> list[tuple[bytes, np.ndarray, Any]]:
         """Draw strokes: each time the file (PNG), the image (784,) and the vote."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 
+import numpy as np
 from PIL import Image, ImageDraw
 
 Point = tuple[float, float]
@@ -81,6 +82,20 @@ def write(
         [(x + scale * (px - middle_x), y + scale * (py - middle_y)) for px, py in stroke]
         for stroke in strokes
     ]
+
+
+def barred_zero(rng: np.random.Generator) -> list[Stroke]:
+    """A zero with a bar across it, as some write it, about the middle of a square of 1 by 1.
+
+    No detector of the models that ship recognises it.
+    """
+    angles = np.linspace(-1.5, 4.85, 14) + rng.normal(0, 0.04)
+    width, height = rng.uniform(0.14, 0.17), rng.uniform(0.26, 0.3)
+    y = height * np.sin(angles)
+    x = width * np.cos(angles) - rng.uniform(-0.02, 0.12) * y
+    ends, tilt = width + 0.06, rng.uniform(-0.01, 0.05)
+    bar = [(0.5 - ends, 0.5 + tilt), (0.5 + ends, 0.5 - tilt)]
+    return [list(zip((0.5 + x).tolist(), (0.5 + y).tolist(), strict=True)), bar]
 
 
 def bounds(strokes: list[Stroke]) -> tuple[float, float, float, float]:

@@ -224,7 +224,7 @@ def test_learning_goes_on_from_what_was_learnt(learnt, kept):
     path, _, _ = learnt
     done = adapt(path.parent, kept, "--models", path, "--dataset", "digits")
     assert done.exit_code == 0, done.stderr
-    assert "learnt 12 corrected digits (1: 12)" in done.stdout
+    assert "learnt 12 corrections (1: 12)" in done.stdout
     assert "bundled digits" in done.stdout
     assert max(map(len, done.stdout.splitlines())) <= 80
     models = load_models(path.parent / "models.pkl")
@@ -329,6 +329,40 @@ def test_the_models_that_ship_are_not_replaced_by_accident(kept):
     assert done.exit_code == 2
     assert "name another with --output" in " ".join(done.stderr.split())
     assert (root / "models.pkl").stat().st_mtime_ns == before.st_mtime_ns
+
+
+def crosses(n: int, seed: int) -> np.ndarray:
+    """Signs (n, 784) that are no digit: a cross of two bars, never twice the same."""
+    rng = np.random.default_rng(seed)
+    images = np.zeros((n, 28, 28), np.uint8)
+    for image in images:
+        x, y = rng.integers(12, 15, 2)
+        image[4:24, x : x + 3] = image[y : y + 3, 4:24] = rng.integers(200, 256)
+    return images.reshape(n, -1)
+
+
+def test_what_a_page_has_saved_is_learnt_and_no_digit_is_a_negative_for_all_ten(
+    tmp_path, tiny_models
+):
+    lines = [
+        {"label": None, "time": "2026-01-01T00:00:00Z", "image": image.reshape(28, 28).tolist()}
+        for image in crosses(12, 0)
+    ]
+    ones = [{"label": 1, "image": image.reshape(28, 28).tolist()} for image in own_ones(3, 0)]
+    saved = tmp_path / "saved.jsonl"
+    saved.write_text("".join(json.dumps(line) + "\n" for line in lines + ones))
+    done = adapt(tmp_path, saved, "--models", tiny_models, "--dataset", "digits", "--json")
+    assert done.exit_code == 0, done.stderr
+    said = json.loads(done.stdout)
+    assert (said["kept"], said["kept_no_digit"]) == ([0, 3] + [0] * 8, 12)
+    assert said["samples"] == said["rehearsed"] + 15
+    assert said["kept_accuracy"] < said["left_out_accuracy"]
+
+    def fired(models) -> float:
+        return (models.decision_function(crosses(40, 1)) > 0).any(axis=1).mean()
+
+    assert fired(load_models(tiny_models)) > 0.3
+    assert fired(load_models(tmp_path / "models.pkl")) < 0.05
 
 
 def test_a_folder_without_corrections_is_one_clear_line(tmp_path, tiny_models):

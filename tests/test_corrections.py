@@ -16,7 +16,7 @@ import pytest
 from PIL import Image, PngImagePlugin
 
 from ovr_digits.core.vote import Vote, count_votes
-from ovr_digits.data.corrections import FILE_NAME, keep_correction, load_corrections
+from ovr_digits.data.corrections import FILE_NAME, NO_DIGIT, keep_correction, load_corrections
 from ovr_digits.errors import DigitsError
 from ovr_digits.files import replacing, write_bytes
 from ovr_digits.picture.digit import find_form
@@ -69,6 +69,30 @@ def test_what_is_kept_comes_back(tmp_path, digit_images):
     assert entries[0]["label"] == 4
     assert entries[0]["answer"] == VOTE.as_json()
     assert set(entries[0]) == {"file", "label", "time", "answer"}
+
+
+def test_a_picture_of_no_digit_is_kept_and_comes_back_as_such(tmp_path, digit_images):
+    for image, label in zip(digit_images[:2], (None, 3), strict=True):
+        keep_correction(tmp_path, drawing(image), label, VOTE)
+    assert [json.loads(line)["label"] for line in lines_of(tmp_path)] == [None, 3]
+    assert load_corrections(tmp_path)[1].tolist() == [NO_DIGIT, 3]
+
+
+def test_a_file_that_holds_its_images_is_read_by_itself_and_in_a_folder(tmp_path, digit_images):
+    images = [image.reshape(28, 28).tolist() for image in digit_images[:3]]
+    labelled = zip((4, None, 9), images, strict=True)
+    entries = [{"label": label, "image": image} for label, image in labelled]
+    saved = tmp_path / "saved.jsonl"
+    saved.write_text("".join(json.dumps(entry) + "\n" for entry in entries))
+    folder = tmp_path / "kept"
+    keep_correction(folder, drawing(digit_images[3]), 8, VOTE)
+    with (folder / FILE_NAME).open("a") as file:
+        file.write(saved.read_text())
+    X, y = load_corrections(saved)
+    np.testing.assert_array_equal(X, digit_images[:3])
+    assert y.tolist() == [4, NO_DIGIT, 9]
+    assert load_corrections(folder)[1].tolist() == [8, 4, NO_DIGIT, 9]
+    assert load_corrections(folder / FILE_NAME)[1].tolist() == [8, 4, NO_DIGIT, 9]
 
 
 def test_a_picture_is_kept_small_upright_and_bare(tmp_path, digit_images):
@@ -207,9 +231,17 @@ def test_a_line_that_was_not_finished_does_not_spoil_the_next(tmp_path, digit_im
         ('{"file": "\\u0000", "label": 1}', r"'\x00': no such file in the folder"),
         ('{"file": "\\u001b[31m.png", "label": 1}', r"'\x1b[31m.png': no such file"),
         ('{"file": 3, "label": 1}', "'3': no such file in the folder"),
-        ('{"file": "one.png", "label": 10}', "its label is not a digit 0 to 9"),
-        ('{"file": "one.png", "label": true}', "its label is not a digit 0 to 9"),
-        ('{"file": "one.png", "label": "1"}', "its label is not a digit 0 to 9"),
+        ('{"file": "one.png", "label": 10}', "its label is not a digit 0 to 9, or null"),
+        ('{"file": "one.png", "label": true}', "its label is not a digit 0 to 9, or null"),
+        ('{"file": "one.png", "label": "1"}', "its label is not a digit 0 to 9, or null"),
+        ('{"file": "one.png"}', "its label is not a digit 0 to 9, or null"),
+        ('{"image": [], "label": 1}', "its image is not 28 rows"),
+        ('{"image": null, "label": 1, "file": "one.png"}', "its image is not 28 rows"),
+        (json.dumps({"image": [[1] * 28] * 27 + [[1]], "label": 1}), "its image is not rows of 28"),
+        (json.dumps({"image": [[0.5] * 28] * 28, "label": 1}), "its image is not rows of 28 whole"),
+        (json.dumps({"image": [[256] * 28] * 28, "label": 1}), "its image is blank, or has grey"),
+        (json.dumps({"image": [[-1] * 28] * 28, "label": 1}), "its image is blank, or has grey"),
+        (json.dumps({"image": [[0] * 28] * 28, "label": 1}), "its image is blank"),
         ("[" * 100_000, "not a whole JSON object"),
         ("3", "not a whole JSON object"),
     ],

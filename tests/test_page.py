@@ -20,7 +20,7 @@ from PIL import Image
 from strokes import N_HANDS, Stroke, picture_of, write
 
 from ovr_digits.core.vote import SCORE_SPAN, count_votes
-from ovr_digits.data.corrections import load_corrections
+from ovr_digits.data.corrections import NO_DIGIT, load_corrections
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
 pytest.importorskip("fastapi", reason="needs the web extra")
@@ -553,20 +553,44 @@ def test_fields_are_shown_about_their_digits(paper):
 # --- corrections ---------------------------------------------------------------------------
 
 
-def test_a_correction_is_kept_and_read_back(paper, kept):
+def test_what_was_it_is_learnt_at_once_for_its_visitor_alone_and_kept(opened, kept):
     assert not any(kept.iterdir())
+    paper, other = opened(), opened()
     paper.draw(placed(paper, 9))
     expect_sure(paper, 9)
     paper.button("It was 4").click()
-    expect(paper.page.locator("body")).to_contain_text("ovr-digits adapt DIR")
-    (line,) = (kept / "corrections.jsonl").read_text().splitlines()
-    record = json.loads(line)
-    assert (record["label"], record["answer"]["digit"]) == (4, 9)
-    assert [path.name for path in kept.glob("*.png")] == [record["file"]]
+    expect_sure(paper, 4)
+    expect(paper.page.locator("#correct")).to_contain_text("ovr-digits adapt DIR")
+    expect(paper.page.locator(".lessons")).to_contain_text("A 4: 9 → 4")
+    paper.button("It was no digit").click()
+    expect(paper.answer).to_contain_text("no detector recognises this")
+    expect(paper.page.locator(".lessons li")).to_have_count(1)  # the same drawing
+    expect(paper.page.locator(".thanks")).to_contain_text("ovr-digits adapt DIR")
+    records = [json.loads(line) for line in (kept / "corrections.jsonl").read_text().splitlines()]
+    assert [(record["label"], record["answer"]["digit"]) for record in records] == [
+        (4, 9),
+        (None, 9),
+    ]
+    assert {path.name for path in kept.glob("*.png")} == {record["file"] for record in records}
     X, y = load_corrections(kept)
     assert X.shape == (1, 784)
-    assert y.tolist() == [4]
-    assert X.any()
+    assert y.tolist() == [NO_DIGIT]
+
+    other.draw(placed(other, 9))
+    expect_sure(other, 9)
+    paper.button("Undo last").click()
+    expect_sure(paper, 9)
+
+
+def test_what_was_taught_is_read_in_numbers_too(opened):
+    paper = opened()
+    paper.draw(placed(paper, 9, 0.3, height=0.4))
+    expect_sure(paper, 9)
+    paper.button("It was 4").click()
+    expect_sure(paper, 4)
+    paper.draw(placed(paper, 2, 0.7, height=0.4))
+    expect(paper.page.locator("#number")).to_have_text("42")
+    expect(paper.page.locator(".box").first).to_contain_text("4")
 
 
 # --- phones and keyboards ------------------------------------------------------------------
@@ -681,6 +705,9 @@ def test_no_rule_of_accessibility_is_broken(opened, axe, size, schemes):
     expect_sure(paper, 4)
     expect(paper.button("It was 4")).to_be_visible()
     look("answered")
+    paper.button("It was 4").click()
+    expect(page.locator(".lessons li")).to_have_count(1)
+    look("taught")
     paper.draw(placed(paper, 2, 0.7, height=0.4))
     expect(page.locator("#number")).to_have_text("42")
     look("number")
@@ -690,12 +717,14 @@ def test_no_rule_of_accessibility_is_broken(opened, axe, size, schemes):
     assert {state: rules for state, rules in found.items() if rules} == {}
 
 
-def test_a_service_that_keeps_nothing_offers_no_correction_and_is_named_when_it_has_stopped(opened):
+def test_a_service_that_keeps_nothing_is_corrected_too_and_named_when_it_has_stopped(opened):
     with running_service() as service:
         paper = opened(service)
         paper.draw(placed(paper, 3))
         expect_sure(paper, 3)
-        expect(paper.button("It was 4")).to_have_count(0)
+        paper.button("It was 4").click()
+        expect_sure(paper, 4)
+        expect(paper.page.locator(".thanks")).to_have_text("Learnt, in this browser alone.")
         service.stop()
     paper.watch.allowed.append(REFUSED)
     paper.button("Clear").click()

@@ -12,13 +12,16 @@ import pytest
 from browser import Paper, Strokes, Watch
 from inpage import InPage
 from PIL import Image
-from strokes import N_HANDS, picture_of, write
+from scipy.ndimage import gaussian_filter
+from strokes import N_HANDS, barred_zero, picture_of, write
 
 from ovr_digits.core.detectors import DetectorArrays
+from ovr_digits.data.corrections import NO_DIGIT, load_corrections
 from ovr_digits.data.splits import load_split
 from ovr_digits.learn.presets import PRESETS
 from ovr_digits.models.modelfile import load_models
 from ovr_digits.picture.answers import answer_picture
+from ovr_digits.picture.digit import find_form
 from ovr_digits.picture.mnist_form import to_mnist_form, with_usual_pen
 from ovr_digits.web.page_file import page_bytes
 
@@ -136,6 +139,66 @@ def test_drawings_come_to_the_same_form_and_answer_as_in_python(
         for answer, (_, _, vote) in zip(answers, drawn, strict=True)
     ]
     assert np.mean(same) >= 0.99
+
+
+def barred_zeros(n: int, seed: int) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    drawn = ([[(280 * x, 280 * y) for x, y in s] for s in barred_zero(rng)] for _ in range(n))
+    return np.stack([find_form(picture_of(strokes, pen=14)).ravel() for strokes in drawn])
+
+
+def lessons_of(models: DetectorArrays, X: np.ndarray, label: int | None) -> list[dict[str, Any]]:
+    scores = models.decision_function(X).tolist()
+    images = X.reshape(-1, 28, 28).tolist()
+    return [
+        {"label": label, "image": image, "scores": each}
+        for image, each in zip(images, scores, strict=True)
+    ]
+
+
+def test_five_examples_teach_a_form_and_leave_other_digits_alone(
+    shipped_models, shipped_page, opened
+):
+    """Kernel ridge regression on blurred forms, as SciPy has it."""
+    later, others = barred_zeros(20, 1), load_split("digits", "test").X
+    X = np.concatenate([later, others])
+    before = shipped_models.decision_function(X)
+    assert not (before[: len(later)] > 0).any()
+    lessons = lessons_of(shipped_models, barred_zeros(5, 0), 0)
+    after = opened(shipped_page).taught(lessons, X, before)
+    digit = np.arange(10) == 0
+    assert ((after[: len(later)] > 0) == digit).all(axis=1).mean() >= 0.9
+    was, now = before[len(later) :], after[len(later) :]
+    assert (was.argmax(axis=1) != now.argmax(axis=1)).sum() <= 1
+    assert ((was > 0) != (now > 0)).any(axis=1).mean() <= 0.01
+
+    def looks(X: np.ndarray) -> np.ndarray:
+        forms = X.reshape(-1, 28, 28).astype(float)
+        blurred = gaussian_filter(forms, (0, 2, 2), mode="constant").reshape(len(X), -1)
+        return blurred / np.linalg.norm(blurred, axis=1, keepdims=True)
+
+    taught = np.array([lesson["image"] for lesson in lessons]).reshape(5, -1)
+    scores = np.array([lesson["scores"] for lesson in lessons])
+    wanted = np.where(digit, 8, -8)
+    lacking = np.where(np.sign(wanted) * scores < 8, wanted - scores, 0)
+
+    def likeness(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        return np.exp(25 * (looks(a) @ looks(b).T - 1))
+
+    shares = np.linalg.solve(likeness(taught, taught) + 0.05 * np.eye(5), lacking)
+    np.testing.assert_allclose(after, before + likeness(X, taught) @ shares, atol=1e-6)
+
+
+def test_what_is_taught_to_be_no_digit_is_refused(shipped_models, shipped_page, opened, odd_images):
+    """So are forms like it; the same drawing of another label is what is said last."""
+    X = load_split("digits", "test").X[:100]
+    scores = shipped_models.decision_function(X)
+    sevens = X[scores.argmax(axis=1) == 7]
+    lessons = lessons_of(shipped_models, sevens[:1], None)
+    after = opened(shipped_page).taught(lessons, X, scores)
+    assert (after[scores.argmax(axis=1) == 7][0] < -7).all()
+    others = scores.argmax(axis=1) != 7
+    np.testing.assert_array_equal(after[others] > 0, scores[others] > 0)
 
 
 # --- the page as people use it -------------------------------------------------------------
@@ -279,3 +342,60 @@ def test_clean_pictures_are_read_and_photographs_left_to_the_service(paper):
     expect(paper.winner).to_have_count(0)
     expect(paper.button("Take photo")).to_have_count(0)
     expect(paper.page.get_by_role("link")).to_have_count(0)
+
+
+def draw_barred(paper: Paper, rng: np.random.Generator) -> None:
+    area = paper.area()
+    short = min(area["width"], area["height"])
+    side, top = (area["width"] - short) / 2, (area["height"] - short) / 2
+    strokes = barred_zero(rng)
+    paper.draw([[(side + short * x, top + short * y) for x, y in stroke] for stroke in strokes])
+
+
+def test_five_drawings_teach_a_form_at_once_and_it_can_be_undone_and_forgotten(paper, tmp_path):
+    page, rng = paper.page, np.random.default_rng(5)
+    paper.page.get_by_label("Pen width").fill("45")
+    taught = page.locator(".lessons li")
+    draw_barred(paper, rng)
+    expect(paper.answer).to_contain_text("no detector recognises this")
+    clear(paper)
+    for n in range(5):
+        draw_barred(paper, rng)
+        expect(page.get_by_text("What was it?")).to_be_visible()
+        paper.button("It was 0").click()
+        expect(paper.answer).to_contain_text("zero, sure")
+        expect(taught).to_have_count(n + 1)
+        clear(paper)
+    expect(taught.last).to_contain_text("A 0: no digit → 0")
+    draw_barred(paper, rng)
+    expect(paper.answer).to_contain_text("zero, sure")
+    clear(paper)
+    # The one that was not recognised at first, too.
+    expect(page.locator(".others")).to_contain_text("Other drawings so far: 2, read otherwise: 2")
+    for digit in (0, 4, 6, 8):  # of all digits that look most like it
+        paper.draw(on_paper(paper, placed(digit)))
+        expect(paper.winner).to_have_attribute("data-digit", str(digit))
+        expect(paper.answer).to_contain_text("sure")
+        clear(paper)
+
+    paper.draw(on_paper(paper, [heart()]))
+    paper.button("It was no digit").click()
+    expect(paper.button("It was no digit")).to_have_attribute("aria-pressed", "true")
+    with page.expect_download() as download:
+        paper.button("Save for adapt").click()
+    download.value.save_as(tmp_path / "corrections.jsonl")
+    X, y = load_corrections(tmp_path / "corrections.jsonl")
+    assert y.tolist() == [0] * 5 + [NO_DIGIT]
+    assert X.any(axis=1).all()
+
+    page.reload()  # what was taught is still there
+    expect(taught).to_have_count(6)
+    paper.button("Undo last").click()
+    expect(taught).to_have_count(5)
+    draw_barred(paper, rng)
+    expect(paper.answer).to_contain_text("zero, sure")
+    paper.button("Forget all").click()
+    expect(paper.answer).to_contain_text("no detector recognises this")
+    expect(taught).to_have_count(0)
+    page.reload()
+    expect(page.locator("#correct")).to_be_hidden()

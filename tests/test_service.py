@@ -621,6 +621,21 @@ def test_corrections_are_kept_until_the_folder_is_full(
     assert str(tmp_path) not in replies[2].error
 
 
+def test_what_is_no_digit_is_kept_as_such(service: Service, tmp_path: Path) -> None:
+    with service.another(keep=tmp_path) as other:
+        assert other.post("/api/keep?label=none", SEVEN).status == 201
+    (line,) = (tmp_path / "corrections.jsonl").read_text().splitlines()
+    assert json.loads(line)["label"] is None
+
+
+def test_the_forms_of_a_number_are_told_where_they_are_asked_for(service: Service) -> None:
+    plain, told = (service.post(f"/api/read{ask}", SEVEN).json for ask in ("", "?form=true"))
+    (digit,) = told["digits"]
+    alone = service.post("/api/predict?form=true", SEVEN).json
+    assert (digit["scores"], digit["image"]) == (alone["scores"], alone["image"])
+    assert plain["digits"] == [{k: v for k, v in digit.items() if k not in ("scores", "image")}]
+
+
 def test_without_a_folder_nothing_is_kept(service: Service) -> None:
     with service.another() as other:
         assert other.ask("GET", "/api/service").json["keeps"] is False

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @command
-@click.argument("corrections", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("corrections", metavar="CORRECTIONS", type=click.Path(path_type=Path))
 @options.models
 @options.output
 @click.option(
@@ -45,15 +45,17 @@ def adapt(  # noqa: PLR0913
     jobs: int,
     as_json: bool,
 ) -> None:
-    """Let models learn from the corrections in DIR, in seconds.
+    """Let models learn from CORRECTIONS, in seconds.
 
-    DIR holds what draw --keep DIR has kept, or read --review DIR with the numbers
-    typed into its review.csv. Images of the data set that the
+    CORRECTIONS is a folder with what draw --keep has kept, or read --review with the
+    numbers typed into its review.csv; or the file that a page saves which was taught.
+    What was said to be no digit is learnt as such by all ten. Images of the data set that the
     models were trained on are replayed, so that nothing is forgotten.
 
     \b
     Examples:
       ovr-digits adapt corrections
+      ovr-digits adapt corrections.jsonl
       ovr-digits adapt corrections --models models.pkl --output mine.pkl
       ovr-digits adapt corrections --accept-loss
     """
@@ -82,10 +84,11 @@ def adapt(  # noqa: PLR0913
     if as_json:
         options.print_json(result.as_json())
         return
-    counts = ", ".join(f"{digit}: {count}" for digit, count in enumerate(result.kept) if count)
-    n_kept = sum(result.kept)
+    kept = dict(enumerate(result.kept)) | {"no digit": result.kept_no_digit}
+    counts = ", ".join(f"{label}: {count}" for label, count in kept.items() if count)
+    n_kept = result.n_kept
     rows = [
-        ("corrected digits", n_kept, result.kept_accuracy, result.left_out_accuracy),
+        ("corrections", n_kept, result.kept_accuracy, result.left_out_accuracy),
         (
             "held-out training images",
             result.held_out_samples,
@@ -99,8 +102,8 @@ def adapt(  # noqa: PLR0913
         [[name, f"{n:,}", percent(before), percent(after)] for name, n, before, after in rows],
     )
     terminal.echo(
-        f"learnt {counted(n_kept, 'corrected digit')} ({counts})\n"
+        f"learnt {counted(n_kept, 'correction')} ({counts})\n"
         f"replayed {counted(result.rehearsed, 'image')} from {result.source}\n\n{table}\n\n"
-        "corrected digits, after: each read by models that had not learnt from it\n"
+        "corrections, after: each read by models that had not learnt from it\n"
         f"written to {result.output} after {duration(result.seconds)}"
     )

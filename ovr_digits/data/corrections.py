@@ -1,4 +1,4 @@
-"""Corrected pictures, kept in a folder with the digits they really show, to learn from later."""
+"""Corrected pictures, kept with the digits they really show or as no digit, to learn from later."""
 
 from __future__ import annotations
 
@@ -19,16 +19,23 @@ from ovr_digits.core.vote import Vote
 from ovr_digits.errors import DigitsError
 from ovr_digits.files import read_bytes, remove_abandoned, write_bytes
 from ovr_digits.picture.digit import find_digit
+from ovr_digits.picture.mnist_form import IMAGE_SHAPE
 from ovr_digits.picture.photo import Photo
 from ovr_digits.progress import Progress
 
-#: In the folder: a JSON object on each line, with the keys file, label, time and answer.
+#: In the folder: a JSON object on each line, with the keys file, label, time and answer; label is
+#: null where the picture shows no digit. A page that was taught saves a file of such lines, which
+#: have the key image, 28 rows of 28 grey levels in MNIST form, in place of file.
 FILE_NAME = "corrections.jsonl"
 #: Pictures that a folder takes unless told otherwise.
 MAX_KEPT = 10_000
 
 _MAX_BYTES = 100_000_000
 _DIGITS = range(10)
+#: Among loaded labels, that of a picture that shows no digit.
+NO_DIGIT = 10
+#: The grey level of full ink.
+_FULL = 255
 #: Characters that are shown of the name of a file that is not there.
 _SHOWN = 60
 
@@ -38,11 +45,13 @@ _SILENT = Progress()
 def keep_correction(
     folder: str | os.PathLike[str],
     picture: bytes,
-    label: int,
+    label: int | None,
     answer: Vote,
     max_kept: int = MAX_KEPT,
 ) -> str:
     """Keep a picture file's content and the digit that it really shows; gives the file's name.
+
+    The label is None where it shows no digit.
 
     The picture is stored anew as PNG, upright, reduced to ``photo.WORKING_SIDE``
     and without metadata, and only then named in ``FILE_NAME``. So whatever ends
@@ -56,7 +65,7 @@ def keep_correction(
         Where the label is no digit, the picture cannot be read or is blank,
         the folder is full or cannot be written.
     """
-    if label not in _DIGITS:
+    if label is not None and label not in _DIGITS:
         raise DigitsError(f"{label} is not a digit; give one of 0 to 9")
     content = _encode(Photo(picture).whole.levels)
     if not find_digit(content).image.any():
@@ -66,7 +75,7 @@ def keep_correction(
     name = f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(6)}.png"
     line = {
         "file": name,
-        "label": int(label),
+        "label": None if label is None else int(label),
         "time": f"{now:%Y-%m-%dT%H:%M:%SZ}",
         "answer": answer.as_json(),
     }
@@ -117,22 +126,24 @@ def _append_line(log: io.FileIO, line: bytes) -> None:
 
 
 def load_corrections(
-    folder: str | os.PathLike[str],
+    source: str | os.PathLike[str],
     passed_over: Callable[[str], None] = lambda reason: None,
     progress: Progress = _SILENT,
 ) -> tuple[Grey, Grey]:
-    """Read the kept pictures, (n, 784) uint8 in MNIST form, and their digits, (n,) uint8.
+    """Read the kept pictures, (n, 784) uint8 in MNIST form, and their labels, (n,) uint8.
 
+    A label is a digit or ``NO_DIGIT``. ``source`` is the folder, or the file that names them.
     Of a picture that was kept more than once the last label counts, and its place.
-    ``passed_over`` is told in one line of each line of ``FILE_NAME`` that could not be used.
+    ``passed_over`` is told in one line of each line of the file that could not be used.
 
     Raises
     ------
     DigitsError
-        Where there is no such folder, nothing was kept in it, or none of it can be used.
+        Where there is no such folder or file, nothing was kept in it, or none of it can be used.
     """
-    folder = Path(folder)
-    path = folder / FILE_NAME
+    source = Path(source)
+    path = source if source.is_file() else source / FILE_NAME
+    folder = path.parent
     if not folder.is_dir():
         raise DigitsError(f"{folder}: no such folder; ovr-digits draw --keep {folder} makes it")
     if not path.is_file():
@@ -159,22 +170,26 @@ def load_corrections(
                 labels[image] = label
         progress.advance(1)
     if not labels:
-        raise DigitsError(f"{folder}: none of the corrections in it can be used")
+        raise DigitsError(f"{source}: none of the corrections in it can be used")
     X = np.frombuffer(b"".join(labels), np.uint8).reshape(len(labels), -1)
     return X, np.array(list(labels.values()), np.uint8)
 
 
 def _read_line(folder: Path, names: Container[str], line: bytes) -> tuple[bytes, int]:
-    """The image of a kept picture, 784 bytes, and its digit; it must be among the names."""
+    """The image of a kept picture, 784 bytes, and its label; its file must be among the names."""
     try:
         entry: Any = json.loads(line)
     except (ValueError, RecursionError):
         entry = None
     if not isinstance(entry, dict):
         raise DigitsError("not a whole JSON object")
-    name, label = entry.get("file"), entry.get("label")
-    if type(label) is not int or label not in _DIGITS:
-        raise DigitsError("its label is not a digit 0 to 9")
+    name, label = entry.get("file"), entry.get("label", "")
+    if label is None:
+        label = NO_DIGIT
+    elif type(label) is not int or label not in _DIGITS:
+        raise DigitsError("its label is not a digit 0 to 9, or null for no digit")
+    if "image" in entry:
+        return _levels_of(entry["image"]), label
     if not isinstance(name, str) or name not in names:
         raise DigitsError(f"{str(name)[:_SHOWN]!r}: no such file in the folder")
     try:
@@ -184,3 +199,16 @@ def _read_line(folder: Path, names: Container[str], line: bytes) -> tuple[bytes,
     if not image.any():
         raise DigitsError(f"{name!r}: the picture is blank")
     return image.tobytes(), label
+
+
+def _levels_of(rows: Any) -> bytes:
+    """The 784 bytes of an image that is given as rows of grey levels."""
+    height, width = IMAGE_SHAPE
+    if not isinstance(rows, list) or len(rows) != height:
+        raise DigitsError(f"its image is not {height} rows")
+    levels = [level for row in rows if isinstance(row, list) and len(row) == width for level in row]
+    if len(levels) != height * width or any(type(level) is not int for level in levels):
+        raise DigitsError(f"its image is not rows of {width} whole numbers")
+    if not all(0 <= level <= _FULL for level in levels) or not any(levels):
+        raise DigitsError(f"its image is blank, or has grey levels beyond 0 to {_FULL}")
+    return bytes(levels)

@@ -98,7 +98,8 @@ def adapt_detectors(
     ----------
     models : DetectorArrays
     kept : (n, h * w) uint8 and (n,) int
-        The images to learn, grey levels 0-255, the latest last, and their digits.
+        The images to learn, grey levels 0-255, the latest last, and their digits; an image whose
+        label is none of 0 to 9 is a negative for all ten.
     rehearsal : (m, h * w) uint8 and (m,) int
         Images as the detectors were trained on, and their digits; some are drawn from them.
     options : AdaptationOptions

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from ovr_digits.core.arrays import Array, Grey
+from ovr_digits.core.arrays import Array, Float64, Grey
 from ovr_digits.core.detectors import DetectorArrays
-from ovr_digits.data.corrections import FILE_NAME, load_corrections
+from ovr_digits.data.corrections import FILE_NAME, NO_DIGIT, load_corrections
 from ovr_digits.data.reviews import TABLE_NAME, load_review
 from ovr_digits.data.splits import Dataset, load_split
 from ovr_digits.errors import DigitsError
@@ -44,7 +44,7 @@ class RetrainingOptions:
     Attributes
     ----------
     corrections : Path
-        Folder of kept corrections.
+        Folder of kept corrections, or the file that a page has saved.
     models : Path, optional
         The models.pkl to begin from; default: see ``modelplace.find_models``.
     output : Path
@@ -74,8 +74,9 @@ class RetrainingOptions:
 class RetrainingResult:
     """What was learnt from and what came of it; accuracies are shares in 0..1.
 
-    ``left_out_accuracy`` is that on kept digits by detectors that learnt from others of them,
-    ``held_out_accuracy`` that on training images that were not rehearsed.
+    ``kept`` counts the pictures of each digit, and ``kept_no_digit`` those of none, which are right
+    where no detector fires. ``left_out_accuracy`` is that on kept pictures by detectors that learnt
+    from others of them, ``held_out_accuracy`` that on training images that were not rehearsed.
     """
 
     output: Path
@@ -83,6 +84,7 @@ class RetrainingResult:
     dataset: Dataset
     source: str
     kept: tuple[int, ...]
+    kept_no_digit: int
     rehearsed: int
     kept_accuracy: float
     left_out_accuracy: float
@@ -96,14 +98,20 @@ class RetrainingResult:
     seed: int
     accept_loss: bool
 
+    @property
+    def n_kept(self) -> int:
+        """Corrections that were learnt from."""
+        return sum(self.kept) + self.kept_no_digit
+
     def as_json(self) -> dict[str, Any]:
         """The keys that the command line prints."""
         return {
             "output": str(self.output),
             "models": str(self.models),
             "dataset": self.dataset,
-            "samples": sum(self.kept) + self.rehearsed,
+            "samples": self.n_kept + self.rehearsed,
             "kept": list(self.kept),
+            "kept_no_digit": self.kept_no_digit,
             "rehearsed": self.rehearsed,
             "kept_accuracy": round(self.kept_accuracy, 6),
             "left_out_accuracy": round(self.left_out_accuracy, 6),
@@ -179,10 +187,11 @@ def retrain(options: RetrainingOptions, progress: Progress | None = None) -> Ret
         models=path,
         dataset=dataset,
         source=train.source,
-        kept=tuple(np.bincount(labels, minlength=10).tolist()),
+        kept=tuple(np.bincount(labels, minlength=NO_DIGIT)[:NO_DIGIT].tolist()),
+        kept_no_digit=int((labels == NO_DIGIT).sum()),
         rehearsed=adapted.n_rehearsal,
-        kept_accuracy=float((before.argmax(axis=1) == labels).mean()),
-        left_out_accuracy=float((adapted.left_out_scores.argmax(axis=1) == labels).mean()),
+        kept_accuracy=_share_right(before, labels),
+        left_out_accuracy=_share_right(adapted.left_out_scores, labels),
         test_samples=len(test),
         held_out_samples=len(held_out),
         old_held_out_accuracy=was,
@@ -207,6 +216,12 @@ def retrain(options: RetrainingOptions, progress: Progress | None = None) -> Ret
         detector.provenance_ = provenance
     save_models(adapted.detectors, options.output)
     return result
+
+
+def _share_right(scores: Float64, labels: Array) -> float:
+    """The share of kept pictures whose digit wins, or on which no detector fires."""
+    answers = np.where((labels == NO_DIGIT) & (scores <= 0).all(axis=1), NO_DIGIT, scores.argmax(1))
+    return float((answers == labels).mean())
 
 
 def _load_kept(folder: Path, models: DetectorArrays, progress: Progress) -> tuple[Grey, Array]:

@@ -54,7 +54,11 @@ Page = Annotated[
 Scheme = Annotated[
     Literal["http", "https"], Query(description="By which the page itself was reached.")
 ]
-Label = Annotated[int, Query(ge=0, le=9, description="The digit that it really is.")]
+Label = Annotated[
+    Literal["0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "none"],
+    Query(description="The digit that it really is, or none where it is no digit."),
+]
+Form = Annotated[bool, Query(description="Tell what the detectors see.")]
 
 _REFUSALS = {
     400: "The request is no valid HTTP.",
@@ -130,7 +134,7 @@ _NOTHING_MORE = work.More()
 
 
 def _more(
-    form: Annotated[bool, Query(description="Tell what the detectors see.")] = False,
+    form: Form = False,
     contributions: Annotated[bool, Query(description="Tell what spoke for a digit.")] = False,
     about: Annotated[
         int | None, Query(ge=0, le=9, description="For which; without it, for the answer.")
@@ -198,10 +202,11 @@ def create_app(
         invert: Invert = "auto",
         threshold: Threshold = None,
         page: Page = 1,
+        form: Form = False,
         known: Annotated[_Known, Depends(_known)] = (None, None, None),
     ) -> Response:
         """Read the number on a picture."""
-        return await done(request, work.read, _GROUNDS[invert], threshold, page, known)
+        return await done(request, work.read, _GROUNDS[invert], threshold, page, (*known, form))
 
     @app.post(
         "/api/page",
@@ -216,10 +221,11 @@ def create_app(
 
     @takes_picture("/api/keep", schemas.Kept, 201)
     async def keep_picture(request: Request, label: Label) -> Response:
-        """Keep a picture with its digit, to learn from."""
+        """Keep a picture with its digit, or as no digit, to learn from."""
         if keep is None:
             raise HTTPException(403, "this service keeps no pictures; start it with --keep DIR")
-        return await done(request, work.keep, label, keep, limits.KEPT, status=201)
+        digit = None if label == "none" else int(label)
+        return await done(request, work.keep, digit, keep, limits.KEPT, status=201)
 
     @app.get("/api/models", response_model=schemas.Models, responses=_told(_REFUSALS))
     async def models() -> dict[str, Any]:

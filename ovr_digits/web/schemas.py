@@ -62,6 +62,10 @@ class FoundDigit(BaseModel):
     confidence: Share
     verdict: Verdict
     votes: list[Share] = Field(min_length=10, max_length=10)
+    scores: list[float] | None = Field(None, description="In log-odds (form).")
+    image: list[list[int]] | None = Field(
+        None, description="28 rows of 28 grey levels, ink is 255 (form)."
+    )
 
 
 class FoundSign(BaseModel):

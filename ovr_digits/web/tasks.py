@@ -137,16 +137,25 @@ def read(
     ground: Ground,
     level: float | None,
     page: int,
-    known: tuple[str | None, str | None, int | None],
+    asked: tuple[str | None, str | None, int | None, bool],
 ) -> bytes:
-    """The number on one picture, as JSON; ``known`` is the length, pattern and lines expected."""
+    """The number on one picture, as JSON.
+
+    ``asked`` is the length, pattern and lines expected, and whether to tell the digits' forms.
+    """
     from ovr_digits.picture.expected import Expected
     from ovr_digits.picture.number import find_number
 
-    expected = Expected(*known)
+    length, pattern, lines, form = asked
+    expected = Expected(length, pattern, lines)
     keys, picture = _sent(content_type, body, page)
     number = find_number(_loaded(), picture, ground, level, expected=expected)
-    return json.dumps(keys | number.as_json()).encode()
+    result = keys | number.as_json()
+    if form:
+        for found, shown in zip(number.digits, result["digits"], strict=True):
+            scores = found.vote.as_json()["scores"]
+            shown |= {"scores": scores, "image": found.image.tolist()}
+    return json.dumps(result).encode()
 
 
 def show(content_type: str, body: bytes, page: int) -> tuple[bytes, int | None]:
@@ -168,7 +177,7 @@ def portrait(digit: int) -> bytes:
     return json.dumps({"digit": digit, "effects": effects.round(3).tolist()}).encode()
 
 
-def keep(content_type: str, body: bytes, label: int, folder: Path, max_kept: int) -> bytes:
+def keep(content_type: str, body: bytes, label: int | None, folder: Path, max_kept: int) -> bytes:
     """Keep a picture with its digit, and tell the name of its file as JSON."""
     from ovr_digits.data.corrections import keep_correction
     from ovr_digits.picture.answers import answer_picture

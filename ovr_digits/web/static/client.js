@@ -17,9 +17,10 @@
  * @property {number[][]} [image]
  * @property {number[][]} [contributions]
  *
- * @typedef {{box: Box, digit: number, confidence: number, verdict: Verdict, votes: number[]}} FoundDigit
+ * @typedef {{box: Box, digit: number, confidence: number, verdict: Verdict, votes: number[],
+ *   scores?: number[], image?: number[][]}} FoundDigit
  * @typedef {{text: string, lines: string[], digits: FoundDigit[],
- *   fields: {box: Box, text: string}[], signs: {box: Box, sign: string}[],
+ *   fields: {box: Box, text: string, digits: number[]}[], signs: {box: Box, sign: string}[],
  *   left_out: {box: Box, reason: string}[]}} NumberReading
  *
  * @typedef {{version: string, keeps: boolean, max_bytes?: number}} Service
@@ -98,7 +99,7 @@ export function predict(sheet, about, signal) {
  * @returns {Promise<NumberReading>}
  */
 export function read(sheet, signal) {
-  return send("/api/read", {}, sheet, signal);
+  return send("/api/read", { form: true }, sheet, signal);
 }
 
 /**
@@ -119,11 +120,11 @@ export function page(file, number, signal) {
 
 /**
  * @param {Sheet} sheet
- * @param {number} label
+ * @param {number | null} label null where it is no digit
  * @returns {Promise<{file: string}>}
  */
 export function keep(sheet, label) {
-  return send("/api/keep", { label }, sheet);
+  return send("/api/keep", { label: label ?? "none" }, sheet);
 }
 
 /** @returns {Promise<Service>} */

@@ -1,70 +1,230 @@
-/** "What was it?": keeps a drawing with its true digit, where the service keeps drawings. */
+/** "What was it?": teaches a drawing's true digit, and shows what has been taught and what it changed. */
 
 import * as client from "./client.js";
+import { showSeen } from "./maps.js";
+import * as taught from "./taught.js";
+import { voteOn } from "./vote.js";
+
+/**
+ * @typedef {import("./taught.js").Prediction} Prediction
+ * @typedef {{image: number[][], scores: number[]}} Drawing and the scores of the detectors as they came
+ */
+
+/** What can be said, and by which name. @type {[number | null, string][]} */
+const LABELS = [
+  ...Array.from({ length: 10 }, (_, digit) => /** @type {[number, string]} */ ([digit, `${digit}`])),
+  [null, "no digit"],
+];
+/** Other drawings of this visit that are looked at again. */
+const REMEMBERED = 50;
+
+/** @param {import("./vote.js").Answer} vote */
+function readingOf({ digit, verdict }) {
+  if (verdict === "none") return "no digit";
+  return verdict === "sure" ? `${digit}` : `probably ${digit}`;
+}
+
+/**
+ * @param {Drawing} drawing
+ * @returns {[string, string]} what it is read as by the detectors as they came, and as taught
+ */
+function beforeAndAfter({ image, scores }) {
+  return [voteOn(scores), taught.voteAfter(image, scores)].map((vote) => readingOf(vote));
+}
+
+/**
+ * @param {string} name
+ * @param {string} text
+ */
+function element(name, text) {
+  const made = document.createElement(name);
+  made.textContent = text;
+  return made;
+}
+
+/**
+ * @param {Drawing} drawing
+ * @param {string} title
+ * @returns {HTMLLIElement} it, and its reading before and after
+ */
+function row(drawing, title) {
+  const item = document.createElement("li");
+  const picture = document.createElement("canvas");
+  picture.ariaHidden = "true";
+  showSeen(picture, drawing.image);
+  const words = document.createElement("p");
+  const [before, after] = beforeAndAfter(drawing);
+  words.append(element("b", title), before === after ? ` ${after}, as before` : ` ${before} → ${after}`);
+  item.append(picture, words);
+  return item;
+}
 
 export class Correction {
   #section;
-  #buttons;
+  #session;
+  #ask;
   #thanks;
+  #panel;
+  #buttons;
   #keeps = false;
+  /** The drawing that can be corrected. @type {Prediction | null} */
+  #answer = null;
+  /** Its image, as text. */
+  #shown = "";
+  /** Those before it. @type {Drawing[]} */
+  #drawings = [];
 
   /**
    * @param {HTMLElement} section
    * @param {import("./session.js").Session} session
    */
   constructor(section, session) {
+    const part = (/** @type {string} */ name) =>
+      /** @type {HTMLElement} */ (section.querySelector(name));
     this.#section = section;
-    this.#thanks = /** @type {HTMLElement} */ (section.querySelector(".thanks"));
-    const row = /** @type {HTMLElement} */ (section.querySelector(".labels"));
-    this.#buttons = Array.from({ length: 10 }, (_, digit) => {
-      const button = document.createElement("button");
-      button.type = "button";
-      button.textContent = `${digit}`;
-      button.ariaLabel = `It was ${digit}`;
-      button.addEventListener("click", () => this.#keep(session, digit));
-      row.append(button);
+    this.#session = session;
+    this.#ask = part(".ask");
+    this.#thanks = part(".thanks");
+    this.#panel = part(".taught");
+    this.#buttons = LABELS.map(([label, name]) => {
+      const button = element("button", name);
+      button.setAttribute("type", "button");
+      button.ariaLabel = `It was ${name}`;
+      button.addEventListener("click", () => this.#teach(label));
+      part(".labels").append(button);
       return button;
     });
+    /** @type {[string, () => void][]} */
+    const actions = [
+      [".undo-lesson", () => this.#forget(taught.undoLesson, "The last lesson is undone.")],
+      [".forget", () => this.#forget(taught.forgetLessons, "All is forgotten.")],
+      [".export", () => save()],
+    ];
+    for (const [name, act] of actions) part(name).addEventListener("click", act);
+    taught.onElsewhere(() => this.#changed());
+    this.#list();
+    this.#show();
   }
 
-  /** The service keeps drawings. */
+  /** The service keeps drawings, too. */
   allow() {
     this.#keeps = true;
   }
 
-  /** @param {boolean} offered whether there is one digit to be corrected */
-  offer(offered) {
-    this.#section.hidden = !(offered && this.#keeps);
-    this.#say("", -1);
+  /** @param {Prediction | null} answer to one digit that can be corrected; null where there is none */
+  offer(answer) {
+    // The drawing that was there is finished once the paper is empty.
+    if (!answer && this.#answer) {
+      this.#remember(this.#answer);
+      this.#list();
+    }
+    this.#answer = answer?.image ? answer : null;
+    const shown = JSON.stringify(answer?.image ?? null);
+    if (shown !== this.#shown) this.#say("");
+    this.#shown = shown;
+    this.#mark(this.#labelOf(this.#answer));
+    this.#show();
+  }
+
+  /** @param {Prediction} answer */
+  #remember({ image = [], scores, untaught = scores }) {
+    this.#drawings = [...this.#drawings, { image, scores: untaught }].slice(-REMEMBERED);
   }
 
   /**
-   * @param {import("./session.js").Session} session
-   * @param {number} label
+   * @param {Drawing | Prediction | null} drawing
+   * @returns {number | null | undefined} what it was taught as; undefined where it was not
    */
-  async #keep(session, label) {
-    if (this.#buttons.some(({ ariaDisabled }) => ariaDisabled === "true")) return;
-    this.#say("", label);
+  #labelOf(drawing) {
+    const image = JSON.stringify(drawing?.image);
+    return taught.allLessons().find((lesson) => JSON.stringify(lesson.image) === image)?.label;
+  }
+
+  /** @param {number | null} label */
+  async #teach(label) {
+    const answer = this.#answer;
+    if (!answer || this.#labelOf(answer) === label) return;
+    if (taught.allLessons().length >= taught.MOST) {
+      this.#say(`${taught.MOST} drawings are taught, as many as can be: save them for adapt.`);
+      return;
+    }
+    taught.teach(answer, label);
+    this.#say(taught.outlastsPage() ? "Learnt, in this browser alone." : "Learnt until this page closes.");
+    const sheet = this.#session.sheet();
+    this.#changed();
+    if (!this.#keeps) return;
     try {
-      await client.keep(session.sheet(), label);
-      this.#say(`Kept as a ${label}, thank you. The detectors learn from what is kept with: `, label);
-      const command = document.createElement("code");
-      command.textContent = "ovr-digits adapt DIR";
-      this.#thanks.append(command);
+      await client.keep(sheet, label);
+      this.#say("Learnt, in this browser alone. Kept by the service, too, for: ");
+      this.#thanks.append(element("code", "ovr-digits adapt DIR"));
     } catch (error) {
-      this.#say(/** @type {Error} */ (error).message, -1);
+      this.#say(/** @type {Error} */ (error).message);
     }
   }
 
   /**
-   * @param {string} text
-   * @param {number} label that was chosen; -1 for none
+   * @param {() => void} forget
+   * @param {string} said
    */
-  #say(text, label) {
-    this.#thanks.textContent = text;
-    this.#buttons.forEach((button, digit) => {
-      button.ariaDisabled = `${label >= 0}`;
-      button.classList.toggle("chosen", digit === label);
-    });
+  #forget(forget, said) {
+    forget();
+    this.#say(said);
+    this.#changed();
+    // A button that is gone takes the focus with it.
+    if (!taught.allLessons().length) this.#thanks.focus();
   }
+
+  /** Lessons have come or gone. */
+  #changed() {
+    this.#mark(this.#labelOf(this.#answer));
+    this.#list();
+    this.#show();
+    this.#session.askAgain();
+  }
+
+  /** @param {number | null | undefined} label that was chosen; undefined for none */
+  #mark(label) {
+    this.#buttons.forEach((button, k) => (button.ariaPressed = `${LABELS[k][0] === label}`));
+  }
+
+  #show() {
+    const { length } = taught.allLessons();
+    this.#ask.hidden = !this.#answer;
+    this.#panel.hidden = !length;
+    this.#section.hidden = !this.#answer && !length;
+  }
+
+  /** List what was taught, the latest first, and what else is read otherwise because of it. */
+  #list() {
+    const [lessons, others, otherwise] = [".lessons", ".others", ".otherwise"].map(
+      (name) => /** @type {HTMLElement} */ (this.#panel.querySelector(name)),
+    );
+    const rows = taught
+      .allLessons()
+      .map((lesson) => row(lesson, lesson.label === null ? "No digit:" : `A ${lesson.label}:`));
+    lessons.replaceChildren(...rows.reverse());
+    const untaught = this.#drawings.filter((drawing) => this.#labelOf(drawing) === undefined);
+    const changed = untaught.filter((drawing) => {
+      const [before, after] = beforeAndAfter(drawing);
+      return before !== after;
+    });
+    others.textContent = untaught.length
+      ? `Other drawings so far: ${untaught.length}, read otherwise: ${changed.length || "none"}.`
+      : "";
+    otherwise.replaceChildren(...changed.map((drawing) => row(drawing, "")));
+  }
+
+  /** @param {string} text */
+  #say(text) {
+    this.#thanks.textContent = text;
+  }
+}
+
+/** Save what was taught as a file. */
+function save() {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(taught.corrections());
+  link.download = "corrections.jsonl";
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }

@@ -1,12 +1,10 @@
-/** Ten detectors: their weights unpacked, and the scores and votes that they give. */
+/** Ten detectors: their weights unpacked, and the scores that they give. */
 
 import { Branch } from "./features.js";
 import { project } from "./products.js";
 
 /**
  * @typedef {{type: "float16" | "float32", start: number, length: number}} Stored in bytes; numbers
- * @typedef {Pick<import("./client.js").Prediction,
- *   "digit" | "confidence" | "verdict" | "fired" | "votes" | "scores">} Answer
  */
 
 /**
@@ -89,16 +87,4 @@ export class Detectors {
   scores(image) {
     return this.scoresOf(this.features(image));
   }
-}
-
-/**
- * @param {number[]} scores
- * @returns {Answer}
- */
-export function voteOn(scores) {
-  const digit = scores.indexOf(Math.max(...scores));
-  const votes = scores.map((score) => 1 / (1 + Math.exp(-score)));
-  const fired = scores.flatMap((score, detector) => (score > 0 ? [detector] : []));
-  const verdict = fired.length === 1 ? "sure" : fired.length ? "conflict" : "none";
-  return { digit, confidence: votes[digit], verdict, fired, votes, scores };
 }

@@ -122,7 +122,11 @@ export async function read(sheet, signal) {
   return {
     text: texts.join("\n"),
     lines: texts,
-    digits: lines.flat().map(({ vote, bounds }) => ({ ...vote, box: boxOf(bounds) })),
+    digits: lines.flat().map(({ vote, image, bounds }) => ({
+      ...vote,
+      box: boxOf(bounds),
+      image: inRows(image),
+    })),
     fields: [],
     signs: [],
     left_out: leftOut.map((bounds) => ({

@@ -73,7 +73,7 @@ const view = {
     answer.note("");
     answer.showDigit(null, false);
     forgetReasons(null);
-    correction.offer(false);
+    correction.offer(null);
     chooseDetector(null);
     curtain.fall();
     showVotes(null);
@@ -91,7 +91,7 @@ const view = {
     answer.note("");
     answer.showDigit(shown, false);
     forgetReasons(prediction.image ?? null);
-    correction.offer(shown !== null && !paper.empty);
+    correction.offer(paper.empty ? null : shown);
     showVotes(shown);
   },
   showNumber(reading, places, marks, chosen) {
@@ -100,7 +100,7 @@ const view = {
     boxes.choose(chosen);
     answer.note("");
     answer.showNumber(reading);
-    correction.offer(false);
+    correction.offer(null);
     showOneOf(chosen);
   },
   showReasons(digit, { image, contributions }) {

@@ -1,9 +1,9 @@
 /** Asks the reader about the drawing: one question at a time, always about the newest drawing. */
 
-import * as client from "./client.js";
 import { intersection, padded, union } from "./ink.js";
 import { marksOf } from "./number.js";
 import { around, DRAWING } from "./sheet.js";
+import * as client from "./taught.js";
 
 /**
  * @typedef {import("./client.js").Prediction} Prediction
@@ -97,6 +97,15 @@ export class Session {
   choose(index) {
     this.#chosen = index;
     this.#reasoned = false;
+    this.#next();
+  }
+
+  /** Ask about the drawing anew: other lessons are taught. */
+  askAgain() {
+    this.#answered = { version: -1, whole: false };
+    this.#settled = this.#reasoned = false;
+    this.#reading = null;
+    this.#asking?.abort();
     this.#next();
   }
 

@@ -1,10 +1,11 @@
 /** Reads pictures beside the page, so that drawing never waits: the ten detectors and their features. */
 
-import { Detectors, voteOn } from "./detectors.js";
+import { Detectors } from "./detectors.js";
 import { toForm } from "./form.js";
 import { digitsAmong } from "./groups.js";
 import { inkOf, only, regionsOf } from "./pixels.js";
 import { contributions } from "./reasons.js";
+import { voteOn } from "./vote.js";
 
 /**
  * @typedef {import("./ink.js").Rect} Rect in pixels of the picture
@@ -18,7 +19,7 @@ import { contributions } from "./reasons.js";
  *   one, or the answer's
  *
  * @typedef {object} Reading
- * @property {{vote: import("./detectors.js").Answer, image: Uint8Array, bounds: Rect}[]} answers
+ * @property {{vote: import("./vote.js").Answer, image: Uint8Array, bounds: Rect}[]} answers
  * @property {number} nDigits how many there are, answered or not
  * @property {Rect[]} leftOut
  * @property {number[][]} [reasons]
