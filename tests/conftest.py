@@ -9,6 +9,8 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import inspect
 import re
+import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
 from functools import partial
@@ -184,3 +186,19 @@ def browser() -> Iterator[Browser]:
         pytest.skip("needs Chromium: install it or set OVR_DIGITS_CHROMIUM")
     with open_browser(chromium) as opened:
         yield opened
+
+
+@pytest.fixture(scope="session")
+def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The source of axe-core, which knows the rules of WCAG."""
+    npm = shutil.which("npm")
+    if npm is None:
+        pytest.skip("needs npm, to fetch axe-core")
+    folder = tmp_path_factory.mktemp("axe")
+    command = [npm, "install", "--prefix", str(folder), "--no-audit", "--no-fund"]
+    command += ["--fetch-retries=0", "--fetch-timeout=20000", "--prefer-offline", "axe-core@4"]
+    try:
+        subprocess.run(command, capture_output=True, text=True, check=True, timeout=40)
+    except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
+        pytest.skip(f"needs axe-core from npm: {error.stderr or error}")
+    return (folder / "node_modules" / "axe-core" / "axe.min.js").read_text()

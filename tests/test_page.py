@@ -6,7 +6,6 @@ import base64
 import io
 import json
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -539,22 +538,6 @@ def test_light_and_dark(paper):
     assert shown[0] > 200
     assert shown[1] < 60
     assert papers[0] == papers[1] > 0  # what is read and saved is black on white in both
-
-
-@pytest.fixture(scope="module")
-def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The source of axe-core, which knows the rules of WCAG."""
-    npm = shutil.which("npm")
-    if npm is None:
-        pytest.skip("needs npm, to fetch axe-core")
-    folder = tmp_path_factory.mktemp("axe")
-    command = [npm, "install", "--prefix", str(folder), "--no-audit", "--no-fund"]
-    command += ["--fetch-retries=0", "--fetch-timeout=20000", "--prefer-offline", "axe-core@4"]
-    try:
-        subprocess.run(command, capture_output=True, text=True, check=True, timeout=40)
-    except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
-        pytest.skip(f"needs axe-core from npm: {error.stderr or error}")
-    return (folder / "node_modules" / "axe-core" / "axe.min.js").read_text()
 
 
 @pytest.mark.parametrize(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from browser import Paper, Strokes, Watch
+from browser import Paper, Strokes, Watch, broken_rules
 from inpage import InPage
 from PIL import Image
 from strokes import N_HANDS, picture_of, write
@@ -30,6 +31,8 @@ pytestmark = pytest.mark.xdist_group("page")
 
 LONG = pytest.mark.long
 WIDE = {"viewport": {"width": 1280, "height": 900}}
+PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+PROJECTOR = {"viewport": {"width": 1920, "height": 1080}}
 #: Scores that are nearer to 0 may have another sign elsewhere, by rounding.
 NEAR = 0.02
 #: The most bytes of the page with the models that ship: what people send one another.
@@ -141,15 +144,29 @@ def test_drawings_come_to_the_same_form_and_answer_as_in_python(
 # --- the page as people use it -------------------------------------------------------------
 
 
+Visit = Callable[..., AbstractContextManager[Paper]]
+
+
 @pytest.fixture
-def paper(browser: Any, shipped_page: Path) -> Iterator[Paper]:
-    """The page from the disk, with no network; at the end it may not have had trouble."""
-    with browser.new_context(**WIDE, offline=True) as context:
-        watch = Watch(context, shipped_page.as_uri())
-        paper = Paper(context.new_page(), watch)
-        paper.page.goto(shipped_page.as_uri())
+def visit(browser: Any, shipped_page: Path) -> Visit:
+    """Opens the page from the disk, with no network; at the end it may not have had trouble."""
+
+    @contextmanager
+    def visited(**looks: Any) -> Iterator[Paper]:
+        with browser.new_context(**looks, offline=True) as context:
+            watch = Watch(context, shipped_page.as_uri())
+            paper = Paper(context.new_page(), watch)
+            paper.page.goto(shipped_page.as_uri())
+            yield paper
+            assert watch.found() == []
+
+    return visited
+
+
+@pytest.fixture
+def paper(visit: Visit) -> Iterator[Paper]:
+    with visit(**WIDE) as paper:
         yield paper
-        assert watch.found() == []
 
 
 def on_paper(paper: Paper, strokes: Strokes) -> list[list[tuple[float, float]]]:
@@ -249,3 +266,35 @@ def test_clean_pictures_are_read_and_photographs_left_to_the_service(paper):
     expect(paper.winner).to_have_count(0)
     expect(paper.button("Take photo")).to_have_count(0)
     expect(paper.page.get_by_role("link")).to_have_count(0)
+
+
+@pytest.mark.parametrize(
+    ("size", "scheme"),
+    [
+        pytest.param(PHONE, "dark", id="phone, dark"),
+        pytest.param(PROJECTOR, "light", id="projector, light"),
+        pytest.param(PHONE, "light", id="phone, light", marks=LONG),
+        pytest.param(PROJECTOR, "dark", id="projector, dark", marks=LONG),
+        pytest.param(WIDE, "light", id="light", marks=LONG),
+        pytest.param(WIDE, "dark", id="dark", marks=LONG),
+    ],
+)
+def test_no_rule_of_accessibility_is_broken(visit, axe, size, scheme):
+    found = {}
+    with visit(**size, color_scheme=scheme, reduced_motion="reduce") as paper:
+        page = paper.page
+        page.add_init_script(axe)  # the page itself lets no other script in
+        page.reload()
+        found["empty"] = broken_rules(page)
+        paper.draw(on_paper(paper, placed(4, 0.3, height=0.4)))
+        expect(paper.winner).to_have_attribute("data-digit", "4")
+        expect(page.locator("#map-digit")).to_have_text("4")
+        found["answered"] = broken_rules(page)
+        paper.draw(on_paper(paper, placed(2, 0.7, height=0.4)))
+        expect(page.locator("#number")).to_have_text("42")
+        found["number"] = broken_rules(page)
+        clear(paper)
+        paper.draw(on_paper(paper, NO_DIGITS["smiley"]))
+        expect(paper.answer).to_contain_text("no detector recognises this")
+        found["no digit"] = broken_rules(page)
+    assert {state: rules for state, rules in found.items() if rules} == {}

@@ -231,7 +231,7 @@ def _rehearsal(
     X, y = training
     if not hands:
         return X, y
-    share = min(1, options.n_rehearsal / sum(map(len, [y, *hands])))
+    share = min(1, options.n_rehearsal / (len(y) + sum(map(len, hands))))
     n = round(share * len(y))
     images, labels = [X[:n]], [y[:n]]
     for other in hands:
