@@ -25,7 +25,7 @@ from ovr_digits.web.page_file import page_bytes
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
 expect = sync_api.expect
-expect.set_options(timeout=15_000)  # a machine that is busy is slow, not wrong
+expect.set_options(timeout=30_000)  # a machine that is busy is slow, not wrong
 
 pytestmark = pytest.mark.xdist_group("page")
 
@@ -268,33 +268,26 @@ def test_clean_pictures_are_read_and_photographs_left_to_the_service(paper):
     expect(paper.page.get_by_role("link")).to_have_count(0)
 
 
-@pytest.mark.parametrize(
-    ("size", "scheme"),
-    [
-        pytest.param(PHONE, "dark", id="phone, dark"),
-        pytest.param(PROJECTOR, "light", id="projector, light"),
-        pytest.param(PHONE, "light", id="phone, light", marks=LONG),
-        pytest.param(PROJECTOR, "dark", id="projector, dark", marks=LONG),
-        pytest.param(WIDE, "light", id="light", marks=LONG),
-        pytest.param(WIDE, "dark", id="dark", marks=LONG),
-    ],
-)
-def test_no_rule_of_accessibility_is_broken(visit, axe, size, scheme):
+@pytest.mark.parametrize("size", [PHONE, PROJECTOR], ids=["phone", "projector"])
+def test_no_rule_of_accessibility_is_broken(visit, axe, size):
     found = {}
-    with visit(**size, color_scheme=scheme, reduced_motion="reduce") as paper:
+    with visit(**size, reduced_motion="reduce") as paper:
         page = paper.page
-        page.add_init_script(axe)  # the page itself lets no other script in
-        page.reload()
-        found["empty"] = broken_rules(page)
+        page.evaluate(axe)
+
+        def look(state: str) -> None:
+            for scheme in ("light", "dark"):
+                page.emulate_media(color_scheme=scheme)
+                found[state, scheme] = broken_rules(page)
+
+        look("empty")
         paper.draw(on_paper(paper, placed(4, 0.3, height=0.4)))
         expect(paper.winner).to_have_attribute("data-digit", "4")
-        expect(page.locator("#map-digit")).to_have_text("4")
-        found["answered"] = broken_rules(page)
         paper.draw(on_paper(paper, placed(2, 0.7, height=0.4)))
         expect(page.locator("#number")).to_have_text("42")
-        found["number"] = broken_rules(page)
+        look("number")
         clear(paper)
         paper.draw(on_paper(paper, NO_DIGITS["smiley"]))
         expect(paper.answer).to_contain_text("no detector recognises this")
-        found["no digit"] = broken_rules(page)
+        look("no digit")
     assert {state: rules for state, rules in found.items() if rules} == {}
