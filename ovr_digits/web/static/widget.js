@@ -23,8 +23,8 @@ const MARKUP = `
 /** @param {{model: Model, el: HTMLElement}} place */
 function render({ model, el }) {
   el.classList.add("ovr-digits");
-  // Keys that are pressed here are no commands to JupyterLab.
-  el.dataset.lmSuppressShortcuts = "true";
+  // Keys that are pressed here are no commands to the notebook.
+  el.addEventListener("keydown", (event) => event.stopPropagation());
   el.innerHTML = MARKUP;
   const part = (/** @type {string} */ name) => /** @type {any} */ (el.querySelector(name));
   const answer = part(".answer");
