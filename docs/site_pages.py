@@ -1,4 +1,4 @@
-"""Adds to the site what is not written in docs/: other pages, tour, gallery, names and help.
+"""Adds to the site what is not in docs/: other pages, tour, gallery, names, help, one to draw on.
 
 MkDocs calls the functions named ``on_...`` while it builds the site (its hooks). Links are written
 as they hold in the repository, and become those of the site here.
@@ -23,6 +23,8 @@ from nbconvert import MarkdownExporter
 
 import ovr_digits
 from ovr_digits.cli import main
+from ovr_digits.models.modelfile import load_models
+from ovr_digits.web.page_file import page_bytes
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = "benchmarks/results"
@@ -40,6 +42,9 @@ PAGES = {
     GALLERY: "gallery.md",
     RESULTS: "benchmarks/results/index.md",
 }
+#: The page to draw on, in one file; and what the start says of it.
+DRAW = "draw/index.html"
+_INVITATION = f"**[Draw a digit]({DRAW})**, and watch ten detectors vote: in your browser alone.\n"
 _LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)#\s]+)(#[^)\s]*)?\)")
 _FORMULA = re.compile(r'<(span|div) class="arithmatex">\\[(\[](.*?)\\[)\]]</\1>', re.DOTALL)
 
@@ -56,6 +61,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         "api.md": _api(),
         "benchmarks/results/index.md": _tables(),
         "commands.md": _commands(),
+        DRAW: page_bytes(load_models(ROOT / "models.pkl")),
         "gallery.md": _gallery(),
         **_tour(),
     }
@@ -80,7 +86,11 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         way = posixpath.relpath(there, posixpath.dirname(place))
         return f"{picture}[{text}]({way}{anchor})"
 
-    return _LINK.sub(link, markdown)
+    markdown = _LINK.sub(link, markdown)
+    if place == PAGES["README.md"]:
+        title, rest = markdown.split("\n", 1)
+        markdown = f"{title}\n\n{_INVITATION}{rest}"
+    return markdown
 
 
 def on_page_content(content: str, page: Page, config: MkDocsConfig, files: Files) -> str:

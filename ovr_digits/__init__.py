@@ -10,6 +10,7 @@ Pictures
     predict : which digit is on a picture, or on each of a list
     read : all digits on a picture: a number, or lines and columns of them
     count_pages : how many pages a file has, to be read one by one
+    widget : a paper to draw on, in a notebook
     Expected : what is known of the numbers beforehand
     DigitAnswer, NumberAnswer, Unreadable : what predict and read give
     DigitsError : what they raise, with a text of one line
@@ -37,6 +38,7 @@ _HOMES = {
     "predict": "ovr_digits.api",
     "read": "ovr_digits.api",
     "count_pages": "ovr_digits.picture.pages",
+    "widget": "ovr_digits.web.notebook",
     "Expected": "ovr_digits.picture.expected",
     "DigitAnswer": "ovr_digits.picture.answers",
     "NumberAnswer": "ovr_digits.picture.answers",
@@ -67,6 +69,7 @@ if TYPE_CHECKING:
     from ovr_digits.picture.digit import find_form
     from ovr_digits.picture.expected import Expected
     from ovr_digits.picture.pages import count_pages
+    from ovr_digits.web.notebook import widget
 else:  # hidden from type checkers, to which every name would be one of the package then
 
     def __getattr__(name: str) -> object:
@@ -82,6 +85,7 @@ __all__ = [  # noqa: RUF022
     "predict",
     "read",
     "count_pages",
+    "widget",
     "Expected",
     "DigitAnswer",
     "NumberAnswer",

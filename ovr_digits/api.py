@@ -119,7 +119,7 @@ def predict(
     7 None
     None no such file
     """
-    detectors = _loaded(models)
+    detectors = loaded(models)
 
     def answer(picture: Content) -> DigitAnswer:
         return DigitAnswer.of(*answer_picture(detectors, picture, ground, level))
@@ -200,7 +200,7 @@ def read(
     """
     if not isinstance(expected, Expected):
         raise TypeError(f'expected is an Expected, as Expected(length="4"), not {expected!r}')
-    detectors = _loaded(models)
+    detectors = loaded(models)
 
     def answer(picture: Content) -> NumberAnswer:
         number = find_number(detectors, picture, ground, level, expected=expected)
@@ -257,7 +257,7 @@ def _path_of(source: Any) -> str | None:
     return os.fsdecode(source) if isinstance(source, str | os.PathLike) else None
 
 
-def _loaded(models: Models | None) -> DetectorArrays:
+def loaded(models: Models | None) -> DetectorArrays:
     """The detectors that are asked for; those of a file are kept."""
     if isinstance(models, DetectorArrays):
         return models

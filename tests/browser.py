@@ -196,3 +196,16 @@ class Paper:
             for point in stroke[1:]:
                 send("touchMove", point)
             send("touchEnd")
+
+
+_BROKEN_RULES = """async () => {
+    const rules = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"];
+    const {violations} = await axe.run(document, {runOnly: rules});
+    return violations.map(({id, nodes}) => [id, nodes.map(({html, any}) =>
+        [html.slice(0, 120), any.map(({message}) => message)])]);
+}"""
+
+
+def broken_rules(page: Page) -> list[Any]:
+    """The rules of WCAG 2.1 that a page breaks, and where; axe-core is loaded."""
+    return list(page.evaluate(_BROKEN_RULES))

@@ -21,12 +21,16 @@ from click.testing import CliRunner, Result
 from hostile.mirrors import Mirror, answer
 from ncompress import compress
 
-from ovr_digits import load_models
+from ovr_digits import count_votes, load_models, save_models
 from ovr_digits.cli import main
 from ovr_digits.data import hands, idx
+from ovr_digits.data.corrections import keep_correction
 from ovr_digits.data.hands import ALL, SETS, load_hands
 from ovr_digits.data.idx import decompress
 from ovr_digits.errors import DigitsError
+from ovr_digits.learn import retraining
+from ovr_digits.learn.adaptation import adapt_detectors
+from ovr_digits.learn.detectors import detectors_of
 
 UNIPEN_HEAD = """.INCLUDE        dene.doc
 
@@ -443,3 +447,50 @@ def test_the_real_sets(real_folder, monkeypatch, name, counts, n_writers):
     assert (
         detectors.scores(found.images(0, 0, rows)).argmax(axis=1) == found.y[rows]
     ).mean() > 0.85
+
+
+# --- what models rehearse ----------------------------------------------------------------------
+
+
+def test_adapting_rehearses_the_hands_that_are_at_hand_and_names_the_others(
+    folder, cache, tmp_path, tiny_models, monkeypatch
+):
+    models = load_models(tiny_models)
+    detectors = detectors_of(models, "log_loss", 1)
+    learnt_from = {"options": {"hands": ["pendigits", "optdigits", "semeion"]}}
+    for detector in detectors:
+        detector.provenance_ = models.provenance | learnt_from
+    save_models(detectors, tmp_path / "models.pkl")
+    for name in ("optdigits-orig.tra.gz", "semeion.data.Z"):  # one in a named folder, one not
+        place = tmp_path / "cache" / "hands" if name.startswith("s") else tmp_path / "named"
+        place.mkdir(parents=True)
+        (folder / name).rename(place / name)
+    seven = Path(__file__).parent.parent / "examples" / "seven.png"
+    vote = count_votes(np.zeros((1, 10)))[0]
+    keep_correction(tmp_path / "kept", seven.read_bytes(), 7, vote)
+
+    rehearsed = []
+
+    def spied(models, kept, rehearsal, *others):
+        rehearsed.append(rehearsal)
+        return adapt_detectors(models, kept, rehearsal, *others)
+
+    monkeypatch.setattr(retraining, "adapt_detectors", spied)
+    given = ["adapt", tmp_path / "kept", "--models", tmp_path / "models.pkl", "--dataset", "digits"]
+    given += ["--data-dir", tmp_path / "named", "--output", tmp_path / "own.pkl", "--accept-loss"]
+    done = CliRunner().invoke(main, list(map(str, given)))
+    assert done.exit_code == 0, done.stderr
+    assert "hands as well: optdigits, semeion" in done.stdout
+    assert "not replayed, though learnt from: pendigits, which is not at hand" in done.stdout
+    ((X, y),) = rehearsed
+    others = np.concatenate(
+        [
+            load_hands("optdigits", tmp_path / "named").images(0, 0),
+            load_hands("semeion").images(0, 0),
+        ]
+    )
+    np.testing.assert_array_equal(X[-len(others) :], others)
+    assert y[-len(others) :].tolist() == [4, 0, 9, 0, 0, 1, 9, 0, 3]
+    (told,) = load_models(tmp_path / "own.pkl").provenance["adaptations"]
+    assert told["rehearsed_hands"] == ["optdigits", "semeion"]
+    assert told["missing_hands"] == ["pendigits"]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from browser import Paper, Strokes, Watch
+from browser import Paper, Strokes, Watch, broken_rules
 from inpage import InPage
 from PIL import Image
 from scipy.ndimage import gaussian_filter
@@ -27,12 +28,14 @@ from ovr_digits.web.page_file import page_bytes
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
 expect = sync_api.expect
-expect.set_options(timeout=15_000)  # a machine that is busy is slow, not wrong
+expect.set_options(timeout=30_000)  # a machine that is busy is slow, not wrong
 
 pytestmark = pytest.mark.xdist_group("page")
 
 LONG = pytest.mark.long
 WIDE = {"viewport": {"width": 1280, "height": 900}}
+PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+PROJECTOR = {"viewport": {"width": 1920, "height": 1080}}
 #: Scores that are nearer to 0 may have another sign elsewhere, by rounding.
 NEAR = 0.02
 #: The most bytes of the page with the models that ship: what people send one another.
@@ -204,15 +207,29 @@ def test_what_is_taught_to_be_no_digit_is_refused(shipped_models, shipped_page, 
 # --- the page as people use it -------------------------------------------------------------
 
 
+Visit = Callable[..., AbstractContextManager[Paper]]
+
+
 @pytest.fixture
-def paper(browser: Any, shipped_page: Path) -> Iterator[Paper]:
-    """The page from the disk, with no network; at the end it may not have had trouble."""
-    with browser.new_context(**WIDE, offline=True) as context:
-        watch = Watch(context, shipped_page.as_uri())
-        paper = Paper(context.new_page(), watch)
-        paper.page.goto(shipped_page.as_uri())
+def visit(browser: Any, shipped_page: Path) -> Visit:
+    """Opens the page from the disk, with no network; at the end it may not have had trouble."""
+
+    @contextmanager
+    def visited(**looks: Any) -> Iterator[Paper]:
+        with browser.new_context(**looks, offline=True) as context:
+            watch = Watch(context, shipped_page.as_uri())
+            paper = Paper(context.new_page(), watch)
+            paper.page.goto(shipped_page.as_uri())
+            yield paper
+            assert watch.found() == []
+
+    return visited
+
+
+@pytest.fixture
+def paper(visit: Visit) -> Iterator[Paper]:
+    with visit(**WIDE) as paper:
         yield paper
-        assert watch.found() == []
 
 
 def on_paper(paper: Paper, strokes: Strokes) -> list[list[tuple[float, float]]]:
@@ -399,3 +416,28 @@ def test_five_drawings_teach_a_form_at_once_and_it_can_be_undone_and_forgotten(p
     expect(taught).to_have_count(0)
     page.reload()
     expect(page.locator("#correct")).to_be_hidden()
+
+
+@pytest.mark.parametrize("size", [PHONE, PROJECTOR], ids=["phone", "projector"])
+def test_no_rule_of_accessibility_is_broken(visit, axe, size):
+    found = {}
+    with visit(**size, reduced_motion="reduce") as paper:
+        page = paper.page
+        page.evaluate(axe)
+
+        def look(state: str) -> None:
+            for scheme in ("light", "dark"):
+                page.emulate_media(color_scheme=scheme)
+                found[state, scheme] = broken_rules(page)
+
+        look("empty")
+        paper.draw(on_paper(paper, placed(4, 0.3, height=0.4)))
+        expect(paper.winner).to_have_attribute("data-digit", "4")
+        paper.draw(on_paper(paper, placed(2, 0.7, height=0.4)))
+        expect(page.locator("#number")).to_have_text("42")
+        look("number")
+        clear(paper)
+        paper.draw(on_paper(paper, NO_DIGITS["smiley"]))
+        expect(paper.answer).to_contain_text("no detector recognises this")
+        look("no digit")
+    assert {state: rules for state, rules in found.items() if rules} == {}

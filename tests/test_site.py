@@ -11,6 +11,8 @@ from commandline import ROOT, execute
 
 import ovr_digits
 from ovr_digits.cli import main
+from ovr_digits.models.modelfile import load_models
+from ovr_digits.web.page_file import page_bytes
 
 pytestmark = pytest.mark.long
 
@@ -44,6 +46,14 @@ def test_every_script_of_the_gallery_is_shown_with_its_picture(site):
     pictures = re.findall(r'<img [^>]*src="([^"]+)"', gallery)
     assert pictures
     assert all((site / picture).is_file() for picture in pictures)
+
+
+def test_a_page_to_draw_on_is_reached_from_the_start_and_from_everywhere(site):
+    shipped = page_bytes(load_models(ROOT / "models.pkl"))
+    assert (site / "draw" / "index.html").read_bytes() == shipped
+    assert '<a href="draw/index.html">Draw a digit</a>' in page(site, "index.html")
+    for name, way in (("tour.html", "draw/"), ("benchmarks/index.html", "../draw/")):
+        assert re.search(rf'<a href="{way}index.html" class="md-nav__link"', page(site, name))
 
 
 def test_formulas_are_set_without_a_script(site):

@@ -107,3 +107,12 @@ def adapt(  # noqa: PLR0913
         "corrections, after: each read by models that had not learnt from it\n"
         f"written to {result.output} after {duration(result.seconds)}"
     )
+    if result.rehearsed_hands:
+        terminal.echo(
+            f"replayed digits of other people's hands as well: {', '.join(result.rehearsed_hands)}"
+        )
+    for name in result.missing_hands:
+        terminal.echo(
+            f"not replayed, though learnt from: {name}, which is not at hand; "
+            f"ovr-digits data download --dataset {name} fetches it"
+        )

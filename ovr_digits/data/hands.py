@@ -228,6 +228,16 @@ def load_hands(
     return splits.read_or_fetch(place, partial(_read, name, used), fetch, repair)
 
 
+def find_hands(name: str, folder: str | os.PathLike[str] | None = None) -> Hands | None:
+    """Load a set of ``ALL`` if it is in one of the ``search_places``; nothing is downloaded.
+
+    Raises DigitsError where its files are damaged, or some of them missing.
+    """
+    places = filter(None, search_places(folder).values())
+    having = [place for place in places if _has_any(place, SETS[name].files)]
+    return _read(name, having[0]) if having else None
+
+
 def download_hands(name: str, folder: Path, progress: Progress = _SILENT) -> list[str]:
     """``download`` a set from UCI, or from the mirrors that ``OVR_DIGITS_MIRRORS`` names."""
     hand_set = SETS[name]

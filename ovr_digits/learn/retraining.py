@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import numpy as np
 from ovr_digits.core.arrays import Array, Float64, Grey
 from ovr_digits.core.detectors import DetectorArrays
 from ovr_digits.data.corrections import FILE_NAME, NO_DIGIT, load_corrections
+from ovr_digits.data.hands import ALL, Hands, find_hands
 from ovr_digits.data.reviews import TABLE_NAME, load_review
 from ovr_digits.data.splits import Dataset, load_split
 from ovr_digits.errors import DigitsError
@@ -97,6 +98,8 @@ class RetrainingResult:
     seconds: float
     seed: int
     accept_loss: bool
+    rehearsed_hands: tuple[str, ...]
+    missing_hands: tuple[str, ...]
 
     @property
     def n_kept(self) -> int:
@@ -118,6 +121,8 @@ class RetrainingResult:
             "validation_accuracy": round(self.held_out_accuracy, 6),
             "old_test_accuracy": round(self.old_test_accuracy, 6),
             "test_accuracy": round(self.test_accuracy, 6),
+            "rehearsed_hands": list(self.rehearsed_hands),
+            "missing_hands": list(self.missing_hands),
             "seconds": round(self.seconds, 2),
             "options": {"seed": self.seed, "accept_loss": self.accept_loss},
         }
@@ -126,8 +131,9 @@ class RetrainingResult:
 def retrain(options: RetrainingOptions, progress: Progress | None = None) -> RetrainingResult:
     """Let the detectors of a models.pkl learn from kept corrections, and write the result.
 
-    The images that are rehearsed are training images. Others of these, held
-    out, show whether adapting costs too much; the test set is only measured on.
+    The images that are rehearsed are training images, and of the other people's hands that the
+    models learnt from those that are at hand. Other training images, held out, show whether
+    adapting costs too much; the test set is only measured on.
 
     Raises
     ------
@@ -150,11 +156,15 @@ def retrain(options: RetrainingOptions, progress: Progress | None = None) -> Ret
     order = np.random.RandomState(options.seed).permutation(len(train))
     held_out, rehearsed = np.split(order, [min(_HELD_OUT, len(train) // 3)])
 
+    names = [str(name) for name in models.provenance.get("options", {}).get("hands", ())]
+    hands = {name: find_hands(name, options.data_dir) if name in ALL else None for name in names}
+    at_hand = [other for other in hands.values() if other is not None]
+    how = AdaptationOptions(seed=options.seed)
     adapted = adapt_detectors(
         models,
         (kept, labels),
-        (train.X[rehearsed], train.y[rehearsed]),
-        AdaptationOptions(seed=options.seed),
+        _rehearsal((train.X[rehearsed], train.y[rehearsed]), at_hand, how, progress),
+        how,
         options.n_jobs,
         progress,
     )
@@ -201,6 +211,8 @@ def retrain(options: RetrainingOptions, progress: Progress | None = None) -> Ret
         seconds=time.perf_counter() - started,
         seed=options.seed,
         accept_loss=options.accept_loss,
+        rehearsed_hands=tuple(other.name for other in at_hand),
+        missing_hands=tuple(name for name, other in hands.items() if other is None),
     )
     provenance = dict(models.provenance)
     if dataset == provenance.get("dataset"):
@@ -222,6 +234,27 @@ def _share_right(scores: Float64, labels: Array) -> float:
     """The share of kept pictures whose digit wins, or on which no detector fires."""
     answers = np.where((labels == NO_DIGIT) & (scores <= 0).all(axis=1), NO_DIGIT, scores.argmax(1))
     return float((answers == labels).mean())
+
+
+def _rehearsal(
+    training: tuple[Grey, Grey],
+    hands: Sequence[Hands],
+    options: AdaptationOptions,
+    progress: Progress,
+) -> tuple[Grey, Grey]:
+    """Shuffled training images and labels, and as large a share of other people's digits."""
+    X, y = training
+    if not hands:
+        return X, y
+    share = min(1, options.n_rehearsal / (len(y) + sum(map(len, hands))))
+    n = round(share * len(y))
+    images, labels = [X[:n]], [y[:n]]
+    for other in hands:
+        order = np.random.RandomState(options.seed).permutation(len(other))
+        rows = np.sort(order[: round(share * len(other))])
+        images.append(other.images(0, options.seed, rows, progress=progress))
+        labels.append(other.y[rows])
+    return np.concatenate(images), np.concatenate(labels)
 
 
 def _load_kept(folder: Path, models: DetectorArrays, progress: Progress) -> tuple[Grey, Array]:
