@@ -73,7 +73,7 @@ def _real_digit(digit: int) -> Float32:
     held = json.loads(EXAMPLES.read_text(encoding="utf-8"))["digits"]
     text = next(text for label, text in held if label == digit)
     levels = np.frombuffer(text.encode(), np.uint8).reshape(8, 8) - _LEVEL_0
-    return levels.astype(np.float32) / _DARKEST
+    return levels.astype(np.float32) / np.float32(_DARKEST)
 
 
 def portrait(models: DetectorArrays, digit: int) -> Float64:
