@@ -11,7 +11,6 @@ import numpy as np
 
 from ovr_digits.data.hands import SETS, load_hands
 from ovr_digits.data.splits import load_split
-from ovr_digits.learn.forms import digits_of_forms, draw_forms
 from ovr_digits.learn.pieces import fit_pieces
 from ovr_digits.learn.signs import fit_signs
 from ovr_digits.models.modelfile import NUMBERS_PATH, save_numbers
@@ -20,9 +19,6 @@ from ovr_digits.progress import percent
 #: How many digits of MNIST are learnt from, about as many as of other hands: what is measured on
 #: is drawn from its last.
 _MNIST = 20_000
-#: How many digits are drawn in the forms of the world's hands; zeros among them are most like what
-#: joins neighbours makes of them.
-_FORMS = 8_000
 
 
 def main() -> None:
@@ -33,9 +29,7 @@ def main() -> None:
     y = np.concatenate([mnist.y[:_MNIST], *(each.y for each in hands)]).astype(np.int64)
     signs = fit_signs(X)
     seen = X.any(axis=1)
-    X = np.concatenate([X[seen], draw_forms(_FORMS, seed=1)])
-    y = np.concatenate([y[seen], digits_of_forms(_FORMS).astype(np.int64)])
-    pieces = fit_pieces(X, y)
+    pieces = fit_pieces(X[seen], y[seen])
     for what, model in (("signs", signs), ("pieces", pieces)):
         assert model.validation_score_ is not None
         click.echo(f"{percent(model.validation_score_)} of the {what} held out are told apart")

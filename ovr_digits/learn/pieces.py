@@ -24,9 +24,8 @@ _DIGITS, _HOW_OFTEN = [1, 2, 3, 4, 5], [0.12, 0.4, 0.26, 0.13, 0.09]
 #: small, and how small.
 _ZEROS, _ARE_ZEROS, _SMALL, _SMALLER = 0.3, 0.7, 0.5, (0.5, 0.9)
 #: Share of neighbours that a ligature joins, and of zeros, for those who join them; of ligatures
-#: that start at the top, and of these that run along the base instead; their width, length
-#: (between zeros, others) and bow, in pixels.
-_JOINED, _JOINED_ZEROS, _AT_TOP, _AT_BASE = 0.25, 0.6, 0.3, 0.25
+#: that start at the top; their width, length (between zeros, others) and bow, in pixels.
+_JOINED, _JOINED_ZEROS, _AT_TOP = 0.25, 0.6, 0.3
 _PEN, _LENGTH, _LENGTH_OTHERS, _BOW = (2, 9), (2, 22), (2, 16), 4.0
 #: How many pixels neighbours overlap at most, and the share that overlap further.
 _OVERLAP, _OVERLAP_MORE, _MORE = 9, 18, 0.3
@@ -141,7 +140,6 @@ def _row(
             if rng.random() < (_JOINED_ZEROS if zeros and joins_zeros else _JOINED):
                 x += int(rng.integers(*(_LENGTH if zeros else _LENGTH_OTHERS)))
                 upper = int(rng.integers(max(1, round(_AT_TOP * h))))
-                upper = h - 1 - upper if rng.random() < _AT_BASE else upper
                 at_top = (zeros or rng.random() < _AT_TOP) and last[upper] > 0 and first[upper] < w
                 row = upper if at_top else row
                 _join(page, (top + row, int(last[row])), x + int(first[row]), rng)

@@ -16,7 +16,7 @@ NEGATIVES = 0.125
 #: Sets of other people's digits that can be learnt from, see ``data.hands``.
 HAND_SETS = ("pendigits", "optdigits", "semeion")
 #: Digits of the world's forms that are drawn, unless told otherwise.
-FORMS = 6_000
+FORMS = 4_000
 
 #: Passes of SGD over a window of copies that patience may wait for, unless told otherwise.
 MAX_EPOCHS = 50
