@@ -556,12 +556,14 @@ def test_workers_that_are_ended_leave_processes_of_others_alone() -> None:
     # Those of joblib stay for its next call, and their kill() fails.
     ask = [joblib.delayed(os.getpid)()] * 4
     joblib.Parallel(n_jobs=2)(ask)
+    workers, other_workers = Workers(1, b""), Workers(1, b"")
+    other_workers.start()
+    wait_until(lambda: len(active_children()) > 2)
     others = active_children()
-    workers = Workers(1, b"")
     workers.start()
     workers.stop()
-    assert others
     assert all(other.is_alive() for other in others)
+    other_workers.stop()
 
 
 @pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="only Linux takes files away again")

@@ -8,9 +8,9 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import active_children
 from multiprocessing.context import SpawnContext, SpawnProcess
 from typing import Any, TypeVar
+from weakref import WeakSet
 
 from pebble import ProcessExpired, ProcessPool
 
@@ -47,10 +47,16 @@ class _Process(SpawnProcess):
 
 
 class _Context(SpawnContext):
-    Process = _Process
+    """Starts processes, and remembers them."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.processes = WeakSet[_Process]()
 
-_CONTEXT = _Context()
+    def Process(self, *args: Any, **kwargs: Any) -> _Process:  # type: ignore[override]  # noqa: N802
+        process = _Process(*args, **kwargs)
+        self.processes.add(process)
+        return process
 
 
 class Workers:
@@ -61,6 +67,7 @@ class Workers:
 
     def __init__(self, count: int, models: bytes) -> None:
         self._count = count
+        self._context = _Context()
         self._models = _shared(models)
         self._asked = 0
         self._places = asyncio.Semaphore(count + _AHEAD)
@@ -127,8 +134,8 @@ class Workers:
         self._pool.stop()  # type: ignore[no-untyped-call]
         # Before what they share with this one is gone: those that start just now would stumble.
         with _STARTING:
-            for process in active_children():
-                if isinstance(process, _Process):  # what else runs here is for others to end
+            for process in self._context.processes:
+                if process.is_alive():
                     process.kill()
         _end(self._pool)
 
@@ -137,7 +144,7 @@ class Workers:
             self._count,
             initializer=work.start,
             initargs=(self._models,),
-            context=_CONTEXT,
+            context=self._context,
         )
 
     def _replace(self, pool: ProcessPool) -> None:
@@ -152,7 +159,7 @@ def _shared(content: bytes) -> Any:
 
     Given to each process through a pipe, they would have to be taken before the next may start.
     """
-    shared = _CONTEXT.RawArray(ctypes.c_char, len(content))
+    shared = SpawnContext().RawArray(ctypes.c_char, len(content))
     shared.raw = content
     return shared
 
