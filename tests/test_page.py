@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from browser import Paper, Service, Watch, find_chromium, running_service
+from browser import Paper, Service, Watch, broken_rules, find_chromium, running_service
 from commandline import ROOT, objects
 from PIL import Image
 from strokes import N_HANDS, Stroke, picture_of, write
@@ -687,18 +687,12 @@ def test_no_rule_of_accessibility_is_broken(opened, axe, size, schemes):
     paper = opened(**size)
     page = paper.page
     page.evaluate(axe)
-    run = """async () => {
-        const rules = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"];
-        const {violations} = await axe.run(document, {runOnly: rules});
-        return violations.map(({id, nodes}) => [id, nodes.map(({html, any}) =>
-            [html.slice(0, 120), any.map(({message}) => message)])]);
-    }"""
     found = {}
 
     def look(state: str) -> None:
         for scheme in schemes:
             page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-            found[state, scheme] = page.evaluate(run)
+            found[state, scheme] = broken_rules(page)
 
     look("empty")
     paper.draw(placed(paper, 4, 0.3, height=0.4))

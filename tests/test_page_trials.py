@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from browser import Paper, Service, Watch, running_service
+from browser import Paper, Service, Watch, broken_rules, running_service
 from PIL import Image
 from strokes import write
 
@@ -334,19 +334,13 @@ def test_no_rule_of_accessibility_is_broken_by_what_may_be_tried(
 ):
     held = request.getfixturevalue({"file": "file", "served": "service"}[where])
     url = getattr(held, "url", held)
-    run = """async () => {
-        const rules = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"];
-        const {violations} = await axe.run(document, {runOnly: rules});
-        return violations.map(({id, nodes}) => [id, nodes.map(({html, any}) =>
-            [html.slice(0, 120), any.map(({message}) => message)])]);
-    }"""
     found = {}
     with visited(browser, url, **size, color_scheme=scheme) as paper:
         page = paper.page
         page.evaluate(axe)
 
         def look(state: str) -> None:
-            found[state] = page.evaluate(run)
+            found[state] = broken_rules(page)
 
         paper.button("Trace").click()
         look("trace")
