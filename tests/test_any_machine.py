@@ -102,7 +102,7 @@ def test_the_main_commands_do_their_work(folder):
     )
     ends = [line for line in done.stdout.splitlines() if line.startswith("status ")]
     assert ends == ["status 0"] * len(commands), done.stdout + done.stderr
-    assert "learnt 1 corrected digit" in done.stdout
+    assert "learnt 1 correction" in done.stdout
     left = [path.name for path in folder.rglob("*") if path.suffix in (".part", ".partial")]
     assert left == []
 

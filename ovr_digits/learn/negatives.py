@@ -39,6 +39,9 @@ _BEND = 0.03
 _PEN, _SHAPE_PEN, _WAVE_PEN, _FINE_PEN, _DASH_PEN = (3, 8), (4, 9), (3, 7), (3, 6), (3, 12)
 #: Tilt of a dash or of parallel lines, up and down from the middle, as a share of the square.
 _TILT = 0.2
+#: Of a heart, as shares of its height and width: how deep its dip is, from and to; where its lobes
+#: are highest, from the left; and how wide it is where it narrows.
+_DIP, _LOBE, _BELLY = (0.12, 0.3), (0.2, 0.32), (0.45, 0.85)
 #: Smoothness of a noise in pixels, as logarithms: of what is all over, and of flakes.
 _NOISE, _FLAKES = (-0.5, 2.2), (0, 1)
 #: Waves of stripes and dots across the square.
@@ -245,6 +248,15 @@ def _polygon(rng: Random, digits: Grey) -> Grey:
     return _warped(_lines([np.concatenate([points, points[:2]])], rng.uniform(*_SHAPE_PEN)), rng)
 
 
+def _heart(rng: Random, digits: Grey) -> Grey:
+    """Its outline in one line: a loop as of a 0, but for the dip and the tip."""
+    dip, lobe, belly = (rng.uniform(*span) for span in (_DIP, _LOBE, _BELLY))
+    half = [(0.5, dip), (lobe, 0), (0.05, 0.12), (0, 0.3), ((1 - belly) / 2, 0.62), (0.5, 1)]
+    left = smooth(np.array(half))
+    outline = np.concatenate([left, (left * (-1, 1) + (1, 0))[::-1]])
+    return _warped(_lines([outline], rng.uniform(*_PEN)), rng)
+
+
 def _dash(rng: Random, digits: Grey) -> Grey:
     tilt = rng.uniform(-_TILT, _TILT)
     return _lines([np.array([[0, 0.5 - tilt], [1, 0.5 + tilt]])], rng.uniform(*_DASH_PEN))
@@ -383,7 +395,7 @@ _Draw = Callable[[Random, Grey], Grey]
 _KINDS: tuple[tuple[_Draw, int], ...] = (
     *((_letter, 3), (_sign, 9), (_foreign_digit, 2)),
     *((_scribble, 3), (_scribbles, 3), (_polygon, 4), (_blob, 3), (_disc, 1)),
-    *((_dash, 1), (_crossed, 1), (_grid, 1), (_sticks, 1)),
+    *((_heart, 1), (_dash, 1), (_crossed, 1), (_grid, 1), (_sticks, 1)),
     *((_wave, 1), (_spiral, 1), (_loops, 1)),
     *((_texture, 3), (_specks, 2)),
 )
