@@ -370,6 +370,7 @@ def draw_barred(paper: Paper, rng: np.random.Generator) -> None:
     paper.draw([[(side + short * x, top + short * y) for x, y in stroke] for stroke in strokes])
 
 
+@LONG
 def test_five_drawings_teach_a_form_at_once_and_it_can_be_undone_and_forgotten(paper, tmp_path):
     page, rng = paper.page, np.random.default_rng(5)
     paper.page.get_by_label("Pen width").fill("45")
