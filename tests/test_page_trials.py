@@ -62,7 +62,7 @@ def visited(browser: Any, url: str, **options: Any) -> Iterator[Paper]:
         assert watch.found() == []
 
 
-@pytest.fixture(params=["file", "served"])
+@pytest.fixture(params=["file", pytest.param("served", marks=LONG)])
 def paper(request: pytest.FixtureRequest, browser: Any) -> Iterator[Paper]:
     """The page, once in its file and once served."""
     name = {"file": "file", "served": "service"}[request.param]
