@@ -210,7 +210,7 @@ def create_app(
 
     @app.post(
         "/api/page",
-        response_class=_Png,
+        response_class=Response,  # its refusals are described as JSON
         responses=_SHOWN | _told(_PICTURE_REFUSALS),
         openapi_extra=_BODY,
     )
