@@ -54,19 +54,19 @@ def plain_forms(digit: int) -> list[list[Float64]]:
     list of list of (n, 2) float64
         The strokes of each form, x to the right and y down; the height of the digit is 1.
     """
-    return [[_between(stroke) for stroke in form.split(", ")] for form in _FORMS[digit]]
+    return [[_written(stroke) for stroke in form.split(", ")] for form in _FORMS[digit]]
 
 
-def _between(stroke: str) -> Float64:
+def _written(stroke: str, rng: np.random.Generator | None = None) -> Float64:
+    """A smooth curve (n, 2): somewhere between the two hands of a stroke, its points strayed; or
+    halfway.
+    """
     (narrow, corners), (wide, _) = (_points(hand) for hand in _STROKES[stroke])
-    return smooth(np.repeat((narrow + wide) / 2, 1 + corners, axis=0))
-
-
-def _written(stroke: str, rng: np.random.Generator) -> Float64:
-    """A stroke somewhere between its two hands, its points strayed: a smooth curve (n, 2)."""
-    (narrow, corners), (wide, _) = (_points(hand) for hand in _STROKES[stroke])
-    points = narrow + (wide - narrow) * rng.uniform(*_BETWEEN, 2)
-    points += rng.normal(0, _STRAY, points.shape)
+    if rng is None:
+        points = (narrow + wide) / 2
+    else:
+        points = narrow + (wide - narrow) * rng.uniform(*_BETWEEN, 2)
+        points += rng.normal(0, _STRAY, points.shape)
     # The spline breaks where a point stands twice in a row.
     return smooth(np.repeat(points, 1 + corners, axis=0))
 

@@ -343,16 +343,14 @@ def _guess(strength: Float32, within: Bools, level: float, choose: _Chooser) -> 
 
 def _find_guides(regions: Regions, seen: Bools, before: set[str]) -> tuple[Bools, str]:
     """What is drawn for digits to be written in, of one kind, and which."""
-    frame = find_frame(regions)
-    if frame.any():
+    if (frame := find_frame(regions)).any():
         return regions.only(frame).mask, _FRAME
     if _BOX not in before:
         boxes, content = find_boxes(regions)
         boxes |= find_badges(regions)
         if boxes.any():
             return regions.only(boxes).mask & ~content, _BOX
-    lines = find_ruled_lines(regions.mask)
-    if lines.any():
+    if (lines := find_ruled_lines(regions.mask)).any():
         return lines, _LINE
     # Digits that stand on a ruled line are a ring about others, until it is gone.
     if _BOX not in before and (rings := find_rings(regions)).any():

@@ -55,7 +55,8 @@ class _Context(SpawnContext):
 
     def Process(self, *args: Any, **kwargs: Any) -> _Process:  # type: ignore[override]  # noqa: N802
         process = _Process(*args, **kwargs)
-        self.processes.add(process)
+        with _STARTING:  # they are gone through when the service stops
+            self.processes.add(process)
         return process
 
 

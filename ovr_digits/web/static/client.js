@@ -84,13 +84,13 @@ function send(path, query, sheet, signal) {
 
 /**
  * @param {Sheet} sheet
- * @param {number | boolean} about of which digit to tell what spoke for it: one, or the answer's
+ * @param {number | false} about of which digit to tell what spoke for it
  * @param {AbortSignal} [signal]
  * @returns {Promise<Prediction>}
  */
 export function predict(sheet, about, signal) {
-  const whose = typeof about === "number" ? { about } : {};
-  return send("/api/predict", { form: true, contributions: about !== false, ...whose }, sheet, signal);
+  const reasons = about === false ? {} : { contributions: true, about };
+  return send("/api/predict", { form: true, ...reasons }, sheet, signal);
 }
 
 /**

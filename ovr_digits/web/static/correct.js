@@ -3,6 +3,7 @@
 import * as client from "./client.js";
 import { showSeen } from "./maps.js";
 import * as taught from "./taught.js";
+import { download } from "./tools.js";
 import { voteOn } from "./vote.js";
 
 /**
@@ -98,7 +99,7 @@ export class Correction {
     const actions = [
       [".undo-lesson", () => this.#forget(taught.undoLesson, "The last lesson is undone.")],
       [".forget", () => this.#forget(taught.forgetLessons, "All is forgotten.")],
-      [".export", () => save()],
+      [".export", () => download(taught.corrections(), "corrections.jsonl")],
     ];
     for (const [name, act] of actions) part(name).addEventListener("click", act);
     taught.onElsewhere(() => this.#changed());
@@ -218,13 +219,4 @@ export class Correction {
   #say(text) {
     this.#thanks.textContent = text;
   }
-}
-
-/** Save what was taught as a file. */
-function save() {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(taught.corrections());
-  link.download = "corrections.jsonl";
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }

@@ -63,7 +63,7 @@ function ask(sheets, how, signal) {
  *
  * @param {Sheet} sheet
  * @param {boolean} all or the one alone that was drawn last
- * @param {number | boolean} whose
+ * @param {number | false} whose
  * @param {AbortSignal} [signal]
  * @returns {Promise<Reading>}
  */
@@ -96,7 +96,7 @@ const boxOf = ({ x, y, w, h }) => [x, y, w, h];
  * Of several digits the one that was drawn last, or the largest on a picture.
  *
  * @param {Sheet} sheet
- * @param {number | boolean} whose of which digit to tell what spoke for it: one, or the answer's
+ * @param {number | false} whose of which digit to tell what spoke for it
  * @param {AbortSignal} [signal]
  * @returns {Promise<import("./client.js").Prediction>}
  */

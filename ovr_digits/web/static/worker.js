@@ -15,8 +15,7 @@ import { voteOn } from "./vote.js";
  * @property {import("./pixels.js").Pixels[]} pictures
  * @property {"none" | "largest" | "all"} find which digits of a picture with several: with none, all
  *   that is on a picture is one digit
- * @property {number | boolean} [about] of which digit to tell what spoke for it in the first picture:
- *   one, or the answer's
+ * @property {number | false} [about] of which digit to tell what spoke for it in the first picture
  *
  * @typedef {object} Reading
  * @property {{vote: import("./vote.js").Answer, image: Uint8Array, bounds: Rect}[]} answers
@@ -100,11 +99,11 @@ async function practise() {
 }
 
 /**
- * @param {Question} question
- * @param {Reading["answers"][0]} answer
+ * @param {Uint8Array} image
+ * @param {number} digit
+ * @param {number} id of the question
  */
-async function reasonsOf({ id, about }, { image, vote }) {
-  const digit = typeof about === "number" ? about : vote.digit;
+async function reasonsOf(image, digit, id) {
   const steps = contributions(image, (changed) => scoresOf(changed)[digit]);
   for (;;) {
     const { done, value } = steps.next();
@@ -135,11 +134,11 @@ onmessage = async ({ data }) => {
     return;
   }
   const question = /** @type {Question} */ (data);
-  const { id } = question;
+  const { id, about = false } = question;
   newest = id;
   try {
     const reading = readingOf(question);
-    if ((question.about ?? false) !== false) reading.reasons = await reasonsOf(question, reading.answers[0]);
+    if (about !== false) reading.reasons = await reasonsOf(reading.answers[0].image, about, id);
     postMessage({ id, ...reading });
   } catch (error) {
     postMessage({ id, error: /** @type {Error} */ (error).message });
