@@ -278,8 +278,14 @@ def test_a_request_that_goes_wrong_in_its_body_is_no_failure_of_the_program(
 def test_bodies_in_memory_are_counted(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "BODY_BYTES", 1000)
     monkeypatch.setattr(limits, "HELD_BYTES", 16_000)
-    held = [service.begin("POST", "/api/predict", Unfinished([bytes(999)])) for _ in range(16)]
-    wait_until(lambda: service.post("/api/predict", bytes(1000)).status == 503)
+    held = []
+
+    def is_full() -> bool:
+        # One that comes beside a body that is soon gone may be refused, and is made up for.
+        held.append(service.begin("POST", "/api/predict", Unfinished([bytes(999)])))
+        return len(held) >= 16 and service.post("/api/predict", bytes(1000)).status == 503
+
+    wait_until(is_full)
     assert "too many" in service.post("/api/predict", bytes(1000)).error
     for future in held:
         future.cancel()
