@@ -151,7 +151,7 @@ def test_the_file_for_numbers_is_small_and_read_without_running_it(shipped_model
 def test_too_few_detectors_are_no_file_for_numbers(tmp_path):
     with NUMBERS_PATH.open("rb") as file:
         detectors = pickle.load(file)
-    with pytest.raises(ModelFileError, match="17 detectors, not 18"):
+    with pytest.raises(ModelFileError, match="18 detectors, not 19"):
         save_numbers(detectors[:6], detectors[7:], tmp_path / "numbers.pkl")
     assert not (tmp_path / "numbers.pkl").exists()
 
@@ -236,6 +236,37 @@ def test_brackets_are_no_ones(models):
     pen.arc((60, top, 120, BASE + 12), 100, 260, 0, PEN)
     pen.arc((350, top, 410, BASE + 12), -80, 80, 0, PEN)
     assert read_page(models, page).text == "352"
+
+
+TOP = BASE - HEIGHT
+#: Lines of symbols and letters that touch what is behind them.
+JOINED = {
+    "E": [[(120, TOP), (60, TOP), (60, BASE), (130, BASE)], [(60, 115), (110, 115)]],
+    "$": [
+        [(120, 82), (90, TOP), (65, 85), (75, 110), (110, 122), (118, 145), (90, BASE), (60, 148)],
+        [(92, TOP - 14), (92, BASE + 14)],
+        [(110, 122), (132, 122)],
+    ],
+    "H": [[(60, TOP), (60, BASE)], [(120, TOP), (120, BASE)], [(60, 114), (130, 114)]],
+}
+
+
+@pytest.mark.parametrize("symbol", JOINED)
+@pytest.mark.parametrize("digits", [(5, 2, 3), (8, 5, 2)])
+def test_a_symbol_that_touches_a_digit_is_left_out_and_the_digit_is_read(models, symbol, digits):
+    page = Image.new("L", (560, 260), 255)
+    pen = ImageDraw.Draw(page)
+    x = 122
+    for digit in digits:
+        picture = digit_picture(digit, HEIGHT)
+        page.paste(picture, (x, TOP))
+        x += picture.width
+    for line in JOINED[symbol]:
+        pen.line(line, 0, PEN, joint="curve")
+    number = read_page(models, page)
+    assert number.text == "".join(map(str, digits))
+    ((_, reason),) = number.left_out
+    assert reason == "a letter or a symbol"
 
 
 def test_a_dash_that_touches_the_last_digit_is_no_digit(models):

@@ -11,7 +11,7 @@ from ovr_digits.data.splits import load_split
 from ovr_digits.learn.pieces import draw_pieces
 from ovr_digits.picture.certainty import features
 from ovr_digits.picture.paths import pieces_that_matter
-from ovr_digits.picture.pieces import Piece
+from ovr_digits.picture.pieces import _MOST_TEN, Piece
 from ovr_digits.picture.touching import _LEAD
 
 LAST = 8
@@ -66,15 +66,17 @@ def test_pieces_that_are_left_out_change_no_answer(lead: float | None) -> None:
     assert n_asked < (0.95 if lead is None else 0.8) * n_all
 
 
-def test_no_score_makes_a_piece_worth_more_than_its_bound() -> None:
+def test_no_score_makes_a_piece_worth_more_than_its_bounds() -> None:
     rng = np.random.default_rng(0)
     for scores, pieces in zip(
-        rng.normal(0, 12, (400, 10)), rng.normal(0, 12, (400, 11)), strict=True
+        rng.normal(0, 12, (400, 10)), rng.normal(0, 12, (400, len(PIECE_CLASSES))), strict=True
     ):
         height, faults = rng.uniform(0.4, 1.3), rng.uniform(0, 2)
         ink = np.ones((4, 4), np.float32)
         piece = Piece(0, 1, (0, 0, 4, 4), ink, None, height, faults)
-        assert piece.worth(scores.tolist(), pieces) <= piece.most_worth
+        scores = np.minimum(scores, _MOST_TEN)
+        worth = max(piece.worth(scores.tolist(), pieces), piece.worth_as_symbol(pieces))
+        assert worth <= piece.worth_at_most(pieces) <= piece.most_worth
 
 
 def test_a_lead_beyond_what_is_looked_at_tells_no_more() -> None:

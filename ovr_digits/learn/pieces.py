@@ -1,4 +1,5 @@
-"""Learns to tell whole digits from pieces that were cut wrongly: rows of joined digits, cut up."""
+"""Learns to tell whole digits and symbols from pieces that were cut wrongly: rows that are joined,
+cut up."""
 
 from __future__ import annotations
 
@@ -11,7 +12,17 @@ from PIL import Image
 from ovr_digits.core.arrays import Array, Float32, Grey
 from ovr_digits.core.detectors import PIECE_CLASSES
 from ovr_digits.learn.detectors import OneVsRestDigits
-from ovr_digits.learn.signs import fit_marks, written
+from ovr_digits.learn.negatives import LATIN_FONTS, WIDE_FONTS
+from ovr_digits.learn.signs import (
+    BESIDE_AMOUNTS,
+    HEIGHT,
+    LETTERS,
+    OTHERS,
+    draw_glyph,
+    draw_marks,
+    fit_marks,
+    written,
+)
 from ovr_digits.parallel import resolve_jobs
 from ovr_digits.picture.pieces import Mark, Piece, parted_marks, piece_of
 from ovr_digits.picture.regions import bounding_box, find_regions
@@ -23,6 +34,10 @@ _DIGITS, _HOW_OFTEN = [1, 2, 3, 4, 5], [0.12, 0.4, 0.26, 0.13, 0.09]
 #: Share of rows that are mostly zeros, and of digits in them that are; share of these that are
 #: small, and how small.
 _ZEROS, _ARE_ZEROS, _SMALL, _SMALLER = 0.3, 0.7, 0.5, (0.5, 0.9)
+#: To each row of digits alone so many with a symbol; share of symbols that are printed; which there
+#: are, as often: none that is a digit where its size is not told.
+_WITH_SYMBOL, _PRINTED = 0.4, 0.35
+_SYMBOLS = [*3 * BESIDE_AMOUNTS, *(other for other in OTHERS if other not in "DQ!'")]
 #: Share of neighbours that a ligature joins, and of zeros, for those who join them; of ligatures
 #: that start at the top; their width, length (between zeros, others) and bow, in pixels.
 _JOINED, _JOINED_ZEROS, _AT_TOP = 0.25, 0.6, 0.3
@@ -44,11 +59,11 @@ _IS_DIGIT, _IS_NONE = 0.18, 0.38
 #: Of a row with n digits, n and so many pieces that are digits, and n times so many that are none.
 _MORE_DIGITS, _NONES = 1, 2
 
-_NONE = len(PIECE_CLASSES) - 1
+_OTHER, _NONE = PIECE_CLASSES.index("other"), PIECE_CLASSES.index("none")
 
 
 def draw_pieces(X: Grey, y: Array, n_rows: int, seed: int, n_jobs: int = -1) -> tuple[Grey, Array]:
-    """Join digits to rows, and cut them up.
+    """Join digits to rows, also with a symbol, and cut them up.
 
     Parameters
     ----------
@@ -57,6 +72,7 @@ def draw_pieces(X: Grey, y: Array, n_rows: int, seed: int, n_jobs: int = -1) -> 
     y : (n,) int
         Their labels.
     n_rows : int
+        Of digits alone.
     seed : int
         The same seed gives the same pieces.
     n_jobs : int
@@ -71,13 +87,16 @@ def draw_pieces(X: Grey, y: Array, n_rows: int, seed: int, n_jobs: int = -1) -> 
     zeros = np.flatnonzero(y == 0)
 
     rows = Parallel(n_jobs=resolve_jobs(n_jobs), batch_size=32)(
-        delayed(_pieces_of_row)(X, y, zeros, (seed, k)) for k in range(n_rows)
+        delayed(_pieces_of_row)(X, y, zeros, (seed, k), k >= n_rows)
+        for k in range(round((1 + _WITH_SYMBOL) * n_rows))
     )
     drawn = np.concatenate(rows)
     return drawn[:, :-1], drawn[:, -1].astype(np.int64)
 
 
-def _pieces_of_row(X: Grey, y: Array, zeros: Array, seed: tuple[int, int]) -> Array:
+def _pieces_of_row(
+    X: Grey, y: Array, zeros: Array, seed: tuple[int, int], with_symbol: bool
+) -> Array:
     """Images of pieces with their classes behind them: (n_pieces, 785) uint8."""
     rng = np.random.default_rng(seed)
     n_digits = int(rng.choice(_DIGITS, p=_HOW_OFTEN))
@@ -91,21 +110,31 @@ def _pieces_of_row(X: Grey, y: Array, zeros: Array, seed: tuple[int, int]) -> Ar
     for k, digit in enumerate(digits):
         if many_zeros and digit == 0 and rng.random() < _SMALL:
             strokes[k] = _resized(strokes[k], rng.uniform(*_SMALLER))
-    page, own = _row(strokes, digits, joins_zeros, rng)
+    usual = float(np.median([len(stroke) for stroke in strokes]))
+    middles = [len(stroke) / 2 for stroke in strokes]
+    if with_symbol:
+        stroke, middle = _symbol(rng)
+        # Most stand before or behind.
+        place = int(rng.choice([0, n_digits, int(rng.integers(n_digits + 1))]))
+        digits.insert(place, _OTHER)
+        strokes.insert(place, stroke)
+        middles.insert(place, middle)
+    page, own = _row(strokes, middles, digits, joins_zeros, rng)
     size = float(np.exp(rng.uniform(*np.log(_SIZE))))
     page, own = _worn(_resized(page, size), rng), [_resized(ink, size) for ink in own]
     regions = find_regions(page > 0.4)
     none = np.zeros((0, X.shape[1] + 1), np.uint8)
     if not regions.count or regions.areas.max() < (1 - _CRUMBS) * regions.areas.sum():
         return none
-    usual = float(np.median([len(stroke) for stroke in strokes])) * size
-    usual = min(usual * float(np.exp(rng.normal(0, _WRONG))), len(page))
+    usual = min(usual * size * float(np.exp(rng.normal(0, _WRONG))), len(page))
     mark = Mark(page, (0, 0), usual)
     pieces = [piece_of(mark, page, bounding_box(page)), *parted_marks([mark], [True])[0]]
     classes = np.array([_class_of(piece, own, digits) for piece in pieces])
     order = rng.permutation(len(pieces))
-    are_digits = order[(classes[order] >= 0) & (classes[order] < _NONE)][: n_digits + _MORE_DIGITS]
-    nones = order[classes[order] == _NONE][: _NONES * n_digits]
+    are_digits = order[(classes[order] >= 0) & (classes[order] < _NONE)][
+        : len(digits) + _MORE_DIGITS
+    ]
+    nones = order[classes[order] == _NONE][: _NONES * len(digits)]
     rows = [
         np.append(pieces[k].image.ravel(), np.uint8(classes[k]))
         for k in (*are_digits.tolist(), *nones.tolist())
@@ -118,10 +147,26 @@ def _resized(ink: Float32, scale: float) -> Float32:
     return np.asarray(Image.fromarray(ink).resize((w, h), Image.Resampling.BOX))
 
 
+def _symbol(rng: Random) -> tuple[Float32, float]:
+    """What is no digit (h, w), and how far the line's middle lies below its top row."""
+    symbol = str(rng.choice(_SYMBOLS))
+    if rng.random() > _PRINTED or symbol not in BESIDE_AMOUNTS + LETTERS:
+        return draw_marks(str(rng.choice(OTHERS[symbol])).split(", "), rng)
+    ink, middle, height = draw_glyph(symbol, LATIN_FONTS if symbol in LETTERS else WIDE_FONTS, rng)
+    return _resized(ink, HEIGHT / height), middle * HEIGHT / height
+
+
 def _row(
-    strokes: Sequence[Float32], digits: Sequence[int], joins_zeros: bool, rng: Random
+    strokes: Sequence[Float32],
+    middles: Sequence[float],
+    digits: Sequence[int],
+    joins_zeros: bool,
+    rng: Random,
 ) -> tuple[Float32, list[Float32]]:
-    """Strokes (h, w) so that neighbours touch, and each of them alone where it stands."""
+    """Strokes (h, w) so that neighbours touch, and each of them alone where it stands.
+
+    ``middles`` tell how far below its top row each has the middle of the line.
+    """
     height = int(1.25 * max(map(len, strokes)))
     shape = height, sum(stroke.shape[1] + _LENGTH[1] for stroke in strokes)
     page, own = np.zeros(shape, np.float32), []
@@ -129,7 +174,7 @@ def _row(
     for k, stroke in enumerate(strokes):
         h, w = stroke.shape
         room = height - h
-        top, x = round(min(max(rng.normal(room / 2, _DRIFT), 0), room)), 0
+        top, x = round(min(max(rng.normal(height / 2 - middles[k], _DRIFT), 0), room)), 0
         if k:
             # In each row, how far right the ink of both would meet.
             last = np.where(page[top : top + h] > 0.5, columns, -3 * height).max(axis=1)
@@ -184,7 +229,7 @@ def _worn(page: Float32, rng: Random) -> Float32:
 
 
 def _class_of(piece: Piece, own: Sequence[Float32], digits: Sequence[int]) -> int:
-    """Which digit a piece is, ``_NONE``, or -1 where it is in between."""
+    """Which digit or symbol a piece is, ``_NONE``, or -1 where it is in between."""
     top, left, bottom, right = piece.box
     inside = [ink[top:bottom, left:right] for ink in own]
     wrong = [

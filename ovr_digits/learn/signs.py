@@ -37,7 +37,7 @@ _JOINED = (1, 4)
 #: Share of what is not drawn stroke by stroke that keeps its own pen.
 _OWN_PEN = 0.4
 #: What is written beside amounts.
-_BESIDE_AMOUNTS = "$€£%+()="
+BESIDE_AMOUNTS = "$€£%+()="
 _BILINEAR = Image.Resampling.BILINEAR
 
 #: Strokes "x,y x,y" in hundredths of a digit's height, y down from its top; "!" is a corner.
@@ -71,23 +71,37 @@ OTHERS: dict[str, list[str]] = {
         "55,18 30,8 8,22 25,45 50,62 48,85 22,95 3,82, 28,-10 28,110",
         "50,20 25,10 8,25 28,48 52,68 30,92 0,80, 22,-8 20,112, 34,-8 32,112",
         "60,12 20,5 10,35 50,55 50,90 0,88, 35,-15 25,115",
+        "50,15 28,5 10,22 28,48 50,70 40,95 8,90, 30,0 30,100",
     ],
     "€": [
         "65,15 40,2 15,25 12,75 40,98 65,85, 0,40 50,40, 0,58 45,58",
         "55,5 30,5 12,35 15,80 38,100 58,92, -5,42 45,36, -3,62 40,57",
+        "60,10 30,0 8,30 8,70 30,100 60,90, 0,42 35,42, 0,60 35,60",
+        "62,20 40,5 18,30 15,70 40,98 62,80, 2,50 48,48",
     ],
     "£": [
         "55,15 40,0 22,15 24,60 5,100! 60,98, 5,55 45,55",
         "60,20 45,2 28,10 30,55 22,92 0,95 20,85 65,100, 8,50 50,50",
+        "50,25 42,5 25,10 22,40 25,80 8,98! 60,95, 8,55 42,52",
     ],
     "%": [
         "60,0 5,100, 15,5 5,18 15,32 25,18 15,5, 52,68 42,82 52,96 62,82 52,68",
         "75,0 10,105, 15,0 0,20 15,40 30,20 15,0, 70,60 55,80 70,100 85,80 70,60",
+        "62,0 2,100, 10,8 0,20 8,32 20,22 10,8, 50,70 40,84 50,98 62,85 50,70",
+        "55,0 8,100, 55,0 18,0 2,12 8,30 25,25 28,10 18,0, 50,65 38,80 45,98 60,92 62,75 50,65",
+        "70,-5 0,105, 20,5 8,10 8,25 22,28 28,14 20,5, 58,72 48,78 50,95 64,98 68,82 58,72",
+        "55,0 0,100, 12,15 14,18, 46,85 48,88",
     ],
     "+": ["30,25 30,85, 0,55 60,55", "22,35 22,78, 0,57 44,55", "35,10 33,95, 0,52 70,50"],
     "=": ["0,42 50,42, 0,65 50,65", "0,48 35,46, 0,60 35,58"],
-    "(": ["25,-10 5,30 5,70 25,110", "35,0 8,35 8,70 30,105", "15,-5 3,50 15,105"],
-    ")": ["5,-10 25,30 25,70 5,110", "0,0 27,35 27,70 5,105", "3,-5 15,50 3,105"],
+    "(": [
+        *("25,-10 5,30 5,70 25,110", "35,0 8,35 8,70 30,105", "15,-5 3,50 15,105"),
+        "30,-15 8,20 0,60 20,115",
+    ],
+    ")": [
+        *("5,-10 25,30 25,70 5,110", "0,0 27,35 27,70 5,105", "3,-5 15,50 3,105"),
+        "8,-15 26,20 22,65 -5,115",
+    ],
     "?": ["5,20 25,0 48,18 35,45 25,70, 25,97", "0,15 30,0 45,25 22,55 22,75, 22,98"],
     "!": ["10,0 10,70, 10,97"],
     "#": ["20,0 12,100, 50,0 42,100, 0,35 65,32, 0,68 62,65"],
@@ -158,6 +172,8 @@ OTHERS: dict[str, list[str]] = {
     "x": ["0,42 42,100, 42,42 0,100", "0,45 12,48 30,95 42,98, 42,45 0,100"],
     "y": ["2,42 22,90, 45,42 22,90 5,135", "0,42 8,80 30,85 42,42! 35,120 10,135 5,120"],
 }
+#: Those of them that fonts for other people's writing hold too.
+LETTERS = "".join(sign for sign in OTHERS if sign.isalpha() and sign.isascii())
 #: Strokes that are no sign, where they stand: specks and lines.
 _STRAY_MARKS = [
     "0,20",
@@ -224,25 +240,30 @@ def draw_glyphs(n: int, characters: str, fonts: Sequence[str], seed: int) -> Gre
     rng = np.random.default_rng(seed)
     drawn = []
     for k in range(n):
-        font = font_of(str(rng.choice(fonts)), HEIGHT)
-        _, top, _, bottom = font.getbbox("0", anchor="ls")
-        page = Image.new("L", (4 * HEIGHT, HEIGHT + 2 * _MARGIN))
-        base = _MARGIN + HEIGHT
-        draw = ImageDraw.Draw(page)
-        draw.text((2 * HEIGHT, base), characters[k % len(characters)], 255, font, "ms")
-        stretch, size = np.exp(rng.normal(0, (_STRETCH, _SIZE)))
-        slant = rng.normal(0, _SLANT)
-        about = (size / stretch, slant, 2 * HEIGHT * (1 - size / stretch) - slant * base)
-        page = page.transform(
-            page.size, Image.Transform.AFFINE, (*about, 0, size, base * (1 - size)), _BILINEAR
-        )
-        ink = np.asarray(page, np.float32) / np.float32(255)
-        rows, columns = bounding_box(ink)
-        height = (bottom - top) / HEIGHT + rng.normal(0, _DRIFT)
-        middle = base - height / 2 * HEIGHT - rows.start
-        ink = _with_another_pen(ink[rows, columns], rng)
-        drawn.append(place_in_line(ink, middle, HEIGHT * (bottom - top) / HEIGHT))
+        drawn.append(place_in_line(*draw_glyph(characters[k % len(characters)], fonts, rng)))
     return np.array(drawn, np.uint8).reshape(n, -1)
+
+
+def draw_glyph(character: str, fonts: Sequence[str], rng: Random) -> tuple[Float32, float, float]:
+    """A printed character (h, w), how far the line's middle lies below its top row, and how high
+    digits of its font are, in pixels."""
+    font = font_of(str(rng.choice(fonts)), HEIGHT)
+    _, top, _, bottom = font.getbbox("0", anchor="ls")
+    page = Image.new("L", (4 * HEIGHT, HEIGHT + 2 * _MARGIN))
+    base = _MARGIN + HEIGHT
+    draw = ImageDraw.Draw(page)
+    draw.text((2 * HEIGHT, base), character, 255, font, "ms")
+    stretch, size = np.exp(rng.normal(0, (_STRETCH, _SIZE)))
+    slant = rng.normal(0, _SLANT)
+    about = (size / stretch, slant, 2 * HEIGHT * (1 - size / stretch) - slant * base)
+    page = page.transform(
+        page.size, Image.Transform.AFFINE, (*about, 0, size, base * (1 - size)), _BILINEAR
+    )
+    ink = np.asarray(page, np.float32) / np.float32(255)
+    rows, columns = bounding_box(ink)
+    high = float(bottom - top)
+    middle = base - (high / HEIGHT + rng.normal(0, _DRIFT)) / 2 * HEIGHT - rows.start
+    return _with_another_pen(ink[rows, columns], rng), middle, high
 
 
 def place_digits(images: Array, seed: int, n_joined: int = 0) -> Grey:
@@ -300,16 +321,15 @@ def draw_samples(digits: Array, n: int, seed: int) -> tuple[Grey, Array]:
     parts.append(place_digits(some, seed, len(some) // 3))
     forms = [form for forms in OTHERS.values() for form in forms]
     # What people write beside amounts is drawn as often as letters are.
-    marks = [form for sign in _BESIDE_AMOUNTS for form in OTHERS[sign]]
-    letters = "".join(sign for sign in OTHERS if sign.isalpha() and sign.isascii())
+    marks = [form for sign in BESIDE_AMOUNTS for form in OTHERS[sign]]
     parts.append(
         np.concatenate(
             [
                 draw_signs(4 * n, forms, seed * 100 + 7),
                 draw_signs(2 * n, marks, seed * 100 + 8),
                 draw_signs(n // 2, _STRAY_MARKS, seed * 100 + 9),
-                draw_glyphs(2 * n, letters, LATIN_FONTS, seed * 100 + 10),
-                draw_glyphs(n, _BESIDE_AMOUNTS, WIDE_FONTS, seed * 100 + 11),
+                draw_glyphs(2 * n, LETTERS, LATIN_FONTS, seed * 100 + 10),
+                draw_glyphs(n, BESIDE_AMOUNTS, WIDE_FONTS, seed * 100 + 11),
                 place_digits(draw_negatives(n // 2, digits[:0], seed), seed + 1),
             ]
         )

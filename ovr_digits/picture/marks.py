@@ -29,6 +29,8 @@ from ovr_digits.picture.turning import Turned
 
 #: What is wider or higher than that many digits is no broken digit.
 _WIDE, _HIGH = 1.1, 1.4
+#: What is told of it.
+_SYMBOL = "a letter or a symbol"
 #: A score of detectors, in log-odds, that leaves no doubt.
 _SURE = 20.0
 
@@ -84,7 +86,7 @@ class PageMarks:
 
     def lines(self) -> tuple[list[list[tuple[Box, Item]]], list[LeftOut]]:
         """Digits and signs line by line, from left to right, and what is neither."""
-        votes = [[vote for _, vote in reading.digits] for reading in self.readings]
+        votes = [[vote for _, vote in reading.likeliest] for reading in self.readings]
         judged, signs, left_out = judge_lines(self.models.signs, self.marks, votes, self.small)
         bars = self.turned.regions.are_bars()
         lines: list[list[tuple[Box, Item]]] = [[] for _ in self.rows]
@@ -101,11 +103,12 @@ class PageMarks:
                 found = FoundSign(self._place(mark.box), sign_or_none.sign, sign_or_none.confidence)
                 lines[mark.line].append((mark.box, found))
             elif sign_or_none is not None:
-                left_out.append(LeftOut(mark.box, "a letter or a symbol"))
-            elif doubt and any(vote.verdict != "sure" for _, vote in reading.digits):
+                left_out.append(LeftOut(mark.box, _SYMBOL))
+            elif doubt and any(vote.verdict != "sure" for _, vote in reading.likeliest):
                 left_out.append(LeftOut(mark.box, doubt))
             else:
-                lines[mark.line] += self._placed(reading, len(reading.digits))
+                left_out += [LeftOut(piece.box, _SYMBOL) for piece in reading.symbols]
+                lines[mark.line] += self._placed(reading, reading.n_digits)
         for line in lines:
             if all(isinstance(item, FoundSign) for _, item in line):
                 left_out += [LeftOut(box, "a sign beside no digit") for box, _ in line]
@@ -132,7 +135,7 @@ class PageMarks:
             start = places[id(one)]
             if places[id(other)] == start + 1:
                 spans.append((mark, start, start + 2))
-                readings[id(mark)] = Reading(reading.digits, {1: reading.ways[1]})
+                readings[id(mark)] = Reading({1: reading.ways[1]}, 1)
         scores = self._sign_scores(lines, [mark for mark, *_ in spans])
         starts = {mark.line: k for mark, k, _ in reversed(spans[: len(alone)])}
         for (mark, start, end), row in zip(spans, scores, strict=True):
@@ -179,5 +182,5 @@ class PageMarks:
         lead = reading.lead(n_digits)
         return [
             (piece.box, FoundDigit(self._place(piece.box), piece.image, vote, lead))
-            for piece, vote in reading.ways[n_digits][1]
+            for piece, vote in reading.digits(n_digits)
         ]

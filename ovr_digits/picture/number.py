@@ -131,7 +131,7 @@ def _read(
     told += beside if turned.degrees else []
     boxes = [mark.box for mark in marks.marks]
     fields = in_columns([fields for fields in parted if fields], [left.box for left in left_out])
-    scores = [max(vote.scores) for reading in marks.readings for _, vote in reading.digits]
+    scores = [max(vote.scores) for reading in marks.readings for _, vote in reading.likeliest]
     return _Page(fields, told, usual_height(boxes) if boxes else 0.0, scores)
 
 

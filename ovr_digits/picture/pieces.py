@@ -10,6 +10,7 @@ from itertools import product
 import numpy as np
 
 from ovr_digits.core.arrays import Bools, Float32, Float64, Grey, Integers
+from ovr_digits.core.detectors import PIECE_CLASSES
 from ovr_digits.picture.cuts import find_cuts, pairs_of_cuts
 from ovr_digits.picture.lines import Group, usual_height
 from ovr_digits.picture.loops import Loop, find_loops
@@ -27,9 +28,13 @@ _DETAIL = 60
 #: How soon a piece's worth changes with what the detectors say of it, and how much the ten count
 #: beside those of pieces; found, as all these, on drawn numbers and on amounts of cheques.
 _SCALE, _TEN = 0.175, 0.5
+#: The ten are hardly ever surer of a part than that.
+_MOST_TEN = 10.0
 #: What is taken away from a piece's worth: for every piece, for each height of ink that its
 #: cuts cross, and for being wider than a digit.
 _FAULTS = np.array([0.54, 1.04, 2.0])
+#: What is taken away from the worth of a symbol, as they are seldom joined to digits.
+_SYMBOL = 1.0
 #: How wide a digit is, and how wide one may be, in heights.
 _WIDTH, MOST_WIDTH = 0.95, 1.5
 #: From what height down a piece is worth less, and how much for each height; zeros are often
@@ -44,6 +49,7 @@ _BESIDE, _REST = 0.5, 3.6
 #: How high a dash at a mark's end is at most, in heights, how far down it is, in shares of the
 #: mark, from and to, and what is taken away from the worth of the digit before it.
 _TAIL, _TAIL_AT, _TAIL_COST = 0.45, (0.3, 0.8), 0.8
+_OTHER, _NONE = PIECE_CLASSES.index("other"), PIECE_CLASSES.index("none")
 #: Numbers of two edges, and how many pixels beyond the first and the second a part goes.
 _Way = tuple[int, int, int, int]
 
@@ -81,7 +87,7 @@ class Mark:
 
 @dataclass(frozen=True, eq=False)
 class Piece:
-    """A part of a mark that may be a digit.
+    """A part of a mark that may be a digit, or a symbol that is joined to digits.
 
     Attributes
     ----------
@@ -98,6 +104,8 @@ class Piece:
         What its width and its cuts take away from its worth.
     crumbs : float
         Ink beside it that is left out, in squares of a usual digit's height.
+    is_symbol : bool
+        Whether it is likelier one than a digit.
     """
 
     start: int
@@ -108,6 +116,7 @@ class Piece:
     height: float
     faults: float
     crumbs: float = 0.0
+    is_symbol: bool = False
 
     @cached_property
     def image(self) -> Grey:
@@ -115,9 +124,15 @@ class Piece:
         return to_mnist_form(with_usual_pen(self.ink, self.pen))
 
     @property
+    def is_part(self) -> bool:
+        """Whether there are others beside it."""
+        return (self.start, self.end) != (0, -1)
+
+    @property
     def most_worth(self) -> float:
         """What it is worth at most, whatever the detectors say."""
-        return -min(_too_low(self.height, _LOW), _too_low(self.height, _LOW_ZERO)) - self._lost
+        low = min(_too_low(self.height, _LOW), _too_low(self.height, _LOW_ZERO))
+        return -min(low, _SYMBOL) - self._lost
 
     @property
     def _lost(self) -> float:
@@ -126,13 +141,26 @@ class Piece:
     def worth(self, digits: Sequence[float], pieces: Float64) -> float:
         """How much it looks like one whole digit: about a log-likelihood.
 
-        ``digits`` (10,) is what the ten detectors say, ``pieces`` (11,) what those of
+        ``digits`` (10,) is what the ten detectors say, ``pieces`` (12,) what those of
         ``PIECE_CLASSES`` do, in log-odds.
         """
         digit = int(np.argmax(digits))
-        whole = pieces[digit] + _TEN * digits[digit] - pieces[-1]
         low = _too_low(self.height, _LOW if digit else _LOW_ZERO)
-        return -float(np.logaddexp(0, -_SCALE * whole)) - low - self._lost
+        return _likely(pieces[digit] + _TEN * digits[digit] - pieces[_NONE]) - low - self._lost
+
+    def worth_at_most(self, pieces: Float64) -> float:
+        """``worth``, or that as a symbol, whatever the ten say: they are seldom so sure of one."""
+        margin = float(pieces[:_OTHER].max()) + _TEN * _MOST_TEN - float(pieces[_NONE])
+        return max(self.most_worth + _likely(margin), self.worth_as_symbol(pieces))
+
+    def worth_as_symbol(self, pieces: Float64) -> float:
+        """How much it looks like a whole symbol, as ``worth``."""
+        margin = float(pieces[_OTHER] - np.delete(pieces, _OTHER).max())
+        return _likely(margin) - _SYMBOL - self._lost
+
+
+def _likely(margin: float) -> float:
+    return -float(np.logaddexp(0, -_SCALE * margin))
 
 
 def _too_low(height: float, low: tuple[float, float]) -> float:

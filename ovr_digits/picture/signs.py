@@ -347,7 +347,7 @@ def _options(likely: Float64, votes: Sequence[Vote] | None) -> dict[str, float]:
     if votes is None:
         del options[":"]
         return options | {"": likely[_OTHER]}
-    lowest = min(max(vote.scores) for vote in votes)
+    lowest = min((max(vote.scores) for vote in votes), default=0.0)
     other = likely[_OTHER] - _PER_SCORE * lowest - _USUAL_DIGIT * len(votes)
     return options | {"o": other, "0" * len(votes): likely[_DIGIT]}
 
