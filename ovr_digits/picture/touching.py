@@ -32,8 +32,9 @@ _STRONG_ONE, _STRONG = 13.0, 5.0
 _CRUMBS = 0.005
 #: A lead of one number of digits over the others that tells no more than a larger one would.
 _LEAD = 8.0
-#: Pieces of a mark that are voted on at once, before others are left out by what is known then.
-_AT_ONCE = 8
+#: Pieces of a mark that are voted on at once, and that the detectors of pieces see at once, which
+#: take a third of the time, before others are left out by what is known then.
+_AT_ONCE, _CUT_AT_ONCE = 8, 24
 
 #: Pieces side by side, and the votes of the ten on them.
 Parts = list[tuple[Piece, Vote]]
@@ -117,18 +118,18 @@ def _likely_parts(
     edges = [np.array([(piece.start, piece.end) for piece in pieces]) for pieces in parted]
     for both in filter(len, edges):
         both[both < 0] = both.max() + 1
+    lead = None if every else _LEAD
     while True:
-        asked = []
+        asked, uncut = [], []
         for k, pieces in enumerate(parted):
             if pieces:
                 known = np.isin(np.arange(len(pieces)), list(voted[k]))
-                lead = None if every else _LEAD
-                some = pieces_that_matter(edges[k], worths[k], known, wholes[k], lead)
-                asked += [(k, number) for number in some[:_AT_ONCE].tolist()]
+                some = pieces_that_matter(edges[k], worths[k], known, wholes[k], lead).tolist()
+                asked += [(k, number) for number in some[:_AT_ONCE]]
+                if not cuts[k].keys() >= set(some[:_AT_ONCE]):
+                    uncut += [(k, n) for n in some[:_CUT_AT_ONCE] if n not in cuts[k]]
         if not asked:
             return [[one for number in sorted(found) for one in found[number]] for found in voted]
-        # The detectors of pieces take a third of the time of the ten, and leave few to them.
-        uncut = [(k, number) for k, number in asked if number not in cuts[k]]
         some_pieces = [parted[k][number] for k, number in uncut or asked]
         if uncut:
             for (k, number), row in zip(uncut, _cut_scores(models, some_pieces), strict=True):
