@@ -13,8 +13,9 @@ from test_number import digit_picture, read_page
 
 import ovr_digits
 from ovr_digits.core.detectors import SIGN_CLASSES
+from ovr_digits.core.vote import count_votes
 from ovr_digits.models.modelfile import NUMBERS_PATH, ModelFileError, save_numbers
-from ovr_digits.picture.signs import likeliest, place_in_line
+from ovr_digits.picture.signs import LineMark, judge_lines, likeliest, place_in_line
 
 HEIGHT, BASE, PEN = 90, 160, 9
 
@@ -225,6 +226,24 @@ def test_what_stands_around_a_number_is_left_out(models):
     number = read_page(models, page)
     assert number.text == "352"
     assert [reason for _, reason in number.left_out] == ["a letter or a symbol"] * 2
+
+
+def test_what_is_as_high_as_a_digit_is_no_dot_of_a_date():
+    class Detectors:
+        @staticmethod
+        def scores(images):
+            said = np.full((len(images), len(SIGN_CLASSES)), -8.0)
+            said[:, SIGN_CLASSES.index("digit")] = 1.0
+            said[[1, 3], SIGN_CLASSES.index(".")] = 0.0
+            return said
+
+    marks = [
+        LineMark((0, 40 * k, 60, 40 * k + 30), np.ones((60, 30), np.float32), 0) for k in range(8)
+    ]
+    votes = count_votes(np.eye(10)[:8] * 20 - 10)
+    judged, signs, _ = judge_lines(Detectors, marks, [[vote] for vote in votes], [])
+    assert judged == [None] * 8
+    assert not signs
 
 
 def test_brackets_are_no_ones(models):

@@ -32,7 +32,7 @@ _DOT, _ABOVE, _APART = 0.32, 0.2, (0.15, 0.8)
 #: Of more small marks than these on a page none is looked at: they are a texture.
 _MOST_SMALL = 1000
 
-#: A mark of so many usual heights tells where its line runs.
+#: A mark of so many usual heights tells where its line runs, and is no dot, comma or dash.
 _HIGH = 0.6
 #: What each unit of the lowest score that ten detectors give a mark's digits adds to its being
 #: digits, and how much likelier than signs and symbols these are, in log-odds; found, as all
@@ -285,7 +285,7 @@ def judge_lines(
     scores = sign_scores(detectors, lines, [*marks, *(mark for mark, _ in colons), *small.values()])
     likely = -np.logaddexp(0, -scores)
     items = [
-        _Item(mark, k, (), _options(row, votes))
+        _Item(mark, k, (), _options(row, votes, mark.height > _HIGH * lines[mark.line].height))
         for k, (mark, row, votes) in enumerate(zip(marks, likely, reads, strict=False))
     ]
     taken = set[int]()
@@ -341,9 +341,13 @@ def _fields(row: Sequence[_Item]) -> list[slice]:
     return part_boxes(boxes, [max(i.options, key=i.options.__getitem__) in _SMALL for i in row])
 
 
-def _options(likely: Float64, votes: Sequence[Vote] | None) -> dict[str, float]:
+def _options(
+    likely: Float64, votes: Sequence[Vote] | None, is_high: bool = False
+) -> dict[str, float]:
     """How likely a mark is what: signs; "o", a symbol, and "0" for each digit, or "", a speck."""
     options = dict(zip(SIGN_CLASSES[:_N_SIGNS], likely.tolist(), strict=False))
+    if is_high:
+        options = {sign: options[sign] for sign in "/:"}
     if votes is None:
         del options[":"]
         return options | {"": likely[_OTHER]}
