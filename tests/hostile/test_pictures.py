@@ -112,7 +112,7 @@ def fail(how: str) -> None:
     elif how == "lines":
         raise DigitsError("one\ntwo")
     elif how == "swell":
-        np.ones(200_000_000)
+        np.ones(130_000_000)
     elif how == "refuse":
         raise DigitsError("no")
 
