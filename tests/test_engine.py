@@ -223,6 +223,7 @@ def test_tasks_of_a_killed_worker_are_done_again(
 
 
 @SHARED
+@LONG
 def test_all_workers_are_killed_and_others_come(harmed: Cluster, tmp_path: Path) -> None:
     harmed.mend(1)
     with open_engine(scheduler=harmed.address) as engine:
@@ -345,6 +346,7 @@ def test_a_cluster_needs_the_same_version(
 
 
 @SHARED
+@LONG
 def test_a_later_worker_without_the_package_harms_nobody(harmed: Cluster, tmp_path: Path) -> None:
     harmed.mend(1)
     with open_engine(scheduler=harmed.address) as engine:

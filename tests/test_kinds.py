@@ -332,7 +332,7 @@ def test_a_closer_view_shows_the_same_place():
     """Also of a JPEG, which is decoded anew, and of one that is turned."""
     sheet = inked(mask(2, (2000, 1500), 60, (0.8, 0.2)))
     for kind in ("PNG", "JPEG"):
-        photo = Photo(encoded(sheet, kind))
+        photo = Photo(encoded(sheet, kind, compress_level=1))
         ink = find_ink(photo.whole.picture)
         view = photo.closer(ink, max(ink[bounding_box(ink)].shape))
         assert view is not None

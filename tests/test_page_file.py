@@ -266,12 +266,12 @@ def test_who_draws_before_the_weights_are_read_is_answered_once_they_are(paper):
 
 
 def circle(x: float, y: float, radius: float, share: tuple[float, float] = (0, 1)) -> Any:
-    angles = 2 * np.pi * np.linspace(*share, 24)
+    angles = 2 * np.pi * np.linspace(*share, 16)
     return [(x + radius * np.cos(a), y + radius * np.sin(a)) for a in angles.tolist()]
 
 
 def heart() -> Any:
-    t = np.linspace(0, 2 * np.pi, 40)
+    t = np.linspace(0, 2 * np.pi, 24)
     y = 13 * np.cos(t) - 5 * np.cos(2 * t) - 2 * np.cos(3 * t) - np.cos(4 * t)
     return list(zip(0.5 + 0.36 * np.sin(t) ** 3, 0.5 - 0.26 * y / 16, strict=True))
 

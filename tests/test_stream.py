@@ -241,6 +241,7 @@ def test_an_absent_source_is_told(run):
 # --- a cluster of separate processes ----------------------------------------------------------
 
 
+@pytest.mark.long
 @pytest.mark.xdist_group("cluster")
 def test_a_cluster_comes_to_the_same(run, tmp_path, undisturbed, two_workers):
     objects(run(*STREAM, "--scheduler", two_workers.address))
