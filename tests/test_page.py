@@ -679,8 +679,9 @@ def test_light_and_dark(paper):
 @pytest.mark.parametrize(
     ("size", "schemes"),
     [
-        pytest.param(PHONE, ["dark"], id="phone"),
+        # In the file, test_page_trials.py looks at a phone in the dark.
         pytest.param(WIDE, ["light"], id="wide"),
+        pytest.param(PHONE, ["dark"], id="phone, dark", marks=LONG),
         pytest.param(PHONE, ["light"], id="phone, light", marks=LONG),
         pytest.param(WIDE, ["dark"], id="wide, dark", marks=LONG),
     ],

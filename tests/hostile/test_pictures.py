@@ -25,6 +25,9 @@ from ovr_digits import load_models, read
 from ovr_digits.errors import BlankPictureError, DigitsError
 from ovr_digits.picture.digit import find_digit
 
+#: One process of a run starts another that tries them.
+pytestmark = pytest.mark.xdist_group("pictures")
+
 #: Formats of which every sound file is read.
 READ = [
     *("PNG", "JPEG", "GIF", "BMP", "TIFF", "WebP", "PPM", "ICO", "TGA", "SGI", "PCX", "JPEG2000"),
