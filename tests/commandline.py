@@ -177,5 +177,5 @@ def assert_nothing_done(result: Result, *words: str) -> None:
 
 def png(picture: Image.Image) -> bytes:
     buffer = io.BytesIO()
-    picture.save(buffer, "PNG")
+    picture.save(buffer, "PNG", compress_level=1)
     return buffer.getvalue()

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from PIL.TiffImagePlugin import TiffImageFile
@@ -96,6 +96,7 @@ def test_all_bombs_are_borne(attempt, read, name):
 
 
 @given(st.integers(0), st.sampled_from([read_digit, read_digit, read_as_number]))
+@settings(max_examples=40)  # make test-long goes on for longer
 def test_damaged_pictures(attempt, seed, read):
     assert attempt(read, damaged(random.Random(seed))).faults == []
 
