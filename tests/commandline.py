@@ -23,6 +23,8 @@ from ovr_digits.cli import main
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "examples"
+#: The command, whose trainings take half the time.
+FEW_FEATURES = Path(__file__).with_name("few_features.py")
 
 #: Several commands in one process, each with settings of its environment; after each its status.
 SEVERAL = """
@@ -108,10 +110,15 @@ def files_of_at_most(n_bytes: int) -> Iterator[None]:
 
 
 def shell(command: str, folder: Path) -> Result:
-    """Have a shell run something, in which ``$OVR`` is the command."""
+    """Have a shell run something, in which ``$OVR`` and ``$FEW`` are the command.
+
+    ``$FEW`` trains few features.
+    """
     if sys.platform == "win32":
         pytest.skip("needs a shell of POSIX")
-    settings = environment(folder, OVR=f"{sys.executable} -m ovr_digits")
+    settings = environment(
+        folder, OVR=f"{sys.executable} -m ovr_digits", FEW=f"{sys.executable} {FEW_FEATURES}"
+    )
     return subprocess.run(
         ["bash", "-c", command], cwd=folder, env=settings, capture_output=True, text=True
     )
@@ -170,5 +177,5 @@ def assert_nothing_done(result: Result, *words: str) -> None:
 
 def png(picture: Image.Image) -> bytes:
     buffer = io.BytesIO()
-    picture.save(buffer, "PNG")
+    picture.save(buffer, "PNG", compress_level=1)
     return buffer.getvalue()

@@ -8,11 +8,12 @@ import os
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import inspect
+import pickle
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from browser import find_chromium, open_browser
+from filelock import FileLock
 from hypothesis import settings
 
 from ovr_digits import OneVsRestDigits, PatchKernelFeatures, load_models, save_models
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
 settings.register_profile("unhurried", deadline=None)
 settings.load_profile("unhurried")
 
+
+Once = Callable[[str, Callable[[], bytes]], Path]
 
 #: They stop and end processes, and set limits to them, as only POSIX can.
 collect_ignore = ["hostile", "test_crashes.py"] if sys.platform == "win32" else []
@@ -95,15 +99,37 @@ def shipped_models() -> DetectorArrays:
 
 
 @pytest.fixture(scope="session")
-def tiny_model() -> OneVsRestDigits:
+def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
+    """Make a file once for all processes of a run: whoever needs it first makes it."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+    def made(name: str, make: Callable[[], bytes]) -> Path:
+        path = shared / "once" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{path.parent}.lock"):
+            if not path.exists():
+                path.write_bytes(make())
+        return path
+
+    return made
+
+
+@pytest.fixture(scope="session")
+def tiny_model(once: Once) -> OneVsRestDigits:
     """Ten real detectors on the digits inside scikit-learn, small so that they train in a second.
 
     Shared: a test that changes one works on a copy (``pickle.loads(tiny_models_bytes)``).
     """
-    split = load_split("digits", "train")
-    features = PatchKernelFeatures(n_anchors=(8, 16), random_state=0)
-    model = OneVsRestDigits(features, epochs=3, n_leading=5, random_state=0)
-    return model.fit(split.X[:500], split.y[:500])
+
+    def make() -> bytes:
+        split = load_split("digits", "train")
+        features = PatchKernelFeatures(n_anchors=(8, 16), random_state=0)
+        model = OneVsRestDigits(features, epochs=3, n_leading=5, random_state=0)
+        return pickle.dumps(model.fit(split.X[:500], split.y[:500]))
+
+    model: OneVsRestDigits = pickle.loads(once("tiny/model.pkl", make).read_bytes())
+    return model
 
 
 @pytest.fixture(scope="session")
@@ -127,21 +153,34 @@ def digit_images() -> np.ndarray:
 
 
 @pytest.fixture(scope="session")
-def with_every_view(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def with_every_view(once: Once, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A models.pkl trained on the digits inside scikit-learn, with all views and three layers."""
-    split = load_split("digits", "train")
-    features = PatchKernelFeatures(
-        n_anchors=(6, 8, 10),
-        patch_sizes=(3, 3, 9),  # the last is wider than what is left of the image
-        strides=(2.0, 1.5, 1.0),
-        alphas=(4.0, 3.0, 2.0),
-        views=tuple(VIEWS),
-        random_state=0,
-    )
-    model = OneVsRestDigits(features, epochs=2, random_state=0).fit(split.X[:300], split.y[:300])
-    path = tmp_path_factory.mktemp("models") / "models.pkl"
-    save_models(model.detectors_, path)
-    return path
+
+    def make() -> bytes:
+        split = load_split("digits", "train")
+        features = PatchKernelFeatures(
+            n_anchors=(6, 8, 10),
+            patch_sizes=(3, 3, 9),  # the last is wider than what is left of the image
+            strides=(2.0, 1.5, 1.0),
+            alphas=(4.0, 3.0, 2.0),
+            views=tuple(VIEWS),
+            random_state=0,
+        )
+        model = OneVsRestDigits(features, epochs=2, random_state=0)
+        model.fit(split.X[:300], split.y[:300])
+        path = tmp_path_factory.mktemp("models") / "models.pkl"
+        save_models(model.detectors_, path)
+        return path.read_bytes()
+
+    return once("every-view/models.pkl", make)
+
+
+@pytest.fixture(scope="session")
+def shipped_page(once: Once, shipped_models: DetectorArrays) -> Path:
+    """The page in one file, with the models that ship."""
+    from ovr_digits.web.page_file import page_bytes
+
+    return once("page/page.html", lambda: page_bytes(shipped_models))
 
 
 @pytest.fixture(scope="session")

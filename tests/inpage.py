@@ -70,10 +70,17 @@ class InPage:
     def __init__(self, page: Page, path: Path) -> None:
         self.page = page
         page.goto(path.as_uri())
+        self._offer("teaching.js", "Teaching")
+        self._offer("sheet.js", "Sheet", "DRAWING", "around", "$ink")
         text = path.read_text()
         held = json.loads(self._part(text, "description"))
         script, weights = self._part(text, "worker"), self._part(text, "weights")
         page.evaluate(_START, [script + _SCORES, weights, held["description"]])
+
+    def _offer(self, module: str, *names: str) -> None:
+        """Let the page see names of a module, and no others, which other modules have too."""
+        body = f"{bundled(module)}return {{ {', '.join(names)} }};"
+        self.page.add_script_tag(content=f"Object.assign(window, (() => {{\n{body}\n}})());")
 
     @staticmethod
     def _part(text: str, name: str) -> str:
@@ -93,12 +100,10 @@ class InPage:
         self, lessons: list[dict[str, Any]], X: np.ndarray, scores: np.ndarray
     ) -> np.ndarray:
         """The scores (n, 10) of images (n, 784), once lessons were taught."""
-        self.page.add_script_tag(content=bundled("teaching.js"))
         images = X.reshape(-1, 28, 28).tolist()
         return np.array(self.page.evaluate(_TEACH, [lessons, images, scores.tolist()]))
 
     def draw(self, drawings: list[dict[str, Any]]) -> list[tuple[bytes, np.ndarray, Any]]:
         """Draw strokes: each time the file (PNG), the image (784,) and the vote."""
-        self.page.add_script_tag(content=bundled("sheet.js"))
         drawn = self.page.evaluate(_DRAW, drawings)
         return [(base64.b64decode(file), np.array(image), vote) for file, image, vote in drawn]

@@ -116,7 +116,7 @@ def picture_of(strokes: list[Stroke], width: int = 280, height: int = 280, pen: 
         for x, y in places:
             draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=0)
     file = io.BytesIO()
-    picture.reduce(fine).save(file, "PNG")
+    picture.reduce(fine).save(file, "PNG", compress_level=1)
     return file.getvalue()
 
 

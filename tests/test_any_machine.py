@@ -7,6 +7,7 @@ finds it too.
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -23,7 +24,8 @@ HERE = Path(__file__).parent
 
 
 def as_elsewhere(*arguments: object, folder: Path) -> subprocess.CompletedProcess[str]:
-    return execute(*arguments, folder=folder, PYTHONPATH=str(HERE / "any_machine"))
+    path = os.pathsep.join([str(HERE / "any_machine"), str(HERE)])
+    return execute(*arguments, folder=folder, PYTHONPATH=path)
 
 
 @pytest.fixture
@@ -89,7 +91,7 @@ def test_the_main_commands_do_their_work(folder):
         "--output m.pkl --log log.jsonl --plot curves.png --epochs 2",
         "adapt corrections --models m.pkl --output m.pkl --accept-loss",
         "test --dataset digits --models m.pkl --count 3",
-        "evaluate --dataset digits --models m.pkl --report report",
+        "evaluate --dataset digits --report report",
         "inspect m.pkl",
         "compare m.pkl m.pkl --dataset digits",
         "data --dataset digits",
@@ -97,9 +99,8 @@ def test_the_main_commands_do_their_work(folder):
         "predict --batch scans --models m.pkl --output b.parquet --jobs 1",
         "predict --batch scans --models m.pkl --output b.parquet --jobs 2",
     ]
-    done = as_elsewhere(
-        "-c", SEVERAL, json.dumps([({}, command.split()) for command in commands]), folder=folder
-    )
+    each = json.dumps([({}, command.split()) for command in commands])
+    done = as_elsewhere("-c", f"import few_features\n{SEVERAL}", each, folder=folder)
     ends = [line for line in done.stdout.splitlines() if line.startswith("status ")]
     assert ends == ["status 0"] * len(commands), done.stdout + done.stderr
     assert "learnt 1 correction" in done.stdout

@@ -24,6 +24,7 @@ import pytest
 from click.testing import CliRunner
 from commandline import (
     EXAMPLES,
+    FEW_FEATURES,
     ROOT,
     SEVERAL,
     Result,
@@ -592,7 +593,7 @@ def test_closed_standard_output_and_error(tmp_path):
         closed = shell(f"$OVR {command} >&-", tmp_path)
         assert closed.returncode == status
         assert "Traceback" not in closed.stderr
-    train = f"$OVR train {' '.join(QUICK)} --output one.pkl --log log"
+    train = f"$FEW train {' '.join(QUICK)} --output one.pkl --log log"
     assert shell(f"{train} <&- >&- 2>&-", tmp_path).returncode == 0
     assert load_models(tmp_path / "one.pkl").coef.shape[0] == 10
     assert all(json.loads(line) for line in (tmp_path / "log").read_text().splitlines())
@@ -794,7 +795,8 @@ def test_patience_stops_early_and_keeps_the_best_epoch(run, tmp_path):
 
 
 def test_epochs_are_a_table_on_a_terminal(tmp_path):
-    shown = on_a_terminal(tmp_path, "train", *QUICK, "--patience", 1, "--epochs", 2)
+    command = ("train", *QUICK, "--patience", 1, "--epochs", 2)
+    shown = on_a_terminal(tmp_path, *command, start=[str(FEW_FEATURES)])
     plain = re.sub(r"\x1b\[[?\d;]*[A-Za-z]", "", shown)
     lines = [line for line in re.split(r"[\r\n]+", plain) if line]
     assert max(map(len, lines)) <= 80
@@ -897,14 +899,14 @@ def begin_training(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[st
         code = (
             "import signal, sys\n"
             "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-            "from ovr_digits.cli import main\n"
+            "from few_features import main\n"
             "print('begun', flush=True)\n"
             "main(['train', *sys.argv[1:]], prog_name='ovr-digits')"
         )
         process = subprocess.Popen(
             [sys.executable, "-c", code, *QUICK, *arguments],
             cwd=tmp_path,
-            env=environment(tmp_path),
+            env=environment(tmp_path, PYTHONPATH=str(FEW_FEATURES.parent)),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -16,7 +16,17 @@ import numpy as np
 import psutil
 import pytest
 from cluster import Cluster
-from threadpoolctl import threadpool_info
+from engine_tasks import (
+    Large,
+    blas_threads,
+    double,
+    fail,
+    kill_me,
+    noted,
+    pid,
+    refuse,
+    total,
+)
 
 from ovr_digits import __version__
 from ovr_digits.errors import DigitsError
@@ -29,58 +39,6 @@ ENDLESS = 10**6
 #: Tests that share a cluster, which is started once for a run.
 SHARED = pytest.mark.xdist_group("cluster")
 LONG = pytest.mark.long
-
-
-# What tasks do
-
-
-def double(number: int, seconds: float = 0.0) -> int:
-    time.sleep(seconds)
-    return 2 * number
-
-
-def pid(seconds: float = 0.05) -> int:
-    time.sleep(seconds)
-    return os.getpid()
-
-
-def noted(folder: Path, number: int, seconds: float) -> int:
-    """Leaves a file for each time that a task has begun."""
-    (folder / f"{number}-{time.monotonic_ns()}").touch()
-    return double(number, seconds)
-
-
-def refuse(number: int) -> int:
-    if number == 5:
-        raise DigitsError("five is refused")
-    return number
-
-
-def fail(number: int) -> float:
-    return 1 / number
-
-
-def total(value: Large, number: int) -> tuple[float, int]:
-    return float(value.array[0] + number), os.getpid()
-
-
-def blas_threads() -> set[int]:
-    return {info["num_threads"] for info in threadpool_info() if info["user_api"] == "blas"}
-
-
-def kill_me() -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-class Large:
-    """25 MB that note in which processes they arrive."""
-
-    def __init__(self, folder: Path) -> None:
-        self.array, self._folder = np.full(25 * 2**17, 7.0), folder
-
-    def __setstate__(self, state: dict[str, object]) -> None:
-        self.__dict__ = state
-        (self._folder / f"{os.getpid()}-{time.monotonic_ns()}").touch()
 
 
 # Engines
@@ -223,6 +181,7 @@ def test_tasks_of_a_killed_worker_are_done_again(
 
 
 @SHARED
+@LONG
 def test_all_workers_are_killed_and_others_come(harmed: Cluster, tmp_path: Path) -> None:
     harmed.mend(1)
     with open_engine(scheduler=harmed.address) as engine:
@@ -345,6 +304,7 @@ def test_a_cluster_needs_the_same_version(
 
 
 @SHARED
+@LONG
 def test_a_later_worker_without_the_package_harms_nobody(harmed: Cluster, tmp_path: Path) -> None:
     harmed.mend(1)
     with open_engine(scheduler=harmed.address) as engine:
@@ -385,7 +345,7 @@ import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # whatever a shell has told it
 from ovr_digits.errors import INTERRUPTED, DigitsError
 from ovr_digits.scale.engine.opening import open_engine
-from test_engine import double
+from engine_tasks import double
 n_jobs, scheduler, n_tasks = int(sys.argv[1]), sys.argv[2] or None, int(sys.argv[3])
 try:
     with open_engine(n_jobs, scheduler) as engine:

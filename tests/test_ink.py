@@ -230,7 +230,7 @@ def cell(digit: int, sides: str, inset: float, *, pen: float = 0.45, low: float 
     return np.minimum(0.75 - 0.45 * drawn, 0.75 - (0.75 - pen) * ink), ink
 
 
-@pytest.mark.parametrize("side", [40, 60, 120])
+@pytest.mark.parametrize("side", [40, pytest.param(60, marks=pytest.mark.long), 120])
 @pytest.mark.parametrize("sides", ["t", "l", "rb", "lt", "lbr", "tb", "tlbr"])
 @pytest.mark.parametrize("inset", [0.01, 0.1])
 def test_lines_along_the_sides_of_a_cell_are_no_ink(sides, inset, side):

@@ -166,6 +166,7 @@ def test_pictures(run, tiny_models, monkeypatch, tmp_path):
     few = replace(split, X=split.X[:100], y=split.y[:100])
     monkeypatch.setattr("ovr_digits.data.splits.load_split", lambda *_: few)
     monkeypatch.setattr("ovr_digits.report.inspection._AVERAGED", 1)
+    monkeypatch.setattr("ovr_digits.report.inspection._PICKED", 2)
     folder = tmp_path / "new" / "pictures"
     (said,) = objects(run("inspect", tiny_models, "--save", folder, "--json"))
     assert said["path"] == str(tiny_models)

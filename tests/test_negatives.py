@@ -119,6 +119,7 @@ def test_detectors_learn_to_say_no(digits):
 
 
 @pytest.mark.mnist
+@pytest.mark.long
 def test_a_heart_is_no_zero_whose_ends_turn_inwards(mnist_dir):
     """Zeros with a run in and a run out are among the forms that are learnt."""
     n, n_forms = 3000, 600

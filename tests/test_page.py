@@ -431,7 +431,9 @@ def expect_page(paper: Paper, number: int, count: int, text: str) -> None:
         expect(paper.button(name)).to_have_attribute("aria-disabled", str(is_end).lower())
 
 
-@pytest.mark.parametrize("kind", ["TIFF", "PDF", "GIF", pytest.param("PNG", marks=LONG)])
+@pytest.mark.parametrize(
+    "kind", ["PDF", "GIF", pytest.param("TIFF", marks=LONG), pytest.param("PNG", marks=LONG)]
+)
 def test_pages_of_a_file_are_turned(paper, kind):
     """Browsers show no TIFF and no PDF, and of the others the first page alone."""
     if kind == "PDF":
@@ -677,8 +679,9 @@ def test_light_and_dark(paper):
 @pytest.mark.parametrize(
     ("size", "schemes"),
     [
-        pytest.param(PHONE, ["dark"], id="phone"),
+        # In the file, test_page_trials.py looks at a phone in the dark.
         pytest.param(WIDE, ["light"], id="wide"),
+        pytest.param(PHONE, ["dark"], id="phone, dark", marks=LONG),
         pytest.param(PHONE, ["light"], id="phone, light", marks=LONG),
         pytest.param(WIDE, ["dark"], id="wide, dark", marks=LONG),
     ],

@@ -42,31 +42,20 @@ NEAR = 0.02
 MAX_BYTES = 4_200_000
 
 
-@pytest.fixture(scope="module")
-def shipped_page(tmp_path_factory: pytest.TempPathFactory, shipped_models: DetectorArrays) -> Path:
-    path = tmp_path_factory.mktemp("page") / "page.html"
-    path.write_bytes(page_bytes(shipped_models))
-    return path
-
-
-Opener = Callable[[Path], InPage]
-
-
-@pytest.fixture
-def opened(browser: Any) -> Iterator[Opener]:
-    """Opens pages without a network, and finds no fault with them at the end."""
-    contexts: list[tuple[Any, Watch]] = []
-
-    def open_page(path: Path) -> InPage:
-        context = browser.new_context(**WIDE, offline=True)
+@contextmanager
+def asked(browser: Any, path: Path) -> Iterator[InPage]:
+    """A page without a network; at the end it may not have had trouble."""
+    with browser.new_context(**WIDE, offline=True) as context:
         watch = Watch(context, path.as_uri())
-        contexts.append((context, watch))
-        return InPage(context.new_page(), path)
+        yield InPage(context.new_page(), path)
+        assert watch.found() == []
 
-    yield open_page
-    for context, _ in contexts:
-        context.close()
-    assert [what for _, watch in contexts for what in watch.found()] == []
+
+@pytest.fixture(scope="module")
+def shipped_asked(browser: Any, shipped_page: Path) -> Iterator[InPage]:
+    """The page with the models that ship: no answer of it depends on what it was asked before."""
+    with asked(browser, shipped_page) as page:
+        yield page
 
 
 # --- the mathematics -----------------------------------------------------------------------
@@ -80,31 +69,36 @@ def expect_same(models: DetectorArrays, X: np.ndarray, scores: np.ndarray) -> No
     np.testing.assert_array_equal(scores.argmax(axis=1), expected.argmax(axis=1))
 
 
-@pytest.mark.parametrize("made", ["tiny_models", "with_every_view", None])
-def test_the_page_scores_as_its_detectors_do(request, tmp_path, opened, made, odd_images):
-    path = request.getfixturevalue(made) if made else Path(__file__).parent.parent / "models.pkl"
-    models = load_models(path)
+@pytest.mark.parametrize("made", ["tiny_models", "with_every_view"])
+def test_the_page_scores_as_its_detectors_do(request, tmp_path, browser, made, odd_images):
+    models = load_models(request.getfixturevalue(made))
     (tmp_path / "page.html").write_bytes(page_bytes(models))
-    expect_same(models, odd_images, opened(tmp_path / "page.html").scores(odd_images))
+    with asked(browser, tmp_path / "page.html") as page:
+        expect_same(models, odd_images, page.scores(odd_images))
+
+
+def test_the_page_scores_as_the_detectors_that_ship_do(shipped_models, shipped_asked, odd_images):
+    expect_same(shipped_models, odd_images, shipped_asked.scores(odd_images))
 
 
 @LONG
 @pytest.mark.parametrize("preset", PRESETS)
-def test_the_page_scores_as_detectors_of_any_preset_do(run, tmp_path, opened, preset):
+def test_the_page_scores_as_detectors_of_any_preset_do(run, tmp_path, browser, preset):
     digits = ["--dataset", "digits", "--limit", "300", "--forms", "0"]
     assert run("train", *digits, "--preset", preset).returncode == 0
     assert run("export", "page.html", "--models", "models.pkl").returncode == 0
     X = load_split("digits", "train").X[-500:]
-    expect_same(load_models(tmp_path / "models.pkl"), X, opened(tmp_path / "page.html").scores(X))
+    with asked(browser, tmp_path / "page.html") as page:
+        expect_same(load_models(tmp_path / "models.pkl"), X, page.scores(X))
 
 
 @pytest.mark.mnist
 @pytest.mark.parametrize("n", [200, pytest.param(10_000, marks=LONG)])
 def test_the_page_scores_test_images_as_its_detectors_do(
-    mnist_dir, shipped_models, shipped_page, opened, n
+    mnist_dir, shipped_models, shipped_asked, n
 ):
     X = load_split("mnist", "test", mnist_dir).X[:n]
-    expect_same(shipped_models, X, opened(shipped_page).scores(X))
+    expect_same(shipped_models, X, shipped_asked.scores(X))
 
 
 def drawings(n: int) -> list[dict[str, Any]]:
@@ -129,10 +123,8 @@ def short_way(file: bytes) -> np.ndarray:
 
 
 @pytest.mark.parametrize("n", [40, pytest.param(300, marks=LONG)])
-def test_drawings_come_to_the_same_form_and_answer_as_in_python(
-    shipped_models, shipped_page, opened, n
-):
-    drawn = opened(shipped_page).draw(drawings(n))
+def test_drawings_come_to_the_same_form_and_answer_as_in_python(shipped_models, shipped_asked, n):
+    drawn = shipped_asked.draw(drawings(n))
     apart = [np.abs(image - short_way(file)).max() for file, image, _ in drawn]
     assert max(apart) <= 1  # of 255, where rounding in single precision falls to either side
     assert np.mean(np.equal(apart, 0)) >= 0.99
@@ -159,16 +151,14 @@ def lessons_of(models: DetectorArrays, X: np.ndarray, label: int | None) -> list
     ]
 
 
-def test_five_examples_teach_a_form_and_leave_other_digits_alone(
-    shipped_models, shipped_page, opened
-):
+def test_five_examples_teach_a_form_and_leave_other_digits_alone(shipped_models, shipped_asked):
     """Kernel ridge regression on blurred forms, as SciPy has it."""
     later, others = barred_zeros(20, 1), load_split("digits", "test").X
     X = np.concatenate([later, others])
     before = shipped_models.decision_function(X)
     assert not (before[: len(later)] > 0).any()
     lessons = lessons_of(shipped_models, barred_zeros(5, 0), 0)
-    after = opened(shipped_page).taught(lessons, X, before)
+    after = shipped_asked.taught(lessons, X, before)
     digit = np.arange(10) == 0
     assert ((after[: len(later)] > 0) == digit).all(axis=1).mean() >= 0.9
     was, now = before[len(later) :], after[len(later) :]
@@ -192,13 +182,13 @@ def test_five_examples_teach_a_form_and_leave_other_digits_alone(
     np.testing.assert_allclose(after, before + likeness(X, taught) @ shares, atol=1e-6)
 
 
-def test_what_is_taught_to_be_no_digit_is_refused(shipped_models, shipped_page, opened, odd_images):
+def test_what_is_taught_to_be_no_digit_is_refused(shipped_models, shipped_asked):
     """So are forms like it; the same drawing of another label is what is said last."""
     X = load_split("digits", "test").X[:100]
     scores = shipped_models.decision_function(X)
     sevens = X[scores.argmax(axis=1) == 7]
     lessons = lessons_of(shipped_models, sevens[:1], None)
-    after = opened(shipped_page).taught(lessons, X, scores)
+    after = shipped_asked.taught(lessons, X, scores)
     assert (after[scores.argmax(axis=1) == 7][0] < -7).all()
     others = scores.argmax(axis=1) != 7
     np.testing.assert_array_equal(after[others] > 0, scores[others] > 0)
@@ -276,12 +266,12 @@ def test_who_draws_before_the_weights_are_read_is_answered_once_they_are(paper):
 
 
 def circle(x: float, y: float, radius: float, share: tuple[float, float] = (0, 1)) -> Any:
-    angles = 2 * np.pi * np.linspace(*share, 24)
+    angles = 2 * np.pi * np.linspace(*share, 16)
     return [(x + radius * np.cos(a), y + radius * np.sin(a)) for a in angles.tolist()]
 
 
 def heart() -> Any:
-    t = np.linspace(0, 2 * np.pi, 40)
+    t = np.linspace(0, 2 * np.pi, 24)
     y = 13 * np.cos(t) - 5 * np.cos(2 * t) - 2 * np.cos(3 * t) - np.cos(4 * t)
     return list(zip(0.5 + 0.36 * np.sin(t) ** 3, 0.5 - 0.26 * y / 16, strict=True))
 
@@ -422,8 +412,9 @@ def test_five_drawings_teach_a_form_at_once_and_it_can_be_undone_and_forgotten(p
 
 @pytest.mark.parametrize(
     "size",
-    [pytest.param(PHONE, id="phone"), pytest.param(PROJECTOR, id="projector", marks=LONG)],
+    [pytest.param(PHONE, id="phone"), pytest.param(PROJECTOR, id="projector")],
 )
+@LONG  # of the file the shorter look is at what may be tried, in test_page_trials.py
 def test_no_rule_of_accessibility_is_broken(visit, axe, size):
     found = {}
     with visit(**size, reduced_motion="reduce") as paper:

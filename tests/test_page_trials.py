@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,11 +17,9 @@ from browser import Paper, Service, Watch, broken_rules, running_service
 from PIL import Image
 from strokes import write
 
-from ovr_digits.core.detectors import DetectorArrays
 from ovr_digits.core.occlusion import ink_contributions, ink_effects
 from ovr_digits.data.splits import load_split
 from ovr_digits.web.examples import EXAMPLES, make_examples, portrait
-from ovr_digits.web.page_file import page_bytes
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
 pytest.importorskip("fastapi", reason="needs the web extra")
@@ -37,10 +36,8 @@ ROOM = {"viewport": {"width": 1920, "height": 1080}}
 
 
 @pytest.fixture(scope="module")
-def file(tmp_path_factory: pytest.TempPathFactory, shipped_models: DetectorArrays) -> str:
-    path = tmp_path_factory.mktemp("page") / "page.html"
-    path.write_bytes(page_bytes(shipped_models))
-    return path.as_uri()
+def file(shipped_page: Path) -> str:
+    return shipped_page.as_uri()
 
 
 @pytest.fixture(scope="module")

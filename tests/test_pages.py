@@ -19,6 +19,7 @@ from ovr_digits.picture.pages import each_page, page_of
 
 KINDS = ("TIFF", "GIF", "PNG", "WEBP", "AVIF", "PDF")
 NUMBERS = ("407", "0084", "33")
+LONG = pytest.mark.long
 
 
 def of_pages(kind: str, pictures: list[Image.Image], **options: object) -> bytes:
@@ -54,7 +55,9 @@ def test_every_page_is_read(run, tmp_path, kind):
     ]
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "kind", ["TIFF", "GIF", "PDF", *(pytest.param(k, marks=LONG) for k in ("PNG", "WEBP", "AVIF"))]
+)
 def test_a_page_is_read_by_its_number(shipped_models, tmp_path, kind):
     content = of_pages(kind, numbered(tmp_path, *NUMBERS))
     assert count_pages(content) == 3

@@ -82,8 +82,9 @@ def places(digits, tmp_path_factory):
     write_idx_pair(root / "pairs" / "a", X[:1100], y[:1100])
     write_idx_pair(root / "pairs" / "b", X[1100:], y[1100:])
     write_pictures(root / "pictures", X, y)
-    table = hub_table([png(image) for image in X], y)
-    plain = table.set_column(0, "image", [pa.array([png(image) for image in X], pa.binary())])
+    pictures = [png(image) for image in X]
+    table = hub_table(pictures, y)
+    plain = table.set_column(0, "image", [pa.array(pictures, pa.binary())])
     for name, groups in (("small", 100), ("large", 10**6), ("odd", 1500)):
         (root / name).mkdir()
         pq.write_table(table.slice(0, 900), root / name / "train-00000-of-00002.parquet")
@@ -129,12 +130,14 @@ def refused(path: Path, labelled: bool = True) -> str:
 # --- the formats -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("labelled", [True, False])
 @pytest.mark.parametrize(
-    "name",
-    ["idx", "idx/train-images-idx3-ubyte", "pairs", "small", "large", "odd", "plain",
-     "plain/digits.parquet"],
-)  # fmt: skip
+    ("name", "labelled"),
+    [
+        *((name, True) for name in ("idx", "pairs", "small", "large", "odd", "plain")),
+        *((name, True) for name in ("idx/train-images-idx3-ubyte", "plain/digits.parquet")),
+        *((name, False) for name in ("idx", "pairs", "small", "plain")),
+    ],
+)
 def test_every_format_gives_the_digits_byte_for_byte(places, digits, name, labelled):
     source = open_source(places / name, labelled=labelled)
     reading = read_all(source)

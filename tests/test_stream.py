@@ -135,7 +135,7 @@ def test_digits_in_a_file_are_learnt_without_their_data_set(run, tmp_path):
     labels = split.y.copy()
     labels[[3, 700]] = 77
     write_idx(tmp_path / "train-labels-idx1-ubyte", labels)
-    command = ("train-stream", "--preset", "fast", "--jobs", "1", "--json")
+    command = ("train-stream", "--preset", "fast", "--parts", "2", "--jobs", "1", "--json")
     result = run(*command, "--source", "train-images-idx3-ubyte")
     (said,) = objects(result)
     assert said["samples"] == len(split) - 2
@@ -163,6 +163,7 @@ def test_digits_on_white_paper_and_blank_scans_are_learnt_from(tmp_path):
         source=tmp_path / "white-images-idx3-ubyte",
         output=tmp_path / "models.pkl",
         preset=PRESETS["fast"],
+        parts=2,
         n_jobs=1,
     )
     result = train_stream(options, Noted())
@@ -241,6 +242,7 @@ def test_an_absent_source_is_told(run):
 # --- a cluster of separate processes ----------------------------------------------------------
 
 
+@pytest.mark.long
 @pytest.mark.xdist_group("cluster")
 def test_a_cluster_comes_to_the_same(run, tmp_path, undisturbed, two_workers):
     objects(run(*STREAM, "--scheduler", two_workers.address))

@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from commandline import call
+from commandline import call, few_features_in
 
 from ovr_digits import load_models
 from ovr_digits.data.hands import ALL
 from ovr_digits.data.splits import load_split
+from ovr_digits.learn import training
 from ovr_digits.learn.forms import draw_forms
 from ovr_digits.learn.presets import HAND_SETS
 from ovr_digits.learn.training_set import Drawing, gather
@@ -74,7 +75,8 @@ def test_a_data_set_alone(others):
 
 def test_the_command_draws_forms_and_says_so(tmp_path):
     quick = ("--limit", 100, "--forms", 76, "--preset", "fast", "--epochs", 2)
-    told = call("train", "--dataset", "digits", *quick, folder=tmp_path)
+    with few_features_in(training, n_anchors=(8, 16)):
+        told = call("train", "--dataset", "digits", *quick, folder=tmp_path)
     assert (
         "trained on 189 images from scikit-learn's bundled digits, 89 drawn digits" in told.stdout
     )

@@ -156,6 +156,11 @@ def train(  # noqa: PLR0913
       ovr-digits train --dataset digits --seed 7
     """
     from ovr_digits.files import check_writable
+
+    # Before the imports, which take a second.
+    for path in filter(None, (output, plot)):
+        check_writable(path)
+
     from ovr_digits.learn.curves import EpochLog, EpochResult
     from ovr_digits.learn.training import TrainingOptions
     from ovr_digits.learn.training import train as run
@@ -175,8 +180,6 @@ def train(  # noqa: PLR0913
         hands=hands,
         forms=forms,
     )
-    if plot is not None:
-        check_writable(plot)
     epoch_log = None if log is None else EpochLog(log)
     curve: list[EpochResult] = []
 

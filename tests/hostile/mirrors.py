@@ -190,10 +190,7 @@ def _busy_once(name: str) -> Reply:
 @cache
 def _bomb(times: int = 1) -> bytes:
     """gzip of 256 MB of zeros, itself compressed ``times`` - 1 times more."""
-    content = gzip.compress(bytes(1 << 28), 9, mtime=0)
-    for _ in range(times - 1):
-        content = gzip.compress(content, 9, mtime=0)
-    return content
+    return gzip.compress(_bomb(times - 1) if times > 1 else bytes(1 << 28), 9, mtime=0)
 
 
 def _resumable(name: str) -> Reply:

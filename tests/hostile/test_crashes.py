@@ -16,8 +16,8 @@ from hostile.mirrors import Mirror
 JOBS = ("keep", "data download", "train")
 FAULTS = ("kill", "full disk", "folder removed", "two at once", "random kill")
 #: Of how many steps one is met, where all are too many for the short form.
-SOME = ["keep:kill:2", "keep:two at once:9", "keep:full disk:2", "keep:folder removed:3"]
-SOME += ["data download:kill:9", "data download:full disk:13"]
+SOME = ["keep:kill:3", "keep:two at once:9", "keep:full disk:4", "keep:folder removed:4"]
+SOME += ["data download:kill:13", "data download:full disk:17"]
 
 
 def assert_healed(*trials: str) -> None:

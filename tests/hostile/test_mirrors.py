@@ -26,6 +26,9 @@ from hostile.trial import Outcome
 from ovr_digits.data import download
 from ovr_digits.data.idx import read_content
 
+#: One process of a run makes the bombs, and starts another that tries them.
+pytestmark = pytest.mark.xdist_group("mirrors")
+
 #: What is unpacked is held to 100 MB, and held twice.
 MAX_BYTES = 600_000_000
 LOOK_UP = socket.getaddrinfo
