@@ -54,7 +54,9 @@ function ask(sheets, how, signal) {
   return new Promise((resolve, reject) => {
     waiting.set(id, { resolve, reject });
     signal?.addEventListener("abort", () => reject(signal.reason));
-    ready.then(() => worker.postMessage({ id, pictures, ...how }));
+    // The pixels are handed over, not copied.
+    const pixels = pictures.map(({ data }) => data.buffer);
+    ready.then(() => worker.postMessage({ id, pictures, ...how }, pixels));
   });
 }
 
