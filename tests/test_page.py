@@ -593,6 +593,29 @@ def test_what_was_taught_is_read_in_numbers_too(opened):
     expect(paper.page.locator(".box").first).to_contain_text("4")
 
 
+def test_what_was_taught_to_other_detectors_changes_nothing(opened):
+    """Also where the service is started anew with others while the page is open."""
+    paper = opened()
+    paper.draw(placed(paper, 9))
+    expect_sure(paper, 9)
+    paper.button("It was 4").click()
+    expect_sure(paper, 4)
+
+    def by_others(route: Any) -> None:
+        response = route.fetch()
+        assert response.headers["models-digest"]
+        route.fulfill(response=response, headers={**response.headers, "models-digest": "others"})
+
+    paper.page.route("**/api/predict*", by_others)
+    paper.button("Clear").click()
+    paper.draw(placed(paper, 9))
+    expect_sure(paper, 9)
+    expect(paper.page.locator(".lessons li")).to_contain_text("taught to other detectors")
+    paper.button("It was 4").click()
+    expect_sure(paper, 4)
+    expect(paper.page.locator(".lessons li")).to_contain_text("A 4: 9 → 4")
+
+
 # --- phones and keyboards ------------------------------------------------------------------
 
 

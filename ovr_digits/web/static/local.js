@@ -107,7 +107,14 @@ export async function predict(sheet, whose, signal) {
     ? await readDrawing(sheet, false, whose, signal)
     : await ask([sheet], { find: "largest", about: whose }, signal);
   const [{ vote, image, bounds }] = answers;
-  return { ...vote, n_digits: nDigits, box: boxOf(bounds), image: inRows(image), contributions: reasons };
+  return {
+    ...vote,
+    n_digits: nDigits,
+    box: boxOf(bounds),
+    image: inRows(image),
+    contributions: reasons,
+    models: about.digest,
+  };
 }
 
 /**
@@ -135,6 +142,7 @@ export async function read(sheet, signal) {
       box: boxOf(bounds),
       reason: "far smaller than the largest mark",
     })),
+    models: about.digest,
   };
 }
 
