@@ -30,8 +30,8 @@ and on the page in one file, which has no network. From the event *pointerup* of
 stroke, by the clock of the page, to the last change of the bars (*pen up to bars*), and to the end
 of the frame that shows it (*pen up to screen*; a browser with no screen makes 60 frames a second).
 *move to bars*: from a move of the pen while nothing else is asked; *throttled*: with the page's own
-thread slowed four times by the browser, which cannot slow a worker, so that its answers are held
-back three times as long as they took. *opened to bars*: from the
+thread slowed four times by the browser, which cannot slow a worker, so that it holds its answers
+back three times as long as it took for them. *opened to bars*: from the
 opening of the file to the answer to a point that is set as soon as the page takes one. *heap*: of
 page and worker together, arrays included, after all that. Browser, service and the program that
 draws share the cores.
@@ -47,7 +47,8 @@ _OPENED = 7
 _WATCH = """
     window.strokes = {up: 0, moved: 0, bars: 0, screen: 0, moves: []};
     addEventListener("pointerup", event => strokes.up = event.timeStamp, {capture: true});
-    addEventListener("pointermove", event => strokes.moved = event.timeStamp, {capture: true});
+    for (const kind of ["pointerrawupdate", "pointermove"])
+        addEventListener(kind, event => strokes.moved = event.timeStamp, {capture: true});
     addEventListener("DOMContentLoaded", () => new MutationObserver(() => {
         strokes.bars = performance.now();
         strokes.moves.push(strokes.bars - strokes.moved);
@@ -58,18 +59,19 @@ _WATCH = """
         });
     }).observe(document.body, {attributeFilter: ["data-answered"]}));
 """
-#: Makes the page's worker as much slower.
+#: Makes the page's worker as much slower: what it answers is held back there, by its own clock.
 _SLOW_WORKER = f"""
-    window.Worker = class extends Worker {{
-        asked = 0;
-        postMessage(message) {{
-            this.asked = performance.now();
-            super.postMessage(message);
-        }}
-        set onmessage(take) {{
-            super.onmessage = event => setTimeout(
-                () => take(event), {_THROTTLE - 1} * (performance.now() - this.asked)
-            );
+    const held = `
+        let asked = 0;
+        addEventListener("message", () => asked = performance.now());
+        const answer = postMessage;
+        self.postMessage = message => setTimeout(
+            () => answer(message), {_THROTTLE - 1} * (performance.now() - asked)
+        );
+    `;
+    window.Blob = class extends Blob {{
+        constructor(parts, options) {{
+            super(options?.type === "text/javascript" ? [held, ...parts] : parts, options);
         }}
     }};
 """

@@ -17,14 +17,14 @@ from ovr_digits.progress import percent
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-_COLUMNS = ["odd form", "right", "taught 1", "taught 5", "sure", "taught 1", "taught 5"]
+_COLUMNS = ["odd form", "hands", "right", "taught 1", "taught 5", "sure", "taught 1", "taught 5"]
 _COLUMNS += ["other, taught 1", "taught 5"]
 _NOTE = """\
 Somebody draws {n_drawn} digits in an odd form, and teaches the page the first one or five that are
-not surely and rightly answered; where there are no five such, the form is left out. *right* is the
-share of the other drawings whose digit wins, *sure* that for which its detector alone fires;
-*other* is how many of {n_mnist:,} images of the data set get another digit than before. Taught by
-the page's own `teaching.js`, in Chromium.
+not surely and rightly answered; *hands*, of {n_writers} for each form, had five such. All are means
+over these hands. *right* is the share of the other drawings whose digit wins, *sure* that for which
+its detector alone fires; *other* is how many of {n_mnist:,} images of the data set get another
+digit than before. Taught by the page's own `teaching.js`, in Chromium.
 """
 _TAUGHT = (1, 5)
 #: Drawings in a form, and images of the data set that are looked at.
@@ -88,12 +88,14 @@ def _writers(part: str, count: int, seed: int) -> Any:
             yield replace(writer, forms=forms, odd={digit: name}), rng
 
 
-def _cells(name: str, row: list[float]) -> list[str]:
-    return [name, *(percent(share, 1) for share in row[:6]), *(f"{n:.1f}" for n in row[6:])]
+def _cells(name: str, rows: list[list[float]]) -> list[str]:
+    mean = np.mean(rows, axis=0)
+    shares, counts = (percent(share, 1) for share in mean[:6]), (f"{n:.1f}" for n in mean[6:])
+    return [name, f"{len(rows)}", *shares, *counts]
 
 
 @click.command()
-@common_options(2, "Writers for each odd form.")
+@common_options(5, "Writers for each odd form.")
 def main(setting: Setting, count: int) -> None:
     """Teach a page odd forms, and see how later drawings and other digits fare."""
     from ovr_digits.web.page_file import bundled
@@ -104,7 +106,7 @@ def main(setting: Setting, count: int) -> None:
         raise click.ClickException("needs Chromium: install it or set OVR_DIGITS_CHROMIUM")
     X = setting.X[:_N_OTHERS]
     others = setting.models.decision_function(X)
-    rows: dict[str, list[float]] = {}
+    found: dict[str, list[list[float]]] = {}
     with open_browser(chromium) as browser:
         page = browser.new_page()
         page.add_script_tag(content=bundled("teaching.js"))
@@ -113,14 +115,14 @@ def main(setting: Setting, count: int) -> None:
             row = _follow(setting, page, others, writer, rng)
             if row:
                 (digit,) = writer.odd
-                rows[f"{len(rows) + 1}: {digit} {writer.odd[digit]}"] = row
+                found.setdefault(f"{digit} {writer.odd[digit]}", []).append(row)
                 click.echo(json.dumps(row), err=True)
-    mean = np.mean(list(rows.values()), axis=0).tolist()
+    hands = [row for rows in found.values() for row in rows]
     table = markdown_table(
-        _COLUMNS, [_cells(*item) for item in [*rows.items(), ("**mean**", mean)]]
+        _COLUMNS, [_cells(*item) for item in [*found.items(), ("**mean**", hands)]]
     )
-    note = _NOTE.format(n_drawn=_N_DRAWN, n_mnist=len(X))
-    setting.store("taught", {"writers": rows, "mean": mean}, table, [note])
+    note = _NOTE.format(n_drawn=_N_DRAWN, n_writers=count, n_mnist=len(X))
+    setting.store("taught", {"writers": found}, table, [note])
     click.echo(table, nl=False)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -102,6 +103,27 @@ def bounds(strokes: list[Stroke]) -> tuple[float, float, float, float]:
     """Left, top, right and bottom of what the pen passes."""
     xs, ys = zip(*(point for stroke in strokes for point in stroke), strict=True)
     return min(xs), min(ys), max(xs), max(ys)
+
+
+def face(x: float, y: float, radius: float) -> list[Stroke]:
+    """A ring as hands draw one, two round eyes and a mouth, which are no digit."""
+    eyes = [
+        write_arc(x + side * radius, y - 0.28 * radius, 0.08 * radius) for side in (-0.34, 0.34)
+    ]
+    mouth = write_arc(x, y + 0.06 * radius, 0.5 * radius, (0.05, 0.45))
+    return [write_arc(x, y, radius, uneven=0.04), *eyes, mouth]
+
+
+def write_arc(
+    x: float, y: float, radius: float, turns: tuple[float, float] = (0, 1), uneven: float = 0
+) -> Stroke:
+    """A part of a circle, which may stray from it by a share of its radius."""
+    angles = (2 * np.pi * np.linspace(*turns, 25)).tolist()
+    radii = [radius * (1 + uneven * math.sin(3 * angle)) for angle in angles]
+    return [
+        (x + r * math.cos(angle), y + r * math.sin(angle))
+        for r, angle in zip(radii, angles, strict=True)
+    ]
 
 
 def picture_of(strokes: list[Stroke], width: int = 280, height: int = 280, pen: int = 20) -> bytes:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image, ImageDraw
-from strokes import picture_of, write
+from strokes import face, picture_of, write
 
 from ovr_digits import predict
 from ovr_digits.core.vote import count_votes
@@ -376,6 +376,13 @@ def test_a_solid_shape_beside_the_digit_is_left_out():
     assert np.abs(ink[:, :SIDE] - page()).mean() < 0.02
     assert not ink[:, SIDE:].any()
     assert find_marks(picture)[1].count == 1
+
+
+@pytest.mark.parametrize("pen", [4, 8, 14])
+def test_the_ring_of_a_face_is_no_ring_to_write_in(pen):
+    picture = picture_of(face(140, 140, 80), pen=pen)
+    assert min(find_digit(picture).box[2:]) >= 150
+    assert predict(picture).verdict == "none"
 
 
 def test_digits_on_a_ruled_line_are_no_ring_about_another():

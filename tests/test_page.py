@@ -17,7 +17,7 @@ import pytest
 from browser import Paper, Service, Watch, broken_rules, find_chromium, running_service
 from commandline import ROOT, objects
 from PIL import Image
-from strokes import N_HANDS, Stroke, picture_of, write
+from strokes import N_HANDS, Stroke, face, picture_of, write
 
 from ovr_digits.core.vote import SCORE_SPAN, count_votes
 from ovr_digits.data.corrections import NO_DIGIT, load_corrections
@@ -33,6 +33,8 @@ WORDS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight",
 BLANK = "Draw a digit"
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 WIDE = {"viewport": {"width": 1280, "height": 900}}
+LAPTOP = {"viewport": {"width": 1440, "height": 900}}
+PROJECTOR = {"viewport": {"width": 1920, "height": 1080}}
 LONG = pytest.mark.long
 #: What Chromium itself writes to the console where an answer is an error.
 REFUSED = "Failed to load resource"
@@ -595,6 +597,29 @@ def test_what_was_taught_is_read_in_numbers_too(opened):
     expect(paper.page.locator(".box").first).to_contain_text("4")
 
 
+def test_what_was_taught_to_other_detectors_changes_nothing(opened):
+    """Also where the service is started anew with others while the page is open."""
+    paper = opened()
+    paper.draw(placed(paper, 9))
+    expect_sure(paper, 9)
+    paper.button("It was 4").click()
+    expect_sure(paper, 4)
+
+    def by_others(route: Any) -> None:
+        response = route.fetch()
+        assert response.headers["models-digest"]
+        route.fulfill(response=response, headers={**response.headers, "models-digest": "others"})
+
+    paper.page.route("**/api/predict*", by_others)
+    paper.button("Clear").click()
+    paper.draw(placed(paper, 9))
+    expect_sure(paper, 9)
+    expect(paper.page.locator(".lessons li")).to_contain_text("taught to other detectors")
+    paper.button("It was 4").click()
+    expect_sure(paper, 4)
+    expect(paper.page.locator(".lessons li")).to_contain_text("A 4: 9 → 4")
+
+
 # --- phones and keyboards ------------------------------------------------------------------
 
 
@@ -609,6 +634,15 @@ def test_on_a_phone_drawing_does_not_scroll(opened):
         assert box["y"] >= 0
         assert box["x"] + box["width"] <= 390
         assert box["y"] + box["height"] <= 844
+
+
+@pytest.mark.parametrize("looks", [PHONE, LAPTOP, PROJECTOR], ids=["phone", "laptop", "projector"])
+def test_a_face_is_no_nought_on_paper_of_any_size(opened, looks):
+    paper = opened(**looks)
+    area = paper.area()
+    radius = 0.25 * min(area["width"], area["height"])
+    paper.draw(face(area["width"] / 2, area["height"] / 2, radius))
+    expect(paper.answer).to_contain_text("no detector recognises this")
 
 
 def test_nothing_lies_beside_the_window(paper):

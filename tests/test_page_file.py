@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -408,6 +409,28 @@ def test_five_drawings_teach_a_form_at_once_and_it_can_be_undone_and_forgotten(p
     expect(taught).to_have_count(0)
     page.reload()
     expect(page.locator("#correct")).to_be_hidden()
+
+
+def test_a_page_with_other_detectors_is_not_taught_along(
+    paper, shipped_models, shipped_page, tmp_path
+):
+    """Files share what the browser stores; each lesson stays with the detectors that lacked it."""
+    other = tmp_path / "other.html"
+    other.write_bytes(page_bytes(replace(shipped_models, intercept=shipped_models.intercept + 0.1)))
+    nine = on_paper(paper, placed(9))
+    lessons = paper.page.locator(".lessons li")
+    paper.draw(nine)
+    expect(paper.answer).to_contain_text("nine, sure")
+    paper.button("It was 4").click()
+    expect(paper.answer).to_contain_text("four, sure")
+    for path, name, said in [
+        (other, "nine", "taught to other detectors"),
+        (shipped_page, "four", "A 4: 9 → 4"),
+    ]:
+        paper.page.goto(path.as_uri())
+        paper.draw(nine)
+        expect(paper.answer).to_contain_text(f"{name}, sure")
+        expect(lessons).to_contain_text(said)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -70,6 +71,11 @@ class DetectorArrays:
     provenance: Mapping[str, Any] = field(default_factory=dict)
     signs: DetectorArrays | None = None
     pieces: DetectorArrays | None = None
+
+    @property
+    def digest(self) -> str:
+        """What tells them from others: SHA-256 of their weights and intercepts, in hex."""
+        return hashlib.sha256(self.coef.tobytes() + self.intercept.tobytes()).hexdigest()
 
     def decision_function(self, X: Array) -> Float64:
         """Every detector's log-odds for images X (n, h * w), grey levels 0-255: (n, 10).

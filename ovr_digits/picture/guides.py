@@ -46,6 +46,8 @@ _TICK, _ALIKE, _FEWEST_TICKS = 1.3, 0.2, 3
 _CROSSING = 2.0
 #: Of so many directions from the middle of what a ring is drawn about, the share in which it is.
 _DIRECTIONS, _AROUND = 36, 0.9
+#: What is wider than that, in its heights, is no digit to draw a ring about: the mouth of a face.
+_LYING = 1.6
 #: Only so many of the largest marks are compared with one another.
 _MOST_COMPARED = 2000
 
@@ -300,12 +302,14 @@ def find_rings(regions: Regions) -> Bools:
     large = np.argsort(-regions.sizes)[:_MOST_COMPARED]
     boxes, areas, sizes = regions.boxes[large], regions.areas[large], regions.sizes[large]
     rows, columns = (boxes[:, :2] + boxes[:, 2:]).T // 2
-    hollow = areas < _HOLLOW * np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
+    spans = boxes[:, 2:] - boxes[:, :2]
+    hollow = areas < _HOLLOW * np.prod(spans, axis=1)
+    upright = spans[:, 1] < _LYING * spans[:, 0]
     for i in np.flatnonzero(hollow).tolist():
         top, left, bottom, right = boxes[i]
         inside = (top < boxes[:, 0]) & (boxes[:, 2] < bottom)
         inside &= (left < boxes[:, 1]) & (boxes[:, 3] < right)
-        inside &= (sizes >= 0.3 * sizes[i]) & (areas >= 0.1 * areas[i])
+        inside &= upright & (sizes >= 0.3 * sizes[i]) & (areas >= 0.1 * areas[i])
         if inside.any():
             y, x = np.nonzero(regions.labels[top:bottom, left:right] == large[i] + 1)
         for j in np.flatnonzero(inside).tolist():

@@ -172,7 +172,9 @@ def create_app(
 
     async def done(request: Request, function: Any, *arguments: Any, status: int = 200) -> Response:
         content = await result(request, function, *arguments)
-        return Response(content, status, media_type="application/json")
+        # A page that is left open may meet a service that was started anew with others.
+        headers = {"Models-Digest": provenance["digest"]}
+        return Response(content, status, headers, media_type="application/json")
 
     def takes_picture(
         path: str, model: type[BaseModel], status: int = 200

@@ -30,7 +30,7 @@ _POLICY = (
 def page_bytes(models: DetectorArrays) -> bytes:
     """The content of an HTML file that reads drawings with ten detectors, with no network."""
     description, weights = pack(models)
-    about = {**models.provenance, "version": __version__}
+    about = {**models.provenance, "version": __version__, "digest": models.digest}
     portraits = [_small(portrait(models, digit)) for digit in range(len(models.coef))]
     told = {"description": description, "about": about, "portraits": portraits}
     held = json.dumps(told).replace("<", "\\u003c")

@@ -72,8 +72,9 @@ def _end_with_parent() -> None:
 
 
 def provenance() -> dict[str, Any]:
-    """What the models file tells of itself, if it is usable."""
-    return dict(_loaded().provenance)
+    """What the models file tells of itself, if it is usable, and its digest."""
+    models = _loaded()
+    return {**models.provenance, "digest": models.digest}
 
 
 def _loaded() -> DetectorArrays:

@@ -16,12 +16,13 @@
  * @property {Box} [box]
  * @property {number[][]} [image]
  * @property {number[][]} [contributions]
+ * @property {string | null} [models] what tells the detectors from others
  *
  * @typedef {{box: Box, digit: number, confidence: number, verdict: Verdict, votes: number[],
  *   scores?: number[], image?: number[][]}} FoundDigit
  * @typedef {{text: string, lines: string[], digits: FoundDigit[],
  *   fields: {box: Box, text: string, digits: number[]}[], signs: {box: Box, sign: string}[],
- *   left_out: {box: Box, reason: string}[]}} NumberReading
+ *   left_out: {box: Box, reason: string}[], models?: string | null}} NumberReading
  *
  * @typedef {{version: string, keeps: boolean, max_bytes?: number}} Service
  */
@@ -78,8 +79,13 @@ function send(path, query, sheet, signal) {
   const body = sheet.file();
   // The ink of a drawing is known to be dark.
   const invert = sheet.plain ? "no" : "auto";
+  // Which detectors answered: a page that is left open may meet others.
+  const taken = async (/** @type {Response} */ response) => ({
+    ...(await response.json()),
+    models: response.headers.get("Models-Digest"),
+  });
   const values = Object.entries({ ...query, invert }).map(([key, value]) => [key, `${value}`]);
-  return ask(`${path}?${new URLSearchParams(values)}`, { method: "POST", body, signal });
+  return ask(`${path}?${new URLSearchParams(values)}`, { method: "POST", body, signal }, taken);
 }
 
 /**

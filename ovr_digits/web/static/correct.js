@@ -8,7 +8,8 @@ import { voteOn } from "./vote.js";
 
 /**
  * @typedef {import("./taught.js").Prediction} Prediction
- * @typedef {{image: number[][], scores: number[]}} Drawing and the scores of the detectors as they came
+ * @typedef {Pick<taught.Lesson, "image" | "scores" | "models">} Drawing and the scores of the detectors
+ *   as they came
  */
 
 /** What can be said, and by which name. @type {[number | null, string][]} */
@@ -29,8 +30,8 @@ function readingOf({ digit, verdict }) {
  * @param {Drawing} drawing
  * @returns {[string, string]} what it is read as by the detectors as they came, and as taught
  */
-function beforeAndAfter({ image, scores }) {
-  return [voteOn(scores), taught.voteAfter(image, scores)].map((vote) => readingOf(vote));
+function beforeAndAfter(drawing) {
+  return [voteOn(drawing.scores), taught.voteAfter(drawing)].map((vote) => readingOf(vote));
 }
 
 /**
@@ -46,16 +47,18 @@ function element(name, text) {
 /**
  * @param {Drawing} drawing
  * @param {string} title
+ * @param {boolean} [isOthers] whether it was taught to other detectors than those that answer
  * @returns {HTMLLIElement} it, and its reading before and after
  */
-function row(drawing, title) {
+function row(drawing, title, isOthers = false) {
   const item = document.createElement("li");
   const picture = document.createElement("canvas");
   picture.ariaHidden = "true";
   showSeen(picture, drawing.image);
   const words = document.createElement("p");
   const [before, after] = beforeAndAfter(drawing);
-  words.append(element("b", title), before === after ? ` ${after}, as before` : ` ${before} → ${after}`);
+  const change = before === after ? ` ${after}, as before` : ` ${before} → ${after}`;
+  words.append(element("b", title), isOthers ? " taught to other detectors" : change);
   item.append(picture, words);
   return item;
 }
@@ -70,6 +73,8 @@ export class Correction {
   #keeps = false;
   /** The drawing that can be corrected. @type {Prediction | null} */
   #answer = null;
+  /** Which detectors answered last, if any has. @type {string | null | undefined} */
+  #models;
   /** Its image, as text. */
   #shown = "";
   /** Those before it. @type {Drawing[]} */
@@ -120,6 +125,10 @@ export class Correction {
       this.#list();
     }
     this.#answer = answer?.image ? answer : null;
+    if (answer && answer.models !== this.#models) {
+      this.#models = answer.models;
+      this.#list();
+    }
     const shown = JSON.stringify(answer?.image ?? null);
     if (shown !== this.#shown) this.#say("");
     this.#shown = shown;
@@ -128,8 +137,8 @@ export class Correction {
   }
 
   /** @param {Prediction} answer */
-  #remember({ image = [], scores, untaught = scores }) {
-    this.#drawings = [...this.#drawings, { image, scores: untaught }].slice(-REMEMBERED);
+  #remember({ image = [], scores, untaught = scores, models }) {
+    this.#drawings = [...this.#drawings, { image, scores: untaught, models }].slice(-REMEMBERED);
   }
 
   /**
@@ -138,7 +147,9 @@ export class Correction {
    */
   #labelOf(drawing) {
     const image = JSON.stringify(drawing?.image);
-    return taught.allLessons().find((lesson) => JSON.stringify(lesson.image) === image)?.label;
+    return taught
+      .allLessons()
+      .find((lesson) => lesson.models === drawing?.models && JSON.stringify(lesson.image) === image)?.label;
   }
 
   /** @param {number | null} label */
@@ -202,7 +213,10 @@ export class Correction {
     );
     const rows = taught
       .allLessons()
-      .map((lesson) => row(lesson, lesson.label === null ? "No digit:" : `A ${lesson.label}:`));
+      .map((lesson) => {
+        const isOthers = this.#models !== undefined && lesson.models !== this.#models;
+        return row(lesson, lesson.label === null ? "No digit:" : `A ${lesson.label}:`, isOthers);
+      });
     lessons.replaceChildren(...rows.reverse());
     const untaught = this.#drawings.filter((drawing) => this.#labelOf(drawing) === undefined);
     const changed = untaught.filter((drawing) => {

@@ -54,7 +54,9 @@ function ask(sheets, how, signal) {
   return new Promise((resolve, reject) => {
     waiting.set(id, { resolve, reject });
     signal?.addEventListener("abort", () => reject(signal.reason));
-    ready.then(() => worker.postMessage({ id, pictures, ...how }));
+    // The pixels are handed over, not copied.
+    const pixels = pictures.map(({ data }) => data.buffer);
+    ready.then(() => worker.postMessage({ id, pictures, ...how }, pixels));
   });
 }
 
@@ -105,7 +107,14 @@ export async function predict(sheet, whose, signal) {
     ? await readDrawing(sheet, false, whose, signal)
     : await ask([sheet], { find: "largest", about: whose }, signal);
   const [{ vote, image, bounds }] = answers;
-  return { ...vote, n_digits: nDigits, box: boxOf(bounds), image: inRows(image), contributions: reasons };
+  return {
+    ...vote,
+    n_digits: nDigits,
+    box: boxOf(bounds),
+    image: inRows(image),
+    contributions: reasons,
+    models: about.digest,
+  };
 }
 
 /**
@@ -133,6 +142,7 @@ export async function read(sheet, signal) {
       box: boxOf(bounds),
       reason: "far smaller than the largest mark",
     })),
+    models: about.digest,
   };
 }
 

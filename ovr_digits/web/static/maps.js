@@ -20,7 +20,9 @@ function paint(canvas, colour) {
   const pixels = context.createImageData(SIDE, SIDE);
   for (let row = 0; row < SIDE; row++) {
     for (let column = 0; column < SIDE; column++) {
-      pixels.data.set([...colour(row, column), 255], 4 * (row * SIDE + column));
+      const at = 4 * (row * SIDE + column);
+      pixels.data.set(colour(row, column), at);
+      pixels.data[at + 3] = 255;
     }
   }
   context.putImageData(pixels, 0, 0);

@@ -40,6 +40,8 @@ export class Paper extends EventTarget {
   /** @type {number | "keys" | null} what the stroke is drawn with */
   #pointer = null;
   #pointerType = "";
+  /** When the pointer was where it was last followed to, and whether that was before its frame. */
+  #followed = { time: 0, early: false };
   /** @type {{x: number, y: number} | null} where a pointer went down on a box */
   #pressed = null;
   #place = { x: 0, y: 0 };
@@ -61,6 +63,10 @@ export class Paper extends EventTarget {
     this.#context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d", { alpha: false }));
     sheet.addEventListener("pointerdown", (event) => this.#down(event));
     sheet.addEventListener("pointermove", (event) => this.#move(event));
+    // Comes at once, where browsers have it: "pointermove" waits for the next frame.
+    sheet.addEventListener("pointerrawupdate", (event) => {
+      if (!this.#followed.early) this.#follow(/** @type {PointerEvent} */ (event), true);
+    });
     sheet.addEventListener("pointerup", (event) => this.#up(event));
     sheet.addEventListener("pointercancel", (event) => this.#cancel(event));
     sheet.addEventListener("pointerleave", () => this.#hideCursor());
@@ -277,9 +283,19 @@ export class Paper extends EventTarget {
       else if (far > TAP) this.#begin(event);
       return;
     }
+    this.#follow(event, false);
+  }
+
+  /**
+   * @param {PointerEvent} event
+   * @param {boolean} early whether its frame is still to come; once for each is enough
+   */
+  #follow(event, early) {
     if (event.pointerId !== this.#pointer) return;
     const all = event.getCoalescedEvents?.() ?? [];
-    this.#extend((all.length ? all : [event]).map((each) => this.#point(each)));
+    const fresh = (all.length ? all : [event]).filter(({ timeStamp }) => timeStamp > this.#followed.time);
+    this.#followed = { time: event.timeStamp, early };
+    this.#extend(fresh.map((each) => this.#point(each)));
   }
 
   /** @param {PointerEvent} event */

@@ -5,7 +5,8 @@ import { Teaching } from "./teaching.js";
 import { voteOn } from "./vote.js";
 
 /**
- * @typedef {import("./teaching.js").Lesson & {time: string}} Lesson
+ * @typedef {import("./teaching.js").Lesson & {time: string, models?: string | null}} Lesson models
+ *   tells the detectors that it was taught to from others
  * @typedef {import("./client.js").Prediction & {untaught?: number[]}} Prediction with the scores of
  *   the detectors as they came
  */
@@ -17,17 +18,27 @@ const KEY = "ovr-digits: what was taught";
 
 /** @type {Lesson[]} */
 let lessons = [];
-let teaching = new Teaching([]);
+/**
+ * By the detectors that were taught: what some lack, others may know, or lack otherwise.
+ *
+ * @type {Map<string | null | undefined, Teaching>}
+ */
+let teachings = new Map();
 
 /** Whether lessons outlast the page: a browser may forbid that. */
 let lasting = true;
 
+/** @param {Lesson[]} changed */
+function take(changed) {
+  const taught = Map.groupBy(changed, ({ models }) => models);
+  teachings = new Map([...taught].map(([models, some]) => [models, new Teaching(some)]));
+  lessons = changed;
+}
+
 /** Take over what is stored. */
 function load() {
   try {
-    const stored = JSON.parse(localStorage.getItem(KEY) ?? "[]");
-    teaching = new Teaching(stored);
-    lessons = stored;
+    take(JSON.parse(localStorage.getItem(KEY) ?? "[]"));
   } catch {
     lasting = false; // forbidden, or written by something else
   }
@@ -35,8 +46,7 @@ function load() {
 
 /** @param {Lesson[]} changed */
 function change(changed) {
-  lessons = changed;
-  teaching = new Teaching(lessons);
+  take(changed);
   try {
     localStorage.setItem(KEY, JSON.stringify(lessons));
     lasting = true;
@@ -61,11 +71,11 @@ export function outlastsPage() {
  * @param {Prediction} answer
  * @param {number | null} label null where it is no digit
  */
-export function teach({ image = [], scores, untaught = scores }, label) {
+export function teach({ image = [], scores, untaught = scores, models }, label) {
   const same = JSON.stringify(image);
   const others = lessons.filter((lesson) => JSON.stringify(lesson.image) !== same);
   const time = `${new Date().toISOString().slice(0, 19)}Z`;
-  change([...others, { label, time, image, scores: untaught }]);
+  change([...others, { label, time, image, scores: untaught, models }]);
 }
 
 export function undoLesson() {
@@ -92,22 +102,22 @@ export function corrections() {
 }
 
 /**
- * @param {number[][]} image
- * @param {number[]} scores of the detectors as they came
+ * @param {Pick<Lesson, "image" | "scores" | "models">} drawing and the scores of its detectors as they came
  */
-export function voteAfter(image, scores) {
-  return voteOn(teaching.corrected(image, scores));
+export function voteAfter({ image, scores, models }) {
+  return voteOn(teachings.get(models)?.corrected(image, scores) ?? scores);
 }
 
 /**
  * @template {{image?: number[][], scores?: number[], digit: number}} T
  * @param {T} answer
+ * @param {string | null} [models]
  * @returns {T}
  */
-function corrected(answer) {
+function corrected(answer, models) {
   const { image, scores } = answer;
-  if (!lessons.length || !image || !scores) return answer;
-  return { ...answer, ...voteAfter(image, scores), untaught: scores };
+  if (!teachings.has(models) || !image || !scores) return answer;
+  return { ...answer, ...voteAfter({ image, scores, models }), untaught: scores };
 }
 
 /**
@@ -117,7 +127,8 @@ function corrected(answer) {
  * @returns {Promise<Prediction>}
  */
 export async function predict(sheet, about, signal) {
-  return corrected(await client.predict(sheet, about, signal));
+  const answer = await client.predict(sheet, about, signal);
+  return corrected(answer, answer.models);
 }
 
 /**
@@ -127,7 +138,7 @@ export async function predict(sheet, about, signal) {
  */
 export async function read(sheet, signal) {
   const reading = await client.read(sheet, signal);
-  const digits = reading.digits.map(corrected);
+  const digits = reading.digits.map((digit) => corrected(digit, reading.models));
   let place = 0;
   const text = reading.text.replace(/\d/g, () => `${digits[place++].digit}`);
   const fields = reading.fields.map((field) => {

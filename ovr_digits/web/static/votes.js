@@ -21,6 +21,16 @@ export function words({ digit, verdict, fired }) {
 }
 
 /**
+ * Give an element a text; the same one again would be laid out anew.
+ *
+ * @param {HTMLElement} element
+ * @param {string} text
+ */
+function write(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+/**
  * The list of ten rows: scores as bars from the threshold on one fixed scale, votes as numbers.
  *
  * Event: "choose" (detail: the digit, or null) when a bar was tapped, or tapped again.
@@ -78,8 +88,8 @@ export class Bars extends EventTarget {
       row.classList.toggle("below", score < -SPAN);
       const length = Math.max(-1, Math.min(1, score / SPAN));
       bar.style.setProperty("--score", length.toFixed(4));
-      share.textContent = vote ? `${Math.round(100 * vote.votes[digit])}\u00a0%` : "";
-      says.textContent = fired ? "yes" : "";
+      write(share, vote ? `${Math.round(100 * vote.votes[digit])}\u00a0%` : "");
+      write(says, fired ? "yes" : "");
     });
   }
 }
@@ -124,7 +134,7 @@ export class Answer {
 
   /** @param {string} text an error or a hint; empty to take it away */
   note(text) {
-    if (this.#notice.textContent !== text) this.#notice.textContent = text;
+    write(this.#notice, text);
   }
 
   /**
