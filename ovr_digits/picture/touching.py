@@ -31,7 +31,7 @@ _STRONG_ONE, _STRONG = 13.0, 5.0
 #: As much ink, in squares of a digit's height, may be in no part where they are to be sure.
 _CRUMBS = 0.005
 #: A lead of one number of digits over the others that tells no more than a larger one would.
-_LEAD = 8.0
+_LEAD = 2.0
 #: Pieces of a mark that are voted on at once, and that the detectors of pieces see at once, which
 #: take a third of the time, before others are left out by what is known then.
 _AT_ONCE, _CUT_AT_ONCE = 8, 24
