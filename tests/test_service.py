@@ -170,8 +170,9 @@ def test_what_the_service_is(service: Service, tiny_models: Path) -> None:
         "max_pixels": 25_000_000,
         "max_seconds": 10,
     }
-    provenance = json.loads(json.dumps(dict(load_models(tiny_models).provenance)))
-    assert service.ask("GET", "/api/models").json == {**provenance, "version": __version__}
+    models = load_models(tiny_models)
+    about = {**models.provenance, "version": __version__, "digest": models.digest}
+    assert service.ask("GET", "/api/models").json == json.loads(json.dumps(about))
 
 
 def test_the_page_and_its_files_are_there(service: Service) -> None:
