@@ -434,7 +434,7 @@ def expect_page(paper: Paper, number: int, count: int, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "kind", ["PDF", "GIF", pytest.param("TIFF", marks=LONG), pytest.param("PNG", marks=LONG)]
+    "kind", ["PDF", *(pytest.param(kind, marks=LONG) for kind in ("GIF", "TIFF", "PNG"))]
 )
 def test_pages_of_a_file_are_turned(paper, kind):
     """Browsers show no TIFF and no PDF, and of the others the first page alone."""
@@ -636,7 +636,14 @@ def test_on_a_phone_drawing_does_not_scroll(opened):
         assert box["y"] + box["height"] <= 844
 
 
-@pytest.mark.parametrize("looks", [PHONE, LAPTOP, PROJECTOR], ids=["phone", "laptop", "projector"])
+@pytest.mark.parametrize(
+    "looks",
+    [
+        pytest.param(PHONE, id="phone", marks=LONG),
+        pytest.param(LAPTOP, id="laptop"),
+        pytest.param(PROJECTOR, id="projector", marks=LONG),
+    ],
+)
 def test_a_face_is_no_nought_on_paper_of_any_size(opened, looks):
     paper = opened(**looks)
     area = paper.area()

@@ -77,7 +77,11 @@ SLOW = [[fault.name for fault in FAULTS if fault.reason == reason] for reason in
 BROKEN = [fault.name for fault in FAULTS if fault.reason not in (SILENT, LATE, "")]
 
 
-@pytest.mark.parametrize("names", [*SLOW, *(BROKEN[start::5] for start in range(5))])
+#: All of them take a minute.
+MORE = [pytest.param(BROKEN[start::5], marks=pytest.mark.long) for start in range(1, 5)]
+
+
+@pytest.mark.parametrize("names", [*SLOW, BROKEN[::5], *MORE])
 def test_bad_mirrors_are_told_and_followed_by_the_next(attempt, mirror, refused, tmp_path, names):
     faults = [fault for fault in faults_at(mirror.url, refused) if fault.name in names]
     bad = [f.url or mirror.at(f"bad-{place}", f.reply) for place, f in enumerate(faults)]
