@@ -212,7 +212,7 @@ def test_workers_that_come_are_used(harmed: Cluster) -> None:
 
 
 @SHARED
-@pytest.mark.long
+@LONG
 def test_a_task_that_kills_its_workers_is_given_up(harmed: Cluster) -> None:
     harmed.mend(3)
     with open_engine(scheduler=harmed.address) as engine:
@@ -326,7 +326,7 @@ def _other_package(folder: Path, version: str | None) -> dict[str, str]:
 
 
 @SHARED
-@pytest.mark.long
+@LONG
 def test_a_mute_scheduler_is_not_waited_for(
     harmed: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -437,7 +437,7 @@ def test_workers_end_with_a_program_that_is_killed() -> None:
 
 
 @SHARED
-@pytest.mark.long
+@LONG
 def test_a_killed_scheduler_is_one_line_and_a_new_one_goes_on(harmed: Cluster) -> None:
     harmed.mend(1)
     with running(scheduler=harmed.address) as program:
