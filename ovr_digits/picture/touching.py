@@ -34,7 +34,7 @@ _CRUMBS = 0.005
 _LEAD = 2.0
 #: Pieces of a mark that are voted on at once, and that the detectors of pieces see at once, which
 #: take a third of the time, before others are left out by what is known then.
-_AT_ONCE, _CUT_AT_ONCE = 8, 24
+_AT_ONCE, _SEEN_AT_ONCE = 8, 24
 
 #: Pieces side by side, and the votes of the ten on them.
 Parts = list[tuple[Piece, Vote]]
@@ -89,7 +89,7 @@ def read_marks(
     ``part_all`` also parts marks that are surely one digit, if they are wide enough for two.
     """
     pieces = [piece_of(mark, mark.ink, bounding_box(mark.ink)) for mark in marks]
-    wholes = [voted[0] for voted in _voted(models, pieces, _cut_scores(models, pieces))]
+    wholes = [voted[0] for voted in _voted(models, pieces, _piece_scores(models, pieces))]
     touching = [
         _may_touch(mark, vote, part_all) for mark, (_, vote, _) in zip(marks, wholes, strict=True)
     ]
@@ -113,30 +113,30 @@ def _likely_parts(
     the likeliest alone and how far it leads.
     """
     voted: list[dict[int, list[_Voted]]] = [{} for _ in parted]
-    cuts: list[dict[int, Float64]] = [{} for _ in parted]
+    seen: list[dict[int, Float64]] = [{} for _ in parted]
     worths = [np.array([piece.most_worth for piece in pieces]) for pieces in parted]
     edges = [np.array([(piece.start, piece.end) for piece in pieces]) for pieces in parted]
     for both in filter(len, edges):
         both[both < 0] = both.max() + 1
     lead = None if every else _LEAD
     while True:
-        asked, uncut = [], []
+        asked, unseen = [], []
         for k, pieces in enumerate(parted):
             if pieces:
                 known = np.isin(np.arange(len(pieces)), list(voted[k]))
                 some = pieces_that_matter(edges[k], worths[k], known, wholes[k], lead).tolist()
                 asked += [(k, number) for number in some[:_AT_ONCE]]
-                if not cuts[k].keys() >= set(some[:_AT_ONCE]):
-                    uncut += [(k, n) for n in some[:_CUT_AT_ONCE] if n not in cuts[k]]
+                if not seen[k].keys() >= set(some[:_AT_ONCE]):
+                    unseen += [(k, n) for n in some[:_SEEN_AT_ONCE] if n not in seen[k]]
         if not asked:
             return [[one for number in sorted(found) for one in found[number]] for found in voted]
-        some_pieces = [parted[k][number] for k, number in uncut or asked]
-        if uncut:
-            for (k, number), row in zip(uncut, _cut_scores(models, some_pieces), strict=True):
-                cuts[k][number] = row
+        some_pieces = [parted[k][number] for k, number in unseen or asked]
+        if unseen:
+            for (k, number), row in zip(unseen, _piece_scores(models, some_pieces), strict=True):
+                seen[k][number] = row
                 worths[k][number] = parted[k][number].worth_at_most(row)
             continue
-        rows = np.array([cuts[k][number] for k, number in asked])
+        rows = np.array([seen[k][number] for k, number in asked])
         for (k, number), each in zip(asked, _voted(models, some_pieces, rows), strict=True):
             voted[k][number] = each
             worths[k][number] = max(worth for *_, worth in each)
@@ -167,29 +167,28 @@ def _doubted(vote: Vote, score: float) -> Vote:
     return count_votes(scores[None] - scores.max() + score)[0]
 
 
-def _cut_scores(models: DetectorArrays, pieces: Sequence[Piece]) -> Float64:
+def _piece_scores(models: DetectorArrays, pieces: Sequence[Piece]) -> Float64:
     """What the detectors of ``PIECE_CLASSES`` say of pieces, in log-odds: (n, n_classes)."""
     if models.pieces is None or not pieces:
         return np.zeros((len(pieces), len(PIECE_CLASSES)))
     return models.pieces.scores(np.array([piece.image.ravel() for piece in pieces]))
 
 
-def _voted(models: DetectorArrays, pieces: Sequence[Piece], cuts: Float64) -> list[list[_Voted]]:
+def _voted(models: DetectorArrays, pieces: Sequence[Piece], scores: Float64) -> list[list[_Voted]]:
     """Of pieces, each as a digit and, of a part, as a symbol: the votes on them, and their worths.
 
-    ``cuts`` is what the detectors of pieces say of them.
+    ``scores`` are those of ``_piece_scores``.
     """
     if not pieces:
         return []
     X = np.array([piece.image.ravel() for piece in pieces])
+    votes = count_votes(models.decision_function(X))
     voted = []
-    for piece, vote, cut in zip(
-        pieces, count_votes(models.decision_function(X)), cuts, strict=True
-    ):
-        found = [(piece, vote, piece.worth(vote.scores, cut))]
+    for piece, vote, row in zip(pieces, votes, scores, strict=True):
+        found = [(piece, vote, piece.worth(vote.scores, row))]
         if piece.is_part:
             symbol = replace(piece, is_symbol=True)
-            found.append((symbol, vote, piece.worth_as_symbol(cut)))
+            found.append((symbol, vote, piece.worth_as_symbol(row)))
         voted.append(found)
     return voted
 
