@@ -73,6 +73,8 @@ export class Correction {
   #keeps = false;
   /** The drawing that can be corrected. @type {Prediction | null} */
   #answer = null;
+  /** What a drawing is said to be before it is answered. @type {number | null | undefined} */
+  #said;
   /** Which detectors answered last, if any has. @type {string | null | undefined} */
   #models;
   /** Its image, as text. */
@@ -134,6 +136,9 @@ export class Correction {
     this.#shown = shown;
     this.#mark(this.#labelOf(this.#answer));
     this.#show();
+    const said = this.#said;
+    this.#said = undefined;
+    if (said !== undefined && this.#answer) this.#teach(said);
   }
 
   /** @param {Prediction} answer */
@@ -154,6 +159,10 @@ export class Correction {
 
   /** @param {number | null} label */
   async #teach(label) {
+    if (!this.#session.settled) {
+      this.#said = label;
+      return;
+    }
     const answer = this.#answer;
     if (!answer || this.#labelOf(answer) === label) return;
     if (taught.allLessons().length >= taught.MOST) {

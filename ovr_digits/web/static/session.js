@@ -256,7 +256,11 @@ export class Session {
     this.#chosen = Math.max(0, shared.indexOf(Math.max(...shared)));
   }
 
-  /** The drawing is answered, and nobody is drawing. */
+  /** Whether the drawing is answered, and nobody is drawing. */
+  get settled() {
+    return this.#settled;
+  }
+
   #settle() {
     this.#settled = true;
     if (this.#number) {
