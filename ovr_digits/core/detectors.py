@@ -16,8 +16,8 @@ from ovr_digits.core.features import BATCH, Branch, check_grey_levels, patch_ker
 #: What the detectors of signs tell apart, in their order: signs, a digit, and what is neither.
 SIGN_CLASSES = (".", ",", "-", "/", ":", "digit", "other")
 
-#: What the detectors of pieces tell apart, in their order: a whole digit, a whole letter, symbol or
-#: sign, and what was cut wrongly.
+#: What the detectors of pieces tell apart, in their order: a whole digit, a whole letter or symbol,
+#: and what was cut wrongly.
 PIECE_CLASSES = (*"0123456789", "other", "none")
 
 #: Images whose features are held at once.

@@ -29,7 +29,7 @@ from ovr_digits.picture.turning import Turned
 
 #: What is wider or higher than that many digits is no broken digit.
 _WIDE, _HIGH = 1.1, 1.4
-#: What is told of it.
+#: Why what is neither a digit nor a sign is left out.
 _SYMBOL = "a letter or a symbol"
 #: A score of detectors, in log-odds, that leaves no doubt.
 _SURE = 20.0

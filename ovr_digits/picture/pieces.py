@@ -105,7 +105,7 @@ class Piece:
     crumbs : float
         Ink beside it that is left out, in squares of a usual digit's height.
     is_symbol : bool
-        Whether it is likelier one than a digit.
+        Whether it is taken for one.
     """
 
     start: int
