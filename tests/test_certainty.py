@@ -11,11 +11,11 @@ from ovr_digits.learn.certainty import Digits, draw_number, fit_weights, read_nu
 from ovr_digits.picture.certainty import features, probability
 
 
-def certainty(margin=12.0, lead=6.0, n_digits=4, signs=(), n_beside=0):
-    """Of a number whose least plain digit has this margin."""
+def certainty(margin=24.0, lead=6.0, n_digits=4, signs=(), n_beside=0):
+    """Of a number whose least plain digit has this margin over another."""
     scores = np.full((n_digits, 10), -12.0)
     scores[:, 3] = 12.0
-    scores[0, 3] = margin
+    scores[0, 5] = 12.0 - margin
     return probability(features(count_votes(scores), [lead] * n_digits, signs, n_beside))
 
 
@@ -43,7 +43,7 @@ def digits():
 
 def test_drawn_numbers_that_are_right_are_surer_than_others(shipped_models, digits):
     X, right = read_numbers(shipped_models, digits, 24, seed=3)
-    assert X.shape == (len(right), 6)
+    assert X.shape == (len(right), 5)
     sure = np.array([probability(row) for row in X])
     assert right.any()
     assert not right.all()
@@ -58,9 +58,9 @@ def test_the_same_seed_draws_the_same_numbers(digits):
 
 def test_weights_follow_what_tells():
     rng = np.random.default_rng(0)
-    X = rng.normal(size=(400, 6))
-    weights, bias = fit_weights(X, X[:, 2] - X[:, 5] + rng.normal(0, 0.3, 400) > 0.2)
-    assert weights[2] > 1
-    assert weights[5] < -1
-    assert np.abs(np.delete(weights, [2, 5])).max() < 0.7
+    X = rng.normal(size=(400, 5))
+    weights, bias = fit_weights(X, X[:, 1] - X[:, 4] + rng.normal(0, 0.3, 400) > 0.2)
+    assert weights[1] > 1
+    assert weights[4] < -1
+    assert np.abs(np.delete(weights, [1, 4])).max() < 0.7
     assert bias < 0

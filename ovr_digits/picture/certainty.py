@@ -10,15 +10,15 @@ from ovr_digits.core.arrays import Float64
 from ovr_digits.core.vote import Vote, probabilities
 
 #: Beyond these values what is known of a number tells no more, see ``features``.
-_LEAST = np.array([-8.0, -8.0, -4.0, -8.0, 1.0, 0.0])
-_MOST = np.array([8.0, 15.0, 2.0, 8.0, 10.0, 1.0])
+_LEAST = np.array([-8.0, -4.0, -8.0, 1.0, 0.0])
+_MOST = np.array([8.0, 2.0, 8.0, 10.0, 1.0])
 #: How much each tells, and what is known before, in log-odds; found by
 #: ``python -m ovr_digits.learn.certainty`` on numbers of writers whom no detector had seen.
-WEIGHTS = np.array([-0.064, 0.199, 0.734, 0.216, -0.072, -0.985])
-BIAS = -2.247
-#: From this probability on a number may be sure: of the real amounts that are, 37 in 38 of those
-#: that it was chosen on were right, and 35 in 37 of others.
-SURE = 0.7
+WEIGHTS = np.array([0.311, 0.907, 0.218, -0.101, -1.049])
+BIAS = -3.78
+#: From this probability on a number may be sure, and below this score, in log-odds, a digit is
+#: denied; chosen on real amounts: XX in YY that are sure were right, and XX in YY of others.
+SURE, DENIED = 0.75, -4.0
 
 
 def features(
@@ -39,21 +39,16 @@ def features(
 
     Returns
     -------
-    (6,) float64
-        The log-odds of all its digits being right, if they had nothing to do with one another;
-        by how much the highest score is above all others, and above 0, in log-odds, of the least
-        plain digit; the smallest lead; the log-odds of the least plain sign; the number of digits;
+    (5,) float64
+        The log-odds of all its digits being right, if each were one of ten by the softmax of their
+        scores; the smallest lead; the log-odds of the least plain sign; the number of digits;
         whether anything stands beside.
     """
-    wrong = 1 - np.prod([vote.confidence for vote in votes])
-    margin, sign = min(map(_margin, votes)), min(map(_log_odds, signs), default=float("inf"))
-    found = [_log_odds(float(1 - wrong)), margin, min(leads), sign, len(votes), n_beside]
+    scores = np.array([vote.scores for vote in votes])
+    right = np.exp(np.sum(scores.max(axis=1) - np.logaddexp.reduce(scores, axis=1)))
+    sign = min(map(_log_odds, signs), default=float("inf"))
+    found = [_log_odds(float(right)), min(leads), sign, len(votes), n_beside]
     return np.clip(found, _LEAST, _MOST)
-
-
-def _margin(vote: Vote) -> float:
-    *_, second, first = sorted(vote.scores)
-    return first - max(second, 0.0)
 
 
 def _log_odds(share: float) -> float:

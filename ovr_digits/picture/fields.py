@@ -12,7 +12,7 @@ import numpy as np
 
 from ovr_digits.core.arrays import Bools, Float64, Grey, Integers
 from ovr_digits.core.vote import Verdict, Vote, Voted
-from ovr_digits.picture.certainty import SURE, features, probability
+from ovr_digits.picture.certainty import DENIED, SURE, features, probability
 from ovr_digits.picture.regions import Box
 
 #: Left, top, width, height.
@@ -159,15 +159,19 @@ class Field:
 
     @property
     def verdict(self) -> Verdict:
-        """The worst of any digit.
+        """How sure all of it is.
 
-        It is "sure" only where all of it is likely to be right and nothing that might be one of its
-        digits was left out, and "none" where it does not fit.
+        It is "sure" where it is likely to be right, nothing that might be one of its digits was
+        left out, some digit is one to its detector, and none is clearly denied by all detectors;
+        "none" where it does not fit; else the worst of any digit, at most "conflict".
         """
         if not self.fits:
             return "none"
-        likely: Verdict = "sure" if self.confidence >= SURE and not self.n_beside else "conflict"
-        return worst_verdict([likely, *(found.vote.verdict for found in self.digits)])
+        scores = [max(found.vote.scores) for found in self.digits]
+        are_digits = max(scores) > 0 and min(scores) > DENIED
+        if self.confidence >= SURE and not self.n_beside and are_digits:
+            return "sure"
+        return worst_verdict(["conflict", *(found.vote.verdict for found in self.digits)])
 
     def as_json(self) -> dict[str, Any]:
         """The keys that the command line prints, but for which digits it holds."""
