@@ -23,7 +23,7 @@ from ovr_digits.picture.decoding import (
     upright,
 )
 from ovr_digits.picture.ink import Ground, find_ink, find_ink_and_marks
-from ovr_digits.picture.mnist_form import IMAGE_SHAPE, are_mnist_form, to_mnist_form, with_usual_pen
+from ovr_digits.picture.mnist_form import IMAGE_SHAPE, are_mnist_form, usual_form
 from ovr_digits.picture.pages import Source, page_of
 from ovr_digits.picture.photo import Photo, View
 from ovr_digits.picture.regions import Regions, bounding_box, find_regions
@@ -98,7 +98,7 @@ def find_digit(
     if stored is not None:
         image = stored
     elif ink.any():
-        image = to_mnist_form(with_usual_pen(mended(ink)))
+        image = usual_form(mended(ink))
     else:
         image = np.zeros(IMAGE_SHAPE, np.uint8)
     return DigitPicture(photo.whole, view, ink, image, marks)

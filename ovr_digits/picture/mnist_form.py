@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import numpy as np
-from PIL import Image
 
 from ovr_digits.core.arrays import Bools, Float32, Grey, Integers
 from ovr_digits.picture.regions import bounding_box
@@ -20,6 +20,8 @@ KEPT_WIDTHS = (1.8, 4.5)
 THIN_TO, THICK_TO = 2.4, 3.8
 #: Pixels to a pixel of the box while the pen is measured and changed.
 _DETAIL = 4
+#: Sides of ink in pixels up to which the weights that resize it are kept for the next: few bytes.
+_KEPT_SIDE = 128
 
 
 def to_mnist_form(ink: Float32) -> Grey:
@@ -43,10 +45,19 @@ def to_mnist_form(ink: Float32) -> Grey:
     ValueError
         Where there is no ink at all.
     """
-    ink = ink[bounding_box(ink)]
+    return _formed(ink[bounding_box(ink)])
+
+
+def usual_form(ink: Float32, pen: float | None = None) -> Grey:
+    """``to_mnist_form`` of ``with_usual_pen``."""
+    return _formed(with_usual_pen(ink, pen))
+
+
+def _formed(ink: Float32) -> Grey:
+    """Cropped ink in MNIST's form."""
     small = _resized(ink, _BOX / max(ink.shape))
-    small /= max(float(small.max()), 1e-6)
-    return np.rint(_centred(small) * 255).astype(np.uint8)
+    small *= 255 / max(float(small.max()), 1e-6)
+    return np.rint(_centred(small)).astype(np.uint8)
 
 
 def are_mnist_form(images: Grey) -> Bools:
@@ -117,10 +128,29 @@ def _pen_in_box(ink: Float32) -> float:
 
 
 def _resized(ink: Float32, scale: float) -> Float32:
-    height, width = (max(1, round(side * scale)) for side in ink.shape)
-    picture = Image.fromarray(np.ascontiguousarray(ink))
-    small = np.asarray(picture.resize((width, height), Image.Resampling.BICUBIC), np.float32)
-    return np.clip(small, 0.0, 1.0)
+    down, across = (
+        (_kept_bicubic if side <= _KEPT_SIDE else _bicubic)(side, max(1, round(side * scale)))
+        for side in ink.shape
+    )
+    resized = down @ ink @ across.T
+    return np.minimum(np.maximum(resized, 0, out=resized), 1, out=resized)
+
+
+def _bicubic(before: int, after: int) -> Float32:
+    """Weights (after, before) that resize an axis as Pillow's ``Resampling.BICUBIC`` does.
+
+    For the few pixels of a digit, one product on each side takes a third of the time.
+    """
+    scale = before / after
+    wide = max(scale, 1.0)
+    outputs, inputs = np.arange(0.5, after) * scale, np.arange(0.5, before)
+    away = np.abs(np.subtract.outer(outputs / wide, inputs / wide).astype(np.float32))
+    far, near = np.maximum(2 - away, 0), np.maximum(1 - away, 0)
+    weights: Float32 = far * far * (far - 1) + near * near * (2 - 4 * near)
+    return weights / weights.sum(axis=1, keepdims=True)
+
+
+_kept_bicubic = lru_cache(maxsize=1024)(_bicubic)
 
 
 def pen_width(ink: Float32) -> float:
@@ -129,14 +159,22 @@ def pen_width(ink: Float32) -> float:
     Across a stroke, the distance to its edge goes evenly from 0 to half its
     width: four times the mean distance is the width.
     """
-    inside = np.pad(ink > 0.5 * float(ink.max()), 1)
-    return _width_of(_distances(inside)[inside])
+    inside = _bordered(ink > 0.5 * float(ink.max()), 1)
+    return _width_of(_distances(inside), inside)
 
 
-def _width_of(depths: Float32) -> float:
-    """Width of the strokes whose pixels (n,) are so deep in them."""
+def _width_of(depths: Float32, inside: Bools) -> float:
+    """Width of the strokes that are inside, and their pixels so deep in them, 0 outside."""
     # Distances to the middle of the nearest pixel outside are half a pixel too long.
-    return 4.0 * float(np.mean(depths - 0.5)) + 1.0
+    return 4.0 * (float(depths.sum()) / np.count_nonzero(inside) - 0.5) + 1.0
+
+
+def _bordered(mask: Bools, width: int) -> Bools:
+    """A mask (h, w) with nothing about it, so many pixels wide."""
+    h, w = mask.shape
+    bordered = np.zeros((h + 2 * width, w + 2 * width), bool)
+    bordered[width : width + h, width : width + w] = mask
+    return bordered
 
 
 def _with_pen(ink: Float32, width: float, wanted: float) -> Float32:
@@ -148,13 +186,13 @@ def _with_pen(ink: Float32, width: float, wanted: float) -> Float32:
     long = max(ink.shape)
     scale = _DETAIL * (_BOX - wanted) / (long * max(1 - width / _BOX, 0.25))
     fine = _resized(ink, scale)
-    inside = fine > 0.5 * float(fine.max())
-    depth = _distances(np.pad(inside, 1))[1:-1, 1:-1]
-    change = (wanted * _DETAIL - _width_of(depth[inside])) / 2
+    inside = _bordered(fine > 0.5 * float(fine.max()), 1)
+    depth = _distances(inside)
+    change = (wanted * _DETAIL - _width_of(depth, inside)) / 2
     if change > 0:
-        outside = ~np.pad(inside, math.ceil(change) + 1)
+        outside = ~_bordered(inside, math.ceil(change))
         depth = 1 - _distances(outside, reach=1 + change)
-    changed = np.clip(depth + change, 0.0, 1.0).astype(np.float32)
+    changed = np.clip(depth + np.float32(change), 0, 1)
     return changed[bounding_box(changed)] if changed.any() else ink
 
 
@@ -169,6 +207,8 @@ def _distances(inside: Bools, reach: float = math.inf) -> Float32:
     along = inside * np.float32(h + w)
     further = np.empty_like(along)
     for apart in (2**k for k in range((h - 1).bit_length())):
+        if apart >= reach:
+            break
         np.add(along, np.float32(apart), out=further)
         _take_nearer(along, further, apart)
     # Columns are rows from here on: what is shifted lies in one piece of memory.

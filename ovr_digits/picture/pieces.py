@@ -14,7 +14,7 @@ from ovr_digits.core.detectors import PIECE_CLASSES
 from ovr_digits.picture.cuts import find_cuts, pairs_of_cuts
 from ovr_digits.picture.lines import Group, usual_height
 from ovr_digits.picture.loops import Loop, find_loops
-from ovr_digits.picture.mnist_form import fine_pen_width, pen_width, to_mnist_form, with_usual_pen
+from ovr_digits.picture.mnist_form import fine_pen_width, pen_width, usual_form
 from ovr_digits.picture.regions import Box, Regions, bounding_box, slices_of, without_crumbs
 
 #: How many cuts are tried to a height of a mark's width.
@@ -121,7 +121,7 @@ class Piece:
     @cached_property
     def image(self) -> Grey:
         """In the form of MNIST's digits, (28, 28)."""
-        return to_mnist_form(with_usual_pen(self.ink, self.pen))
+        return usual_form(self.ink, self.pen)
 
     @property
     def is_part(self) -> bool:

@@ -12,7 +12,7 @@ from PIL import Image
 from ovr_digits.core.arrays import Float32
 from ovr_digits.core.detectors import DetectorArrays
 from ovr_digits.picture.lines import find_layout, line_turn
-from ovr_digits.picture.mnist_form import to_mnist_form, with_usual_pen
+from ovr_digits.picture.mnist_form import usual_form
 from ovr_digits.picture.pieces import marks_of
 from ovr_digits.picture.regions import Box, Regions, find_regions
 
@@ -120,7 +120,7 @@ def quarter_turns(models: DetectorArrays, page: Turned) -> int:
     if len(some) < _LEAST:
         return 0
     marks = marks_of(page.ink, page.regions, some)
-    forms = [to_mnist_form(with_usual_pen(mark.ink)) for mark in marks]
+    forms = [usual_form(mark.ink) for mark in marks]
     images = [np.rot90(form, turns) for form in forms for turns in range(4)]
     scores = models.decision_function(np.array([image.ravel() for image in images])).max(axis=1)
     sums = np.clip(scores.reshape(-1, 4), -_SURE, _SURE).sum(axis=0)
