@@ -41,26 +41,26 @@ def find_cuts(ink: Float32, height: float, most: int) -> tuple[Integers, Float32
         The way of each through ink, in heights of a digit.
     """
     h, w = ink.shape
-    found = []
-    for share in _REACHES:
-        reach = max(2, round(share * height))
-        middles = np.arange(0.12 * height, w - 0.12 * height, _STEP * height).astype(int)
-        if len(middles):
-            found.append(_paths(ink, middles, reach))
-    if not found:
+    middles = np.arange(0.12 * height, w - 0.12 * height, _STEP * height).astype(int)
+    if not len(middles):
         return np.zeros((0, h), np.int64), np.zeros(0, np.float32)
-    cuts, crossed = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    reaches = np.array([max(2, round(share * height)) for share in _REACHES])
+    cuts, crossed = _paths(ink, np.tile(middles, len(reaches)), np.repeat(reaches, len(middles)))
     # Ink on the left of each, row by row: paths that part the same ink are one.
     before = np.pad(np.cumsum(ink, axis=1), ((0, 0), (1, 0)))
     left = before[np.arange(h), cuts]
+    least = _DIFFERENCE * height**2
+    on_left = left.sum(axis=1)
+    parts_ink = np.minimum(on_left, before[:, -1].sum() - on_left) > least
     chosen: list[int] = []
+    kept = np.empty((most, h), left.dtype)
     for k in np.argsort(crossed, kind="stable").tolist():
-        difference = np.abs(left[chosen] - left[k]).sum(axis=1)
-        sides = left[k].sum(), before[:, -1].sum() - left[k].sum()
-        if min(sides) > _DIFFERENCE * height**2 and (difference > _DIFFERENCE * height**2).all():
-            chosen.append(k)
         if len(chosen) == most:
             break
+        away = np.abs(kept[: len(chosen)] - left[k]).sum(axis=1)
+        if parts_ink[k] and (away > least).all():
+            kept[len(chosen)] = left[k]
+            chosen.append(k)
     chosen.sort(key=lambda k: int(cuts[k].sum()))
     return cuts[chosen], (crossed[chosen] / height).astype(np.float32)
 
@@ -93,15 +93,17 @@ def pairs_of_cuts(edges: Integers, crossed: Float32, height: float) -> list[tupl
     ]
 
 
-def _paths(ink: Float32, middles: Integers, reach: int) -> tuple[Integers, Float32]:
-    """The path of least ink that strays at most ``reach`` from each of n middles.
+def _paths(ink: Float32, middles: Integers, reaches: Integers) -> tuple[Integers, Float32]:
+    """The path of least ink from each of n middles that strays at most so far from it.
 
     Returns cuts (n, h) and the ink that each crosses (n,).
     """
     h, w = ink.shape
+    reach = int(reaches.max())
     # Beside the ink there is nothing to be parted, and no way.
     cost = np.pad(ink + np.float32(0.002), ((0, 0), (reach, reach)), constant_values=1e3)
     windows = sliding_window_view(cost, 2 * reach + 1, axis=1)[:, middles]  # h, n, width
+    windows[:, np.abs(np.arange(-reach, reach + 1)) > reaches[:, None]] = np.inf
     n, width = windows.shape[1:]
     total = np.zeros((n, width + 2), np.float32)
     total[:, [0, -1]] = np.inf
