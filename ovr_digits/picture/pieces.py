@@ -325,7 +325,7 @@ def _parts(mark: Mark, edges: Integers, crossed: Float32, ways: Sequence[_Way]) 
     # All parts side by side, (h, n, width), with a gap between them.
     columns = starts[:, None] + np.arange((lasts.max(axis=0) - starts).max() + 1)
     inside = (columns >= firsts[:, :, None]) & (columns < lasts[:, :, None])
-    inks = np.where(inside, mark.ink[:, np.minimum(columns, w - 1)], 0)
+    inks = mark.ink.take(np.minimum(columns, w - 1), axis=1) * inside
     kept, boxes = without_crumbs(inks)
     crumbs = (inks - kept).sum(axis=(0, 2)) / mark.height**2
     costs = _SHARING * ((left > 0).astype(int) + (right > 0))
