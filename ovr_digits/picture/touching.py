@@ -119,15 +119,17 @@ def _likely_parts(
     for both in filter(len, edges):
         both[both < 0] = both.max() + 1
     lead = None if every else _LEAD
+    unsettled = [k for k, pieces in enumerate(parted) if pieces]
     while True:
         asked, unseen = [], []
-        for k, pieces in enumerate(parted):
-            if pieces:
-                known = np.isin(np.arange(len(pieces)), list(voted[k]))
-                some = pieces_that_matter(edges[k], worths[k], known, wholes[k], lead).tolist()
-                asked += [(k, number) for number in some[:_AT_ONCE]]
-                if not seen[k].keys() >= set(some[:_AT_ONCE]):
-                    unseen += [(k, n) for n in some[:_SEEN_AT_ONCE] if n not in seen[k]]
+        for k in unsettled.copy():
+            known = np.isin(np.arange(len(parted[k])), list(voted[k]))
+            some = pieces_that_matter(edges[k], worths[k], known, wholes[k], lead).tolist()
+            asked += [(k, number) for number in some[:_AT_ONCE]]
+            if not seen[k].keys() >= set(some[:_AT_ONCE]):
+                unseen += [(k, n) for n in some[:_SEEN_AT_ONCE] if n not in seen[k]]
+            if not some:
+                unsettled.remove(k)
         if not asked:
             return [[one for number in sorted(found) for one in found[number]] for found in voted]
         some_pieces = [parted[k][number] for k, number in unseen or asked]
