@@ -34,11 +34,13 @@ def bilinear_sample(images: Floats, rows: Floats, columns: Floats) -> Floats:
     padded[:, 1 : h + 1, 1 : w + 1] = images
     rows = np.clip(rows + np.float32(1), np.float32(0), np.float32(h + 1))
     columns = np.clip(columns + np.float32(1), np.float32(0), np.float32(w + 1))
-    top, left = rows.astype(np.int32), columns.astype(np.int32)
-    down, right = rows - top, columns - left
+    above, before = np.floor(rows), np.floor(columns)
+    down, right = rows - above, columns - before
+    # As NumPy counts itself: it would turn other integers into these each time.
+    top, left = above.astype(np.intp), before.astype(np.intp)
     stride = w + 3
     corner = top * stride + left
-    corner = corner + (np.arange(n, dtype=np.int32) * (h + 3) * stride)[:, None, None]
+    corner = corner + (np.arange(n) * (h + 3) * stride)[:, None, None]
     flat = padded.ravel()
     upper, lower = flat.take(corner), flat.take(corner + stride)
     upper += right * (flat.take(corner + 1) - upper)
