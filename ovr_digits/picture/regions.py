@@ -166,10 +166,10 @@ def find_runs(mask: Bools) -> tuple[Integers, Integers, Integers]:
         Row by row, from left to right; the columns that are ends are one beyond.
     """
     h, w = mask.shape
-    padded = np.zeros((h, w + 1), bool)
-    padded[:, :w] = mask
-    # All rows in one, with a gap between them: what begins and what ends takes turns.
-    changes = np.flatnonzero(np.diff(padded.ravel(), prepend=False))
+    # All rows in one, with a gap before each: what begins and what ends takes turns.
+    padded = np.zeros(h * (w + 1) + 1, bool)
+    padded[1:].reshape(h, w + 1)[:, :w] = mask
+    changes = np.flatnonzero(padded[1:] != padded[:-1])
     rows, starts = np.divmod(changes[::2], w + 1)
     return rows, starts, changes[1::2] - rows * (w + 1)
 
@@ -199,12 +199,11 @@ def find_regions(mask: Bools) -> Regions:
     labels_of_runs = (np.cumsum(is_first) - 1)[parents]
     count = np.count_nonzero(is_first)
     areas = np.bincount(labels_of_runs, ends - starts, count).astype(np.int64)
-    boxes = np.empty((count, 4), np.int64)
-    boxes[:, 0], boxes[:, 1] = h, w
-    boxes[:, 2:] = 0
-    np.minimum.at(boxes[:, 0], labels_of_runs, rows)
+    boxes = np.zeros((count, 4), np.int64)
+    # Runs come in order of their rows: the first of a region is its top, and the last stays.
+    boxes[:, 0], boxes[:, 1] = rows[is_first], w
+    boxes[labels_of_runs, 2] = rows + 1
     np.minimum.at(boxes[:, 1], labels_of_runs, starts)
-    np.maximum.at(boxes[:, 2], labels_of_runs, rows + 1)
     np.maximum.at(boxes[:, 3], labels_of_runs, ends)
     labels = np.zeros((h, w), np.int32)
     labels[mask] = np.repeat(labels_of_runs + 1, ends - starts)
@@ -228,7 +227,7 @@ def without_crumbs(inks: Float32) -> tuple[Float32, Integers]:
     own = regions.boxes[is_kept] - parts[is_kept, None] * np.array([0, w, 0, w])
     np.minimum.at(boxes[:, :2], parts[is_kept], own[:, :2])
     np.maximum.at(boxes[:, 2:], parts[is_kept], own[:, 2:])
-    return np.where(kept, inks, np.float32(0)), boxes
+    return inks * kept, boxes
 
 
 def _joined(n: int, a: Integers, b: Integers) -> Integers:
