@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 
-from ovr_digits.core.arrays import Float64
+from ovr_digits.core.arrays import Array, Float64
 from ovr_digits.core.detectors import PIECE_CLASSES, DetectorArrays
 from ovr_digits.core.vote import Vote, count_votes
 from ovr_digits.picture.paths import pieces_that_matter
@@ -40,6 +40,8 @@ _AT_ONCE, _SEEN_AT_ONCE = 8, 24
 Parts = list[tuple[Piece, Vote]]
 #: A piece, the vote of the ten on it, and its worth.
 _Voted = tuple[Piece, Vote, float]
+#: What detectors say of pieces, in log-odds: (n, n_detectors).
+_Scores = Callable[[Sequence[Piece]], Float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,14 +91,16 @@ def read_marks(
     ``part_all`` also parts marks that are surely one digit, if they are wide enough for two.
     """
     pieces = [piece_of(mark, mark.ink, bounding_box(mark.ink)) for mark in marks]
-    wholes = [voted[0] for voted in _voted(models, pieces, _piece_scores(models, pieces))]
+    ten, of_pieces = _once(models.decision_function), _once(_piece_scores(models))
+    wholes = [voted[0] for voted in _voted(pieces, ten, of_pieces)]
     touching = [
         _may_touch(mark, vote, part_all) for mark, (_, vote, _) in zip(marks, wholes, strict=True)
     ]
     worths = [
         worth - _too_wide(mark, vote) for mark, (_, vote, worth) in zip(marks, wholes, strict=True)
     ]
-    parts = _likely_parts(models, parted_marks(marks, touching), worths, part_all)
+    parted = parted_marks(marks, touching)
+    parts = _likely_parts(parted, worths, ten, of_pieces, part_all)
     for whole, worth, voted in zip(wholes, worths, parts, strict=True):
         ways = _best_paths(voted)
         if 1 not in ways or worth >= ways[1][0]:
@@ -105,7 +109,11 @@ def read_marks(
 
 
 def _likely_parts(
-    models: DetectorArrays, parted: list[list[Piece]], wholes: Sequence[float], every: bool
+    parted: list[list[Piece]],
+    wholes: Sequence[float],
+    ten: _Scores,
+    of_pieces: _Scores,
+    every: bool,
 ) -> list[list[_Voted]]:
     """Of each mark's pieces, those that may matter, with the votes on them.
 
@@ -113,7 +121,7 @@ def _likely_parts(
     the likeliest alone and how far it leads.
     """
     voted: list[dict[int, list[_Voted]]] = [{} for _ in parted]
-    seen: list[dict[int, Float64]] = [{} for _ in parted]
+    seen: list[set[int]] = [set() for _ in parted]
     worths = [np.array([piece.most_worth for piece in pieces]) for pieces in parted]
     edges = [np.array([(piece.start, piece.end) for piece in pieces]) for pieces in parted]
     for both in filter(len, edges):
@@ -126,7 +134,7 @@ def _likely_parts(
             known = np.isin(np.arange(len(parted[k])), list(voted[k]))
             some = pieces_that_matter(edges[k], worths[k], known, wholes[k], lead).tolist()
             asked += [(k, number) for number in some[:_AT_ONCE]]
-            if not seen[k].keys() >= set(some[:_AT_ONCE]):
+            if not seen[k] >= set(some[:_AT_ONCE]):
                 unseen += [(k, n) for n in some[:_SEEN_AT_ONCE] if n not in seen[k]]
             if not some:
                 unsettled.remove(k)
@@ -134,12 +142,11 @@ def _likely_parts(
             return [[one for number in sorted(found) for one in found[number]] for found in voted]
         some_pieces = [parted[k][number] for k, number in unseen or asked]
         if unseen:
-            for (k, number), row in zip(unseen, _piece_scores(models, some_pieces), strict=True):
-                seen[k][number] = row
+            for (k, number), row in zip(unseen, of_pieces(some_pieces), strict=True):
+                seen[k].add(number)
                 worths[k][number] = parted[k][number].worth_at_most(row)
             continue
-        rows = np.array([seen[k][number] for k, number in asked])
-        for (k, number), each in zip(asked, _voted(models, some_pieces, rows), strict=True):
+        for (k, number), each in zip(asked, _voted(some_pieces, ten, of_pieces), strict=True):
             voted[k][number] = each
             worths[k][number] = max(worth for *_, worth in each)
 
@@ -169,22 +176,32 @@ def _doubted(vote: Vote, score: float) -> Vote:
     return count_votes(scores[None] - scores.max() + score)[0]
 
 
-def _piece_scores(models: DetectorArrays, pieces: Sequence[Piece]) -> Float64:
-    """What the detectors of ``PIECE_CLASSES`` say of pieces, in log-odds: (n, n_classes)."""
-    if models.pieces is None or not pieces:
-        return np.zeros((len(pieces), len(PIECE_CLASSES)))
-    return models.pieces.scores(np.array([piece.image.ravel() for piece in pieces]))
+def _piece_scores(models: DetectorArrays) -> Callable[[Array], Float64]:
+    """What gives the scores of the detectors of ``PIECE_CLASSES`` for images."""
+    if models.pieces is None:
+        return lambda X: np.zeros((len(X), len(PIECE_CLASSES)))
+    return models.pieces.scores
 
 
-def _voted(models: DetectorArrays, pieces: Sequence[Piece], scores: Float64) -> list[list[_Voted]]:
-    """Of pieces, each as a digit and, of a part, as a symbol: the votes on them, and their worths.
+def _once(scores: Callable[[Array], Float64]) -> _Scores:
+    """Scores of pieces that are there all the while; the same ink between other edges is known."""
+    known: dict[int, Float64] = {}
 
-    ``scores`` are those of ``_piece_scores``.
-    """
+    def of(pieces: Sequence[Piece]) -> Float64:
+        new = {id(piece.ink): piece for piece in pieces if id(piece.ink) not in known}
+        if new:
+            images = np.array([piece.image.ravel() for piece in new.values()])
+            known.update(zip(new, scores(images), strict=True))
+        return np.array([known[id(piece.ink)] for piece in pieces])
+
+    return of
+
+
+def _voted(pieces: Sequence[Piece], ten: _Scores, of_pieces: _Scores) -> list[list[_Voted]]:
+    """Of pieces, each as a digit and, of a part, as a symbol: the votes on them, their worths."""
     if not pieces:
         return []
-    X = np.array([piece.image.ravel() for piece in pieces])
-    votes = count_votes(models.decision_function(X))
+    votes, scores = count_votes(ten(pieces)), of_pieces(pieces)
     voted = []
     for piece, vote, row in zip(pieces, votes, scores, strict=True):
         found = [(piece, vote, piece.worth(vote.scores, row))]
