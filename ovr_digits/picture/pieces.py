@@ -32,7 +32,7 @@ _SCALE, _TEN = 0.175, 0.5
 _MOST_TEN = 10.0
 #: What is taken away from a piece's worth: for every piece, for each height of ink that its
 #: cuts cross, and for being wider than a digit.
-_FAULTS = np.array([0.54, 1.04, 2.0])
+_PIECE, _CROSSED, _WIDER = 0.54, 1.04, 2.0
 #: What is taken away from the worth of a symbol, as they are seldom joined to digits.
 _SYMBOL = 1.0
 #: How wide a digit is, and how wide one may be, in heights.
@@ -251,7 +251,7 @@ def _looped(mark: Mark, edges: Integers, loops: Sequence[Loop]) -> list[Piece]:
         for i, j in product(firsts.tolist(), lasts.tolist()):
             between = float((before[rows, edges[j]] - before[rows, edges[i]]).sum())
             rest = max(between - own, 0) / loop.pen / mark.height
-            faults = float(_FAULTS[0] + _REST * rest)
+            faults = _PIECE + _REST * rest
             end = j if j < len(edges) - 1 else -1
             pieces.append(replace(part, start=i, end=end, faults=faults))
     return pieces
@@ -337,7 +337,8 @@ def _parts(mark: Mark, edges: Integers, crossed: Float32, ways: Sequence[_Way]) 
         y, x = mark.corner
         ends = int(i[k]), int(j[k]) if j[k] < len(edges) - 1 else -1
         crossing = float(crossed[i[k]] + crossed[j[k]])
-        place = replace(mark, corner=(y, x + int(starts[k]) * mark.factor))
+        corner = (y, x + int(starts[k]) * mark.factor)
+        place = Mark(mark.ink, corner, mark.height, mark.factor)
         where = np.s_[top:bottom, start:stop]
         part = piece_of(place, kept[:, k], where, ends, crossing, mark.pen)
         faults = part.faults + float(costs[k])
@@ -360,6 +361,6 @@ def piece_of(
     y, x = mark.corner
     height = (rows.stop - rows.start) / mark.height
     width = (columns.stop - columns.start) / mark.height
-    faults = float(_FAULTS @ (1, crossed, max(width - _WIDTH, 0)))
+    faults = _PIECE + _CROSSED * crossed + _WIDER * max(width - _WIDTH, 0)
     box = (y + top, x + left, y + bottom, x + right)
     return Piece(*ends, box, ink[where], pen, height, faults)
