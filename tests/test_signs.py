@@ -241,7 +241,7 @@ def test_what_is_as_high_as_a_digit_is_no_dot_of_a_date():
         LineMark((0, 40 * k, 60, 40 * k + 30), np.ones((60, 30), np.float32), 0) for k in range(8)
     ]
     votes = count_votes(np.eye(10)[:8] * 20 - 10)
-    judged, signs, _ = judge_lines(Detectors, marks, [[vote] for vote in votes], [])
+    judged, signs, _ = judge_lines(Detectors, marks, [[vote] for vote in votes], [0.0] * 8, [])
     assert judged == [None] * 8
     assert not signs
 
@@ -272,10 +272,11 @@ JOINED = {
 
 @pytest.mark.parametrize("symbol", JOINED)
 @pytest.mark.parametrize("digits", [(5, 2, 3), (8, 5, 2)])
-def test_a_symbol_that_touches_a_digit_is_left_out_and_the_digit_is_read(models, symbol, digits):
+@pytest.mark.parametrize("gap", [-13, 4], ids=["touching", "hardly apart"])
+def test_a_symbol_close_to_a_digit_is_left_out_and_the_digit_is_read(models, symbol, digits, gap):
     page = Image.new("L", (560, 260), 255)
     pen = ImageDraw.Draw(page)
-    x = 122
+    x = 135 + gap
     for digit in digits:
         picture = digit_picture(digit, HEIGHT)
         page.paste(picture, (x, TOP))

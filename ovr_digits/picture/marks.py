@@ -8,12 +8,12 @@ from itertools import groupby, pairwise
 
 import numpy as np
 
-from ovr_digits.core.arrays import Float64
+from ovr_digits.core.arrays import Bools, Float64
 from ovr_digits.core.detectors import SIGN_CLASSES, DetectorArrays
 from ovr_digits.picture.fields import FoundDigit, FoundSign, Item
 from ovr_digits.picture.lines import Group
 from ovr_digits.picture.photo import View
-from ovr_digits.picture.pieces import marks_of
+from ovr_digits.picture.pieces import Piece, marks_of
 from ovr_digits.picture.refit import Candidate
 from ovr_digits.picture.regions import Box, LeftOut, slices_of
 from ovr_digits.picture.signs import (
@@ -24,13 +24,15 @@ from ovr_digits.picture.signs import (
     sign_scores,
     small_marks,
 )
-from ovr_digits.picture.touching import Reading, read_marks
+from ovr_digits.picture.touching import Parts, Reading, other_margins, read_marks
 from ovr_digits.picture.turning import Turned
 
 #: What is wider or higher than that many digits is no broken digit.
 _WIDE, _HIGH = 1.1, 1.4
 #: Why what is neither a digit nor a sign is left out.
 _SYMBOL = "a letter or a symbol"
+#: Share of a region's box from which on it is one of the piece's.
+_WHOLE = 0.9
 #: A score of detectors, in log-odds, that leaves no doubt.
 _SURE = 20.0
 
@@ -86,17 +88,19 @@ class PageMarks:
 
     def lines(self) -> tuple[list[list[tuple[Box, Item]]], list[LeftOut]]:
         """Digits and signs line by line, from left to right, and what is neither."""
-        votes = [[vote for _, vote in reading.likeliest] for reading in self.readings]
-        judged, signs, left_out = judge_lines(self.models.signs, self.marks, votes, self.small)
+        parts = self._apart()
+        votes = [[vote for _, vote in part.digits] for part in parts]
+        marks = [part.mark for part in parts]
+        judged, signs, left_out = judge_lines(
+            self.models.signs, marks, votes, [part.other for part in parts], self.small
+        )
         bars = self.turned.regions.are_bars()
         lines: list[list[tuple[Box, Item]]] = [[] for _ in self.rows]
         for mark, sign in signs:
             found = FoundSign(self._place(mark.box), sign.sign, sign.confidence)
             lines[mark.line].append((mark.box, found))
-        groups = [group for row in self.rows for group in row]
-        for group, mark, reading, sign_or_none in zip(
-            groups, self.marks, self.readings, judged, strict=True
-        ):
+        for part, sign_or_none in zip(parts, judged, strict=True):
+            mark, group = part.mark, part.group
             # What does not look like its neighbours is a digit only where a detector says so.
             doubt = group.doubt or ("a line" if bars[group.regions - 1].all() else "")
             if sign_or_none is not None and sign_or_none.sign:
@@ -104,17 +108,61 @@ class PageMarks:
                 lines[mark.line].append((mark.box, found))
             elif sign_or_none is not None:
                 left_out.append(LeftOut(mark.box, _SYMBOL))
-            elif doubt and any(vote.verdict != "sure" for _, vote in reading.likeliest):
+            elif doubt and any(vote.verdict != "sure" for _, vote in part.digits):
                 left_out.append(LeftOut(mark.box, doubt))
             else:
-                left_out += [LeftOut(piece.box, _SYMBOL) for piece in reading.symbols]
-                lines[mark.line] += self._placed(reading, reading.n_digits)
+                left_out += [LeftOut(piece.box, _SYMBOL) for piece in part.symbols]
+                lines[mark.line] += self._placed(part.digits, part.lead)
         for line in lines:
             if all(isinstance(item, FoundSign) for _, item in line):
                 left_out += [LeftOut(box, "a sign beside no digit") for box, _ in line]
                 line.clear()
             line.sort(key=lambda found: found[0][1] + found[0][3])
         return lines, left_out
+
+    def _apart(self) -> list[_Part]:
+        """The marks as they are read, those that no ink joins apart."""
+        parts = []
+        groups = [group for row in self.rows for group in row]
+        for group, mark, reading in zip(groups, self.marks, self.readings, strict=True):
+            pieces = reading.pieces
+            lead = reading.lead(reading.n_digits)
+            own = [
+                Group(
+                    group.regions[rows],
+                    self.turned.regions.box_of(group.regions[rows]),
+                    group.doubt,
+                )
+                for rows in self._regions_of(group, [piece for piece, _ in pieces])
+            ]
+            if len(own) < 2:
+                digits, symbols = reading.likeliest, reading.symbols
+                parts.append(_Part(group, mark, digits, symbols, lead, reading.other))
+                continue
+            told = iter(reading.likeliest)
+            inks = marks_of(self.turned.ink, self.turned.regions, own)
+            others = other_margins(self.models, [piece for piece, _ in pieces])
+            for (piece, _), one, ink, other in zip(pieces, own, inks, others, strict=True):
+                digits = [] if piece.is_symbol else [next(told)]
+                symbols = [piece] if piece.is_symbol else []
+                alone = LineMark(one.box, ink.ink, mark.line)
+                parts.append(_Part(one, alone, digits, symbols, lead, other))
+        return parts
+
+    def _regions_of(self, group: Group, pieces: Sequence[Piece]) -> list[Bools]:
+        """Which regions of a group make each piece of it; none where a piece is part of one."""
+        regions = self.turned.regions.boxes[group.regions - 1]
+        boxes = np.array([piece.box for piece in pieces])
+        near = np.maximum(regions[:, None, :2], boxes[:, :2])
+        far = np.minimum(regions[:, None, 2:], boxes[:, 2:])
+        shared = (
+            np.maximum(far - near, 0).prod(axis=2)
+            / (regions[:, 2:] - regions[:, :2]).prod(axis=1)[:, None]
+        )
+        most = shared.argmax(axis=1)
+        own = [most == k for k in range(len(pieces))]
+        whole = shared.max(axis=1) > _WHOLE
+        return own if whole.all() and all(rows.any() for rows in own) else []
 
     def candidates(self) -> list[list[Candidate]]:
         """Line by line, all that its marks may be: alone, as a colon's dots, as a broken digit."""
@@ -135,12 +183,17 @@ class PageMarks:
             start = places[id(one)]
             if places[id(other)] == start + 1:
                 spans.append((mark, start, start + 2))
-                readings[id(mark)] = Reading({1: reading.ways[1]}, 1)
+                readings[id(mark)] = Reading({1: reading.ways[1]}, 1, reading.other)
         scores = self._sign_scores(lines, [mark for mark, *_ in spans])
         starts = {mark.line: k for mark, k, _ in reversed(spans[: len(alone)])}
         for (mark, start, end), row in zip(spans, scores, strict=True):
             own = readings.get(id(mark))
-            ways = {n: (w, self._placed(own, n)) for n, (w, _) in own.ways.items()} if own else {}
+            ways = {}
+            if own:
+                ways = {
+                    n: (w, self._placed(own.digits(n), own.lead(n)))
+                    for n, (w, _) in own.ways.items()
+                }
             first, place = starts[mark.line], self._place(mark.box)
             candidate = Candidate(start - first, end - first, mark.box, place, ways, row)
             found[mark.line].append(candidate)
@@ -178,9 +231,21 @@ class PageMarks:
     def _place(self, box: Box) -> tuple[int, int, int, int]:
         return self.view.box_in_file(slices_of(self.turned.box_before(box)))
 
-    def _placed(self, reading: Reading, n_digits: int) -> list[tuple[Box, Item]]:
-        lead = reading.lead(n_digits)
+    def _placed(self, digits: Parts, lead: float) -> list[tuple[Box, Item]]:
         return [
             (piece.box, FoundDigit(self._place(piece.box), piece.image, vote, lead))
-            for piece, vote in reading.digits(n_digits)
+            for piece, vote in digits
         ]
+
+
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """A mark, or what stands alone in one: as it is read, how far that leads, and how much more it
+    looks like a symbol."""
+
+    group: Group
+    mark: LineMark
+    digits: Parts
+    symbols: Sequence[Piece]
+    lead: float
+    other: float

@@ -35,9 +35,9 @@ _MOST_SMALL = 1000
 #: A mark of so many usual heights tells where its line runs, and is no dot, comma or dash.
 _HIGH = 0.6
 #: What each unit of the lowest score that ten detectors give a mark's digits adds to its being
-#: digits, and how much likelier than signs and symbols these are, in log-odds; found, as all
-#: these, on drawn numbers.
-_PER_SCORE, _USUAL_DIGIT = 0.2, 1.5
+#: digits, what each of the detectors of pieces' margin for a symbol adds to its being one, and how
+#: much likelier than symbols digits are, in log-odds; found, as all these, on drawn numbers.
+_PER_SCORE, _PER_MARGIN, _USUAL_DIGIT = 0.2, 0.4, 1.5
 #: What is less likely than the likeliest by that is not looked at, nor more readings of a row than
 #: these.
 _UNLIKELY, _MOST_READINGS = 12.0, 64
@@ -253,6 +253,7 @@ def judge_lines(
     detectors: DetectorArrays | None,
     marks: Sequence[LineMark],
     reads: Sequence[Sequence[Vote]],
+    others: Sequence[float],
     left_out: Sequence[LeftOut],
 ) -> tuple[list[Judged | None], list[tuple[LineMark, Judged]], list[LeftOut]]:
     """Tell what is a sign, or neither a sign nor a digit.
@@ -265,6 +266,8 @@ def judge_lines(
         What may be digits, line by line.
     reads : sequence of sequences of Vote
         The digits that each was read as.
+    others : sequence of float
+        How much more each looks like a symbol, see ``touching.other_margins``.
     left_out : sequence of LeftOut
         What else there is.
 
@@ -285,8 +288,12 @@ def judge_lines(
     scores = sign_scores(detectors, lines, [*marks, *(mark for mark, _ in colons), *small.values()])
     likely = -np.logaddexp(0, -scores)
     items = [
-        _Item(mark, k, (), _options(row, votes, mark.height > _HIGH * lines[mark.line].height))
-        for k, (mark, row, votes) in enumerate(zip(marks, likely, reads, strict=False))
+        _Item(
+            mark, k, (), _options(row, votes, other, mark.height > _HIGH * lines[mark.line].height)
+        )
+        for k, (mark, row, votes, other) in enumerate(
+            zip(marks, likely, reads, others, strict=False)
+        )
     ]
     taken = set[int]()
     for (mark, places), row in zip(colons, likely[len(marks) :], strict=False):
@@ -342,7 +349,7 @@ def _fields(row: Sequence[_Item]) -> list[slice]:
 
 
 def _options(
-    likely: Float64, votes: Sequence[Vote] | None, is_high: bool = False
+    likely: Float64, votes: Sequence[Vote] | None, other: float = 0.0, is_high: bool = False
 ) -> dict[str, float]:
     """How likely a mark is what: signs; "o", a symbol, and "0" for each digit, or "", a speck."""
     options = dict(zip(SIGN_CLASSES[:_N_SIGNS], likely.tolist(), strict=False))
@@ -352,8 +359,8 @@ def _options(
         del options[":"]
         return options | {"": likely[_OTHER]}
     lowest = min((max(vote.scores) for vote in votes), default=0.0)
-    other = likely[_OTHER] - _PER_SCORE * lowest - _USUAL_DIGIT * len(votes)
-    return options | {"o": other, "0" * len(votes): likely[_DIGIT]}
+    symbol = likely[_OTHER] + _PER_MARGIN * other - _PER_SCORE * lowest - _USUAL_DIGIT * len(votes)
+    return options | {"o": symbol, "0" * len(votes): likely[_DIGIT]}
 
 
 def likeliest(options: Sequence[Mapping[str, float]]) -> tuple[str, ...]:

@@ -36,6 +36,8 @@ _LEAD = 2.0
 #: take a third of the time, before others are left out by what is known then.
 _AT_ONCE, _SEEN_AT_ONCE = 8, 24
 
+_OTHER = PIECE_CLASSES.index("other")
+
 #: Pieces side by side, and the votes of the ten on them.
 Parts = list[tuple[Piece, Vote]]
 #: A piece, the vote of the ten on it, and its worth.
@@ -55,10 +57,13 @@ class Reading:
         symbols that are joined to them.
     n_digits : int
         The likeliest number of them.
+    other : float
+        How much more it looks like a letter or a symbol, see ``other_margins``.
     """
 
     ways: dict[int, tuple[float, Parts]]
     n_digits: int
+    other: float
 
     def digits(self, n_digits: int) -> Parts:
         """The likeliest so many."""
@@ -71,6 +76,11 @@ class Reading:
     def likeliest(self) -> Parts:
         """The likeliest digits."""
         return self.digits(self.n_digits)
+
+    @property
+    def pieces(self) -> Parts:
+        """The likeliest digits, and symbols beside them, from left to right."""
+        return self.ways[self.n_digits][1]
 
     @property
     def symbols(self) -> list[Piece]:
@@ -101,11 +111,24 @@ def read_marks(
     ]
     parted = parted_marks(marks, touching)
     parts = _likely_parts(parted, worths, ten, of_pieces, part_all)
-    for whole, worth, voted in zip(wholes, worths, parts, strict=True):
+    for whole, worth, voted, row in zip(wholes, worths, parts, of_pieces(pieces), strict=True):
         ways = _best_paths(voted)
         if 1 not in ways or worth >= ways[1][0]:
             ways[1] = worth, [whole[:2]]
-        yield Reading(ways, max(ways, key=lambda n: (ways[n][0], n == 1)))
+        n_digits = max(ways, key=lambda n: (ways[n][0], n == 1))
+        yield Reading(ways, n_digits, _other_margin(row, n_digits))
+
+
+def other_margins(models: DetectorArrays, pieces: Sequence[Piece]) -> list[float]:
+    """By how much each looks more like a whole letter or symbol than like a whole digit, to the
+    detectors of pieces, in log-odds."""
+    return [_other_margin(row, 1) for row in _once(_piece_scores(models))(pieces)]
+
+
+def _other_margin(scores: Float64, n_digits: int) -> float:
+    """As ``other_margins``, or than like several digits, which are no whole one either."""
+    rest = scores[:_OTHER] if n_digits == 1 else scores[_OTHER + 1 :]
+    return float(scores[_OTHER] - rest.max())
 
 
 def _likely_parts(
