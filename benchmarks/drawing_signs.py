@@ -162,8 +162,8 @@ def _sign(
     """A sign, a symbol or a letter, with its top in the line: ``place`` is its lean and middle."""
     lean, middle = place
     small = character in ".,-:/"
-    # That font has no €.
-    if not small and character != "€" and rng.random() < _OF_FONT:
+    # That font has neither € nor £.
+    if not small and character not in "€£" and rng.random() < _OF_FONT:
         ink, top = _printed(character, scene.digit)
     else:
         strokes = _strokes_of_sign(character, lean, rng) if small else None
