@@ -63,6 +63,14 @@ def test_signs_are_told_apart(models, text):
     assert all(0 < sign.confidence <= 1 for sign in number.signs)
 
 
+@pytest.mark.parametrize("height", [36, 40, 44, 48])
+def test_a_long_comma_at_the_end_is_no_1(models, height):
+    page = written("230")
+    x = page.point(lambda grey: 255 - grey).getbbox()[2]
+    ImageDraw.Draw(page).line((x + 34, BASE - height, x + 26, BASE + 2), 0, PEN)
+    assert [found.vote.digit for found in read_page(models, page).digits] == [2, 3, 0]
+
+
 def test_the_command_gives_signs_and_leaves_them_out_when_told_to(run, tmp_path):
     written("24/03/2052").save(tmp_path / "date.png")
     (answer,) = objects(run("read", "--json", tmp_path / "date.png"))

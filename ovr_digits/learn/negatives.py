@@ -132,11 +132,11 @@ def _drawn(draw: _Draw, rng: Random, digits: Grey) -> Grey:
     return np.zeros(IMAGE_SHAPE, np.uint8)
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=512)
 def font_of(name: str, size: int) -> ImageFont.FreeTypeFont:
-    """One of matplotlib's fonts."""
-    path = Path(import_matplotlib().get_data_path(), "fonts", "ttf", f"{name}.ttf")
-    return ImageFont.truetype(path, size)
+    """One of matplotlib's fonts by its name, or any by the path of its file."""
+    file = name if Path(name).suffix else f"{name}.ttf"
+    return ImageFont.truetype(Path(import_matplotlib().get_data_path(), "fonts", "ttf", file), size)
 
 
 def _letter(rng: Random, digits: Grey) -> Grey:

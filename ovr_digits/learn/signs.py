@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -10,6 +11,7 @@ from PIL import Image, ImageDraw
 from ovr_digits.core.arrays import Array, Bools, Float32, Float64, Grey
 from ovr_digits.learn.detectors import OneVsRestDigits
 from ovr_digits.learn.features import PatchKernelFeatures
+from ovr_digits.learn.fonts import handwritten_fonts
 from ovr_digits.learn.forms import draw_forms
 from ovr_digits.learn.negatives import LATIN_FONTS, WIDE_FONTS, draw_negatives, font_of
 from ovr_digits.learn.rows import in_a_row
@@ -39,6 +41,9 @@ _OWN_PEN = 0.4
 #: What is written beside amounts.
 BESIDE_AMOUNTS = "$€£%+()="
 _BILINEAR = Image.Resampling.BILINEAR
+
+#: No font has a character for it: what it draws is what stands for those that it lacks.
+_LACKING = "\uffff"
 
 #: Strokes "x,y x,y" in hundredths of a digit's height, y down from its top; "!" is a corner.
 SIGNS: dict[str, list[str]] = {
@@ -247,8 +252,9 @@ def draw_glyphs(n: int, characters: str, fonts: Sequence[str], seed: int) -> Gre
 def draw_glyph(character: str, fonts: Sequence[str], rng: Random) -> tuple[Float32, float, float]:
     """A printed character (h, w), how far the line's middle lies below its top row, and how high
     digits of its font are, in pixels."""
-    font = font_of(str(rng.choice(fonts)), HEIGHT)
-    _, top, _, bottom = font.getbbox("0", anchor="ls")
+    font = font_of(str(rng.choice([name for name in fonts if _has(name, character)])), HEIGHT)
+    # In some fonts a 0 is lower than other digits.
+    _, top, _, bottom = font.getbbox("8", anchor="ls")
     page = Image.new("L", (4 * HEIGHT, HEIGHT + 2 * _MARGIN))
     base = _MARGIN + HEIGHT
     draw = ImageDraw.Draw(page)
@@ -264,6 +270,14 @@ def draw_glyph(character: str, fonts: Sequence[str], rng: Random) -> tuple[Float
     high = float(bottom - top)
     middle = base - (high / HEIGHT + rng.normal(0, _DRIFT)) / 2 * HEIGHT - rows.start
     return _with_another_pen(ink[rows, columns], rng), middle, high
+
+
+@cache
+def _has(name: str, character: str) -> bool:
+    """Whether a font draws a character."""
+    font = font_of(name, HEIGHT)
+    drawn, lacking = (font.getmask(each) for each in (character, _LACKING))
+    return drawn.getbbox() is not None and bytes(drawn) != bytes(lacking)
 
 
 def place_digits(images: Array, seed: int, n_joined: int = 0) -> Grey:
@@ -334,6 +348,9 @@ def draw_samples(digits: Array, n: int, seed: int) -> tuple[Grey, Array]:
             ]
         )
     )
+    if fonts := handwritten_fonts():
+        written_too = draw_glyphs(4 * n, LETTERS + 2 * BESIDE_AMOUNTS, fonts, seed * 100 + 12)
+        parts[-1] = np.concatenate([parts[-1], written_too])
     y = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
     return np.concatenate(parts), y
 

@@ -14,8 +14,8 @@ _LEAST = np.array([-8.0, -4.0, -8.0, 1.0, 0.0])
 _MOST = np.array([8.0, 2.0, 8.0, 10.0, 1.0])
 #: How much each tells, and what is known before, in log-odds; found by
 #: ``python -m ovr_digits.learn.certainty`` on numbers of writers whom no detector had seen.
-WEIGHTS = np.array([0.311, 0.907, 0.218, -0.101, -1.049])
-BIAS = -3.78
+WEIGHTS = np.array([0.307, 0.865, 0.195, -0.113, -1.014])
+BIAS = -3.378
 #: From this probability on a number may be sure, and below this score, in log-odds, a digit is
 #: denied; chosen on real amounts: XX in YY that are sure were right, and XX in YY of others.
 SURE, DENIED = 0.75, -4.0

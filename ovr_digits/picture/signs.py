@@ -37,7 +37,9 @@ _HIGH = 0.6
 #: What each unit of the lowest score that ten detectors give a mark's digits adds to its being
 #: digits, what each of the detectors of pieces' margin for a symbol adds to its being one, and how
 #: much likelier than symbols digits are, in log-odds; found, as all these, on drawn numbers.
-_PER_SCORE, _PER_MARGIN, _USUAL_DIGIT = 0.2, 0.4, 1.5
+_PER_SCORE, _PER_MARGIN, _USUAL_DIGIT = 0.2, 0.4, 2.2
+#: How much less likely a mark that is not high is to be a digit, but for a zero.
+_LOW = 4.0
 #: What is less likely than the likeliest by that is not looked at, nor more readings of a row than
 #: these.
 _UNLIKELY, _MOST_READINGS = 12.0, 64
@@ -360,7 +362,8 @@ def _options(
         return options | {"": likely[_OTHER]}
     lowest = min((max(vote.scores) for vote in votes), default=0.0)
     symbol = likely[_OTHER] + _PER_MARGIN * other - _PER_SCORE * lowest - _USUAL_DIGIT * len(votes)
-    return options | {"o": symbol, "0" * len(votes): likely[_DIGIT]}
+    is_low = not is_high and any(vote.digit for vote in votes)
+    return options | {"o": symbol, "0" * len(votes): likely[_DIGIT] - _LOW * is_low}
 
 
 def likeliest(options: Sequence[Mapping[str, float]]) -> tuple[str, ...]:
