@@ -9,6 +9,7 @@ from ovr_digits.core.vote import count_votes
 from ovr_digits.data.splits import load_split
 from ovr_digits.learn.certainty import Digits, draw_number, fit_weights, read_numbers
 from ovr_digits.picture.certainty import features, probability
+from ovr_digits.picture.fields import Field, FoundDigit
 
 
 def certainty(margin=24.0, lead=6.0, n_digits=4, signs=(), n_beside=0):
@@ -64,3 +65,24 @@ def test_weights_follow_what_tells():
     assert weights[4] < -1
     assert np.abs(np.delete(weights, [1, 4])).max() < 0.7
     assert bias < 0
+
+
+@pytest.mark.parametrize(
+    ("best", "verdict"),
+    [
+        pytest.param([9, 9, 9], "sure", id="all are digits to their detectors"),
+        pytest.param([9, -2, 9], "sure", id="one of them is to none, but stands out"),
+        pytest.param([9, -5, 9], "none", id="one of them is clearly denied"),
+        pytest.param([-1, -1, -1], "none", id="none of them is a digit to any detector"),
+    ],
+)
+def test_a_number_is_sure_where_its_digits_stand_out(best, verdict):
+    scores = np.full((3, 10), -25.0)
+    scores[:, 4] = best
+    digits = [
+        FoundDigit((30 * k, 0, 20, 30), np.zeros((28, 28), np.uint8), vote)
+        for k, vote in enumerate(count_votes(scores))
+    ]
+    assert Field(0, 0, digits).verdict == verdict
+    assert Field(0, 0, digits, fits=False).verdict == "none"
+    assert Field(0, 0, digits, n_beside=1).verdict != "sure"

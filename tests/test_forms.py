@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from ovr_digits import load_models
 from ovr_digits.learn.forms import digits_of_forms, draw_forms
-from ovr_digits.picture.mnist_form import are_mnist_form, pen_width
+from ovr_digits.picture.mnist_form import _resized, are_mnist_form, pen_width
 from ovr_digits.picture.strokes import draw_digit
 
 SEVEN = [np.array([[0, 0], [6, 0], [2, 9]]), np.array([[2, 4], [5, 4]])]
@@ -58,3 +59,15 @@ def test_the_same_seed_draws_the_same_and_a_copy_draws_anew():
 def test_the_shipped_detectors_read_nearly_all_forms():
     X, y = draw_forms(540, seed=5), digits_of_forms(540)
     assert (load_models().decision_function(X).argmax(axis=1) == y).mean() > 0.97
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [((50, 30), (20, 12)), ((9, 14), (20, 31)), ((300, 200), (20, 13)), ((7, 7), (7, 7))],
+)
+def test_ink_is_resized_as_pillow_does(before, after):
+    ink = np.random.default_rng(0).random(before, np.float32)
+    theirs = Image.fromarray(ink).resize(after[::-1], Image.Resampling.BICUBIC)
+    np.testing.assert_allclose(
+        _resized(ink, after[0] / before[0]), np.clip(np.asarray(theirs), 0, 1), atol=1e-5
+    )
