@@ -10,8 +10,8 @@ import tarfile
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
-from ovr_digits.errors import DigitsError
 from ovr_digits.learn import fonts
 from ovr_digits.learn.signs import SIGNS, draw_samples
 
@@ -39,14 +39,14 @@ def registry(monkeypatch, tmp_path):
 
     monkeypatch.setattr(fonts, "_LIST", tmp_path / "fonts.csv")
     monkeypatch.setattr(fonts, "at", lambda url: (url, fetch))
-    monkeypatch.setattr("sys.argv", ["fonts", str(tmp_path / "fonts")])
     return asked
 
 
 def test_fonts_are_fetched_once_and_only_what_is_named_is_kept(registry, tmp_path):
     for _ in range(2):
-        with pytest.raises(DigitsError, match=r"two 1\.0\.0: not the font that it was"):
-            fonts.main()
+        done = CliRunner().invoke(fonts.main, [str(tmp_path / "fonts")])
+        assert done.exit_code == 1
+        assert done.stderr.endswith("Error: two 1.0.0: not the font that it was\n")
     assert registry == ["one/-/one-1.2.3.tgz", *2 * ["two/-/two-1.0.0.tgz"]]
     assert [path.name for path in (tmp_path / "fonts").iterdir()] == ["one.woff"]
     assert (tmp_path / "fonts" / "one.woff").read_bytes() == CONTENT

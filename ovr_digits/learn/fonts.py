@@ -14,6 +14,8 @@ import sys
 import tarfile
 from pathlib import Path
 
+import click
+
 from ovr_digits.data.download import at
 from ovr_digits.errors import DigitsError
 from ovr_digits.files import write_bytes
@@ -31,24 +33,28 @@ def handwritten_fonts() -> list[str]:
     return sorted(str(path.resolve()) for path in Path(folder).iterdir()) if folder else []
 
 
-def main() -> None:
-    """Fetch the fonts that are not in the folder yet, and check them."""
-    folder = Path(sys.argv[1])
+@click.command()
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+def main(folder: Path) -> None:
+    """Fetch into FOLDER those of the fonts that are not there yet, and check them."""
     folder.mkdir(parents=True, exist_ok=True)
     _, fetch = at(_REGISTRY)
     with _LIST.open(newline="", encoding="utf-8") as lines:
-        for font in csv.DictReader(lines):
+        listed = list(csv.DictReader(lines))
+    missing = [font for font in listed if not (folder / f"{font['font']}.woff").exists()]
+    with click.progressbar(missing, label="fonts", file=sys.stderr) as fonts:
+        for font in fonts:
             name, version = font["font"], font["version"]
-            path = folder / f"{name}.woff"
-            if path.exists():
-                continue
-            package = fetch(f"{name}/-/{name}-{version}.tgz")
+            try:
+                package = fetch(f"{name}/-/{name}-{version}.tgz")
+            except DigitsError as error:
+                raise click.ClickException(f"{name} {version}: {error}") from error
             with tarfile.open(fileobj=io.BytesIO(package)) as archive:
                 member = archive.extractfile(f"package/files/{font['file']}")
                 content = member.read() if member else b""
             if hashlib.sha256(content).hexdigest() != font["sha256"]:
-                raise DigitsError(f"{name} {version}: not the font that it was")
-            write_bytes(path, content)
+                raise click.ClickException(f"{name} {version}: not the font that it was")
+            write_bytes(folder / f"{name}.woff", content)
 
 
 if __name__ == "__main__":
