@@ -65,6 +65,7 @@ def test_what_is_built_elsewhere_and_later_is_the_same_byte_for_byte(built, tmp_
 def test_the_wheel_carries_the_models_and_nothing_from_outside_the_package(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     assert sorted(n for n in names if n.startswith("ovr_digits/") and not n.endswith(".py")) == [
+        "ovr_digits/learn/fonts.csv",
         "ovr_digits/models.pkl",
         "ovr_digits/numbers.pkl",
         "ovr_digits/py.typed",
