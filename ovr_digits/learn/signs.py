@@ -325,7 +325,8 @@ def draw_samples(digits: Array, n: int, seed: int) -> tuple[Grey, Array]:
     digits : (n_digits, 784) uint8
         In MNIST form.
     n : int
-        Of each sign; of digits, a fifth of which are of the world's forms, ten times as many.
+        Of each sign; of digits, a fifth of which are of the world's forms, ten times as many; of
+        handwriting fonts, where there are any, four times as many.
     seed : int
     """
     rng = np.random.default_rng((seed, 1))
