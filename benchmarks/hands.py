@@ -31,7 +31,7 @@ from ovr_digits.data.splits import enlarge
 from ovr_digits.models.place import find_models
 from ovr_digits.parallel import collect
 from ovr_digits.picture.digit import find_form
-from ovr_digits.picture.mnist_form import to_mnist_form, with_usual_pen
+from ovr_digits.picture.mnist_form import usual_form
 from ovr_digits.progress import percent
 
 #: Sets that a models.pkl may have learnt from; all others are summed up.
@@ -144,7 +144,7 @@ def _pictures(folder: Path, part: str) -> Mapping[str, list[dict[str, str]]]:
 def _forms(small: Any) -> Any:
     """Small pictures (n, h, w) in 0..1 as a picture of each would be read: (n, 784) uint8."""
     inks = (enlarge(image) for image in small.astype(np.float32))
-    return np.stack([to_mnist_form(with_usual_pen(ink)).ravel() for ink in inks])
+    return np.stack([usual_form(ink).ravel() for ink in inks])
 
 
 def table_of(results: Sequence[Result]) -> str:

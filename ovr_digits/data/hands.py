@@ -289,10 +289,10 @@ def _draw_strokes(strokes: Drawing, key: tuple[int, int, int]) -> Grey:
 
 
 def _draw_bits(rows: Drawing) -> Grey:
-    from ovr_digits.picture.mnist_form import to_mnist_form, with_usual_pen
+    from ovr_digits.picture.mnist_form import usual_form
 
     # As a picture of it would be read.
-    return to_mnist_form(with_usual_pen(splits.enlarge(np.stack(rows).astype(np.float32))))
+    return usual_form(splits.enlarge(np.stack(rows).astype(np.float32)))
 
 
 # --- the files of the three sets ---------------------------------------------------------------

@@ -10,7 +10,7 @@ from PIL import Image
 from ovr_digits.core.arrays import Array, Float32, Grey
 from ovr_digits.parallel import collect
 from ovr_digits.picture.cuts import find_cuts
-from ovr_digits.picture.mnist_form import IMAGE_SHAPE, to_mnist_form, with_usual_pen
+from ovr_digits.picture.mnist_form import IMAGE_SHAPE, usual_form
 from ovr_digits.picture.regions import bounding_box, without_crumbs
 
 Random = np.random.Generator
@@ -75,7 +75,7 @@ def _cut_digit(image: Grey, others: Array, seed: int, number: int) -> Grey:
         strokes = [*before, _stroke(image), *([] if alone[1] else [right])]
         cut = _cut_out(*in_a_row(strokes, len(before), rng))
         if cut is not None:
-            return to_mnist_form(with_usual_pen(cut)).ravel()
+            return usual_form(cut).ravel()
     return image
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby, pairwise
 
 import numpy as np
 
-from ovr_digits.core.arrays import Bools, Float64
+from ovr_digits.core.arrays import Float64
 from ovr_digits.core.detectors import SIGN_CLASSES, DetectorArrays
 from ovr_digits.picture.fields import FoundDigit, FoundSign, Item
 from ovr_digits.picture.lines import Group
@@ -24,7 +24,7 @@ from ovr_digits.picture.signs import (
     sign_scores,
     small_marks,
 )
-from ovr_digits.picture.touching import Parts, Reading, other_margins, read_marks
+from ovr_digits.picture.touching import Parts, Reading, read_marks
 from ovr_digits.picture.turning import Turned
 
 #: What is wider or higher than that many digits is no broken digit.
@@ -127,30 +127,25 @@ class PageMarks:
         for group, mark, reading in zip(groups, self.marks, self.readings, strict=True):
             pieces = reading.pieces
             lead = reading.lead(reading.n_digits)
-            own = [
-                Group(
-                    group.regions[rows],
-                    self.turned.regions.box_of(group.regions[rows]),
-                    group.doubt,
-                )
-                for rows in self._regions_of(group, [piece for piece, _ in pieces])
-            ]
-            if len(own) < 2:
+            own = self._groups_of(group, [piece for piece, _ in pieces])
+            if not own:
                 digits, symbols = reading.likeliest, reading.symbols
                 parts.append(_Part(group, mark, digits, symbols, lead, reading.other))
                 continue
             told = iter(reading.likeliest)
             inks = marks_of(self.turned.ink, self.turned.regions, own)
-            others = other_margins(self.models, [piece for piece, _ in pieces])
-            for (piece, _), one, ink, other in zip(pieces, own, inks, others, strict=True):
+            for (piece, _), one, ink, other in zip(pieces, own, inks, reading.others, strict=True):
                 digits = [] if piece.is_symbol else [next(told)]
                 symbols = [piece] if piece.is_symbol else []
                 alone = LineMark(one.box, ink.ink, mark.line)
                 parts.append(_Part(one, alone, digits, symbols, lead, other))
         return parts
 
-    def _regions_of(self, group: Group, pieces: Sequence[Piece]) -> list[Bools]:
-        """Which regions of a group make each piece of it; none where a piece is part of one."""
+    def _groups_of(self, group: Group, pieces: Sequence[Piece]) -> list[Group]:
+        """The regions of a group that make each of several pieces; none where one is part of a
+        region."""
+        if min(len(pieces), len(group.regions)) < 2:
+            return []
         regions = self.turned.regions.boxes[group.regions - 1]
         boxes = np.array([piece.box for piece in pieces])
         near = np.maximum(regions[:, None, :2], boxes[:, :2])
@@ -160,9 +155,10 @@ class PageMarks:
             / (regions[:, 2:] - regions[:, :2]).prod(axis=1)[:, None]
         )
         most = shared.argmax(axis=1)
-        own = [most == k for k in range(len(pieces))]
-        whole = shared.max(axis=1) > _WHOLE
-        return own if whole.all() and all(rows.any() for rows in own) else []
+        own = [group.regions[most == k] for k in range(len(pieces))]
+        if not ((shared.max(axis=1) > _WHOLE).all() and all(map(len, own))):
+            return []
+        return [Group(some, self.turned.regions.box_of(some), group.doubt) for some in own]
 
     def candidates(self) -> list[list[Candidate]]:
         """Line by line, all that its marks may be: alone, as a colon's dots, as a broken digit."""
@@ -183,7 +179,7 @@ class PageMarks:
             start = places[id(one)]
             if places[id(other)] == start + 1:
                 spans.append((mark, start, start + 2))
-                readings[id(mark)] = Reading({1: reading.ways[1]}, 1, reading.other)
+                readings[id(mark)] = replace(reading, ways={1: reading.ways[1]}, n_digits=1)
         scores = self._sign_scores(lines, [mark for mark, *_ in spans])
         starts = {mark.line: k for mark, k, _ in reversed(spans[: len(alone)])}
         for (mark, start, end), row in zip(spans, scores, strict=True):

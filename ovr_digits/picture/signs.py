@@ -269,7 +269,7 @@ def judge_lines(
     reads : sequence of sequences of Vote
         The digits that each was read as.
     others : sequence of float
-        How much more each looks like a symbol, see ``touching.other_margins``.
+        How much more each looks like a symbol, see ``touching.Reading``.
     left_out : sequence of LeftOut
         What else there is.
 

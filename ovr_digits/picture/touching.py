@@ -58,12 +58,16 @@ class Reading:
     n_digits : int
         The likeliest number of them.
     other : float
-        How much more it looks like a letter or a symbol, see ``other_margins``.
+        By how much it looks more like a whole letter or symbol than like a whole digit, or than
+        like several digits, to the detectors of pieces, in log-odds.
+    others : list of float
+        By how much each of ``pieces`` looks more like a whole symbol than like a whole digit.
     """
 
     ways: dict[int, tuple[float, Parts]]
     n_digits: int
     other: float
+    others: list[float]
 
     def digits(self, n_digits: int) -> Parts:
         """The likeliest so many."""
@@ -116,17 +120,13 @@ def read_marks(
         if 1 not in ways or worth >= ways[1][0]:
             ways[1] = worth, [whole[:2]]
         n_digits = max(ways, key=lambda n: (ways[n][0], n == 1))
-        yield Reading(ways, n_digits, _other_margin(row, n_digits))
-
-
-def other_margins(models: DetectorArrays, pieces: Sequence[Piece]) -> list[float]:
-    """By how much each looks more like a whole letter or symbol than like a whole digit, to the
-    detectors of pieces, in log-odds."""
-    return [_other_margin(row, 1) for row in _once(_piece_scores(models))(pieces)]
+        rows = of_pieces([piece for piece, _ in ways[n_digits][1]])
+        others = [_other_margin(each, 1) for each in rows]
+        yield Reading(ways, n_digits, _other_margin(row, n_digits), others)
 
 
 def _other_margin(scores: Float64, n_digits: int) -> float:
-    """As ``other_margins``, or than like several digits, which are no whole one either."""
+    """See ``Reading.other``: several digits are no whole one either."""
     rest = scores[:_OTHER] if n_digits == 1 else scores[_OTHER + 1 :]
     return float(scores[_OTHER] - rest.max())
 
